@@ -1,0 +1,3 @@
+use crate::SystemTable;
+
+pub const TABLES: &[SystemTable] = &[];

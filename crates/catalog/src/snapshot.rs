@@ -1,0 +1,422 @@
+//! The catalog at one moment.
+
+use std::sync::Arc;
+
+use rpds::HashTrieMapSync as Map;
+use types::Type;
+
+use crate::builtin;
+use crate::privilege::{Acl, AclKind, PUBLIC, Privilege};
+use crate::{Change, Error, Function, Role, Schema, SecurityPolicy, Table, system_relations};
+
+/// The first OID of a user's object (PostgreSQL's `FirstNormalObjectId`).
+pub const FIRST_USER_OID: u32 = 16384;
+
+/// An immutable catalog. A clone costs a few reference counts, and a change shares all that it leaves alone.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    version: u64,
+    next_oid: u32,
+    schemas: Map<u32, Arc<Schema>>,
+    schema_names: Map<String, u32>,
+    tables: Map<u32, Arc<Table>>,
+    /// schema -> name -> relation. Indexes share the names of tables.
+    relation_names: Map<String, Map<String, RelationName>>,
+    /// Index OID -> OID of its table.
+    index_tables: Map<u32, u32>,
+    functions: Map<u32, Arc<Function>>,
+    /// schema -> name -> overloads.
+    function_names: Map<String, Map<String, Arc<[Arc<Function>]>>>,
+    roles: Map<u32, Arc<Role>>,
+    role_names: Map<String, u32>,
+    policies: Map<u32, Arc<SecurityPolicy>>,
+    policy_names: Map<String, u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RelationName {
+    Table(u32),
+    Index { table: u32, oid: u32 },
+}
+
+/// What a relation name or OID stands for.
+#[derive(Clone, Debug)]
+pub enum Relation {
+    Table(Arc<Table>),
+    /// An index of a table; its OID.
+    Index(Arc<Table>, u32),
+}
+
+impl Snapshot {
+    /// What a new database starts with: see [`Snapshot::bootstrap_changes`].
+    pub fn bootstrap() -> Snapshot {
+        Snapshot::fixed().apply(&Snapshot::bootstrap_changes())
+    }
+
+    /// The objects of a new database that can be altered or dropped later, and therefore are stored at its creation:
+    /// the superuser `postgres`, the auditors' role and the schema `public`.
+    pub fn bootstrap_changes() -> Vec<Change> {
+        builtin::initial_changes()
+    }
+
+    /// The catalog that was stored: every record that [`Change::record`] left.
+    pub fn load<K: AsRef<[u8]>, V: AsRef<[u8]>>(records: impl IntoIterator<Item = (K, V)>) -> Result<Snapshot, Error> {
+        let mut snapshot = Snapshot::fixed();
+        for (key, value) in records {
+            snapshot.put(&Change::from_record(key.as_ref(), value.as_ref())?);
+        }
+        Ok(snapshot)
+    }
+
+    /// Only what no statement can alter: the system schemas and the predefined policies.
+    fn fixed() -> Snapshot {
+        let mut snapshot = Snapshot {
+            version: 1,
+            next_oid: FIRST_USER_OID,
+            schemas: Map::new_sync(),
+            schema_names: Map::new_sync(),
+            tables: Map::new_sync(),
+            relation_names: Map::new_sync(),
+            index_tables: Map::new_sync(),
+            functions: Map::new_sync(),
+            function_names: Map::new_sync(),
+            roles: Map::new_sync(),
+            role_names: Map::new_sync(),
+            policies: Map::new_sync(),
+            policy_names: Map::new_sync(),
+        };
+        for change in builtin::fixed_changes() {
+            snapshot.put(&change);
+        }
+        snapshot
+    }
+
+    /// The catalog after these changes, in order.
+    pub fn apply(&self, changes: &[Change]) -> Snapshot {
+        let mut next = self.clone();
+        for change in changes {
+            next.put(change);
+        }
+        next.version += 1;
+        next
+    }
+
+    fn put(&mut self, change: &Change) {
+        match change {
+            Change::PutSchema(schema) => {
+                self.drop_schema(schema.oid);
+                self.use_oid(schema.oid);
+                self.schema_names.insert_mut(schema.name.clone(), schema.oid);
+                self.schemas.insert_mut(schema.oid, Arc::new(schema.clone()));
+            }
+            Change::DropSchema(oid) => self.drop_schema(*oid),
+            Change::PutTable(table) => self.put_table(table),
+            Change::DropTable(oid) => self.drop_table(*oid),
+            Change::PutFunction(function) => self.put_function(function),
+            Change::DropFunction(oid) => self.drop_function(*oid),
+            Change::PutRole(role) => {
+                self.drop_role(role.oid);
+                self.use_oid(role.oid);
+                self.role_names.insert_mut(role.name.clone(), role.oid);
+                self.roles.insert_mut(role.oid, Arc::new(role.clone()));
+            }
+            Change::DropRole(oid) => self.drop_role(*oid),
+            Change::PutPolicy(policy) => {
+                self.drop_policy(policy.oid);
+                self.use_oid(policy.oid);
+                self.policy_names.insert_mut(policy.policy.name.clone(), policy.oid);
+                self.policies.insert_mut(policy.oid, Arc::new(policy.clone()));
+            }
+            Change::DropPolicy(oid) => self.drop_policy(*oid),
+            Change::OidMark(mark) => self.next_oid = self.next_oid.max(*mark),
+        }
+    }
+
+    fn use_oid(&mut self, oid: u32) {
+        self.next_oid = self.next_oid.max(oid.saturating_add(1));
+    }
+
+    fn put_table(&mut self, table: &Table) {
+        self.drop_table(table.oid);
+        table.oids().for_each(|oid| self.use_oid(oid));
+        let mut names = self.relation_names.get(&table.schema).cloned().unwrap_or_else(Map::new_sync);
+        names.insert_mut(table.name.clone(), RelationName::Table(table.oid));
+        for (oid, name) in table.index_names() {
+            names.insert_mut(name.to_string(), RelationName::Index { table: table.oid, oid });
+            self.index_tables.insert_mut(oid, table.oid);
+        }
+        self.relation_names.insert_mut(table.schema.clone(), names);
+        self.tables.insert_mut(table.oid, Arc::new(table.clone()));
+    }
+
+    fn drop_table(&mut self, oid: u32) {
+        let Some(old) = self.tables.get(&oid).cloned() else { return };
+        if let Some(mut names) = self.relation_names.get(&old.schema).cloned() {
+            names.remove_mut(&old.name);
+            for (index_oid, name) in old.index_names() {
+                names.remove_mut(name);
+                self.index_tables.remove_mut(&index_oid);
+            }
+            self.relation_names.insert_mut(old.schema.clone(), names);
+        }
+        self.tables.remove_mut(&oid);
+    }
+
+    fn put_function(&mut self, function: &Function) {
+        self.drop_function(function.oid);
+        self.use_oid(function.oid);
+        let function = Arc::new(function.clone());
+        let mut names = self.function_names.get(&function.schema).cloned().unwrap_or_else(Map::new_sync);
+        let mut overloads: Vec<Arc<Function>> = names.get(&function.name).map(|list| list.to_vec()).unwrap_or_default();
+        overloads.push(function.clone());
+        names.insert_mut(function.name.clone(), overloads.into());
+        self.function_names.insert_mut(function.schema.clone(), names);
+        self.functions.insert_mut(function.oid, function);
+    }
+
+    fn drop_function(&mut self, oid: u32) {
+        let Some(old) = self.functions.get(&oid).cloned() else { return };
+        if let Some(mut names) = self.function_names.get(&old.schema).cloned() {
+            let left: Vec<Arc<Function>> = names
+                .get(&old.name)
+                .into_iter()
+                .flat_map(|list| list.iter())
+                .filter(|f| f.oid != oid)
+                .cloned()
+                .collect();
+            match left.is_empty() {
+                true => names.remove_mut(&old.name),
+                false => {
+                    names.insert_mut(old.name.clone(), left.into());
+                    true
+                }
+            };
+            self.function_names.insert_mut(old.schema.clone(), names);
+        }
+        self.functions.remove_mut(&oid);
+    }
+
+    fn drop_schema(&mut self, oid: u32) {
+        if let Some(old) = self.schemas.get(&oid).cloned() {
+            self.schema_names.remove_mut(&old.name);
+            self.schemas.remove_mut(&oid);
+        }
+    }
+
+    fn drop_role(&mut self, oid: u32) {
+        if let Some(old) = self.roles.get(&oid).cloned() {
+            self.role_names.remove_mut(&old.name);
+            self.roles.remove_mut(&oid);
+        }
+    }
+
+    fn drop_policy(&mut self, oid: u32) {
+        if let Some(old) = self.policies.get(&oid).cloned() {
+            self.policy_names.remove_mut(&old.policy.name);
+            self.policies.remove_mut(&oid);
+        }
+    }
+}
+
+/// Look-ups.
+impl Snapshot {
+    /// Grows with each [`Snapshot::apply`]; a plan made with another version may be stale.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// An OID that no object has or had. Several new objects take this one and those after it.
+    pub fn next_oid(&self) -> u32 {
+        self.next_oid
+    }
+
+    pub fn schema(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.schemas.get(self.schema_names.get(name)?)
+    }
+
+    pub fn schema_by_oid(&self, oid: u32) -> Option<&Arc<Schema>> {
+        self.schemas.get(&oid)
+    }
+
+    pub fn schemas(&self) -> impl Iterator<Item = &Arc<Schema>> {
+        self.schemas.values()
+    }
+
+    /// A table, view, sequence or system table. Indexes only through [`Snapshot::relation`].
+    pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<Table>> {
+        match self.relation_names.get(schema).and_then(|names| names.get(name)) {
+            Some(RelationName::Table(oid)) => self.tables.get(oid),
+            Some(RelationName::Index { .. }) => None,
+            None => system_relations().table(schema, name),
+        }
+    }
+
+    pub fn table_by_oid(&self, oid: u32) -> Option<&Arc<Table>> {
+        self.tables.get(&oid).or_else(|| system_relations().table_by_oid(oid))
+    }
+
+    /// What a name stands for among tables, views, sequences and indexes: the names that a new one of these must avoid.
+    pub fn relation(&self, schema: &str, name: &str) -> Option<Relation> {
+        match self.relation_names.get(schema).and_then(|names| names.get(name)) {
+            Some(RelationName::Table(oid)) => self.tables.get(oid).cloned().map(Relation::Table),
+            Some(RelationName::Index { table, oid }) => self.tables.get(table).cloned().map(|table| Relation::Index(table, *oid)),
+            None => system_relations().table(schema, name).cloned().map(Relation::Table),
+        }
+    }
+
+    pub fn relation_by_oid(&self, oid: u32) -> Option<Relation> {
+        if let Some(table) = self.table_by_oid(oid) {
+            return Some(Relation::Table(table.clone()));
+        }
+        let table = self.tables.get(self.index_tables.get(&oid)?)?;
+        Some(Relation::Index(table.clone(), oid))
+    }
+
+    /// The first schema of the path that has a relation of this name decides, as in PostgreSQL.
+    pub fn relation_on_path<S: AsRef<str>>(&self, path: &[S], name: &str) -> Option<Relation> {
+        path.iter().find_map(|schema| self.relation(schema.as_ref(), name))
+    }
+
+    /// Users' tables, views and sequences, in no order.
+    pub fn user_tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.values()
+    }
+
+    /// All tables, system tables first.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        system_relations().all().iter().chain(self.tables.values())
+    }
+
+    /// The overloads of a function in one schema.
+    pub fn functions_named(&self, schema: &str, name: &str) -> &[Arc<Function>] {
+        self.function_names
+            .get(schema)
+            .and_then(|names| names.get(name))
+            .map_or(&[], |list| list)
+    }
+
+    /// The overloads that an unqualified name can mean: of two with the same argument types, the one whose schema is
+    /// earlier in the path.
+    pub fn functions_on_path<S: AsRef<str>>(&self, path: &[S], name: &str) -> Vec<Arc<Function>> {
+        let mut found: Vec<Arc<Function>> = vec![];
+        for schema in path {
+            for function in self.functions_named(schema.as_ref(), name) {
+                let types = function.arg_types();
+                if !found.iter().any(|earlier| earlier.arg_types() == types) {
+                    found.push(function.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// The function with exactly these argument types.
+    pub fn function(&self, schema: &str, name: &str, args: &[Type]) -> Option<&Arc<Function>> {
+        self.functions_named(schema, name)
+            .iter()
+            .find(|function| function.args.iter().map(|arg| arg.ty).eq(args.iter().copied()))
+    }
+
+    pub fn function_by_oid(&self, oid: u32) -> Option<&Arc<Function>> {
+        self.functions.get(&oid)
+    }
+
+    /// In no order.
+    pub fn functions(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.functions.values()
+    }
+
+    pub fn role(&self, name: &str) -> Option<&Arc<Role>> {
+        self.roles.get(self.role_names.get(name)?)
+    }
+
+    pub fn role_by_oid(&self, oid: u32) -> Option<&Arc<Role>> {
+        self.roles.get(&oid)
+    }
+
+    pub fn roles(&self) -> impl Iterator<Item = &Arc<Role>> {
+        self.roles.values()
+    }
+
+    pub fn policy(&self, name: &str) -> Option<&Arc<SecurityPolicy>> {
+        self.policies.get(self.policy_names.get(name)?)
+    }
+
+    pub fn policy_by_oid(&self, oid: u32) -> Option<&Arc<SecurityPolicy>> {
+        self.policies.get(&oid)
+    }
+
+    pub fn policies(&self) -> impl Iterator<Item = &Arc<SecurityPolicy>> {
+        self.policies.values()
+    }
+}
+
+/// Privileges. These read grants only: what else a right depends on is up to the caller.
+impl Snapshot {
+    /// Whether `role` is `of`, or a direct or indirect member of it. Superusers are not members of everything here.
+    pub fn is_member(&self, role: u32, of: u32) -> bool {
+        let mut seen = vec![role];
+        let mut next = 0;
+        while let Some(current) = seen.get(next).copied() {
+            if current == of {
+                return true;
+            }
+            next += 1;
+            for parent in self.roles.get(&current).map_or(&[][..], |role| &role.member_of) {
+                if !seen.contains(parent) {
+                    seen.push(*parent);
+                }
+            }
+        }
+        false
+    }
+
+    pub fn is_superuser(&self, role: u32) -> bool {
+        self.roles.get(&role).is_some_and(|role| role.superuser)
+    }
+
+    /// Whether `role` may do what only an owner may.
+    pub fn owns(&self, role: u32, owner: u32) -> bool {
+        self.is_superuser(role) || self.is_member(role, owner)
+    }
+
+    /// Whether `role` holds a privilege on an object with this owner and ACL.
+    pub fn has_privilege(&self, role: u32, privilege: Privilege, grantable: bool, kind: AclKind, owner: u32, acl: Option<&Acl>) -> bool {
+        if self.is_superuser(role) {
+            return true;
+        }
+        // An owner can revoke own privileges, but always holds the grant options.
+        if grantable && self.is_member(role, owner) && kind.privileges().contains(&privilege) {
+            return true;
+        }
+        let is_grantee = |grantee: u32| (grantee == PUBLIC && !grantable) || (grantee != PUBLIC && self.is_member(role, grantee));
+        match acl {
+            Some(acl) => acl.allows(privilege, grantable, is_grantee),
+            None => Acl::default_for(kind, owner).allows(privilege, grantable, is_grantee),
+        }
+    }
+
+    pub fn has_table_privilege(&self, role: u32, table: &Table, privilege: Privilege) -> bool {
+        let kind = if table.sequence().is_some() {
+            AclKind::Sequence
+        } else {
+            AclKind::Table
+        };
+        self.has_privilege(role, privilege, false, kind, table.owner, table.acl.as_ref())
+    }
+
+    pub fn has_function_privilege(&self, role: u32, function: &Function) -> bool {
+        self.has_privilege(
+            role,
+            Privilege::Execute,
+            false,
+            AclKind::Function,
+            function.owner,
+            function.acl.as_ref(),
+        )
+    }
+
+    pub fn has_schema_privilege(&self, role: u32, schema: &Schema, privilege: Privilege) -> bool {
+        self.has_privilege(role, privilege, false, AclKind::Schema, schema.owner, schema.acl.as_ref())
+    }
+}
