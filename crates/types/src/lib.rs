@@ -6,7 +6,7 @@
 
 mod datum;
 mod error;
-mod numeric;
+pub mod numeric;
 mod sqlstate;
 mod ty;
 
