@@ -1,0 +1,68 @@
+//! Aggregate functions. The life of a group: `new` with the exact argument types, `add` once per
+//! row that passes FILTER, `finish` once or (for a moving window) many times.
+
+use std::fmt::Debug;
+
+use types::{Datum, Result, Type};
+
+use crate::Environment;
+
+mod count;
+
+/// An aggregate function.
+#[derive(Debug)]
+pub struct Aggregate {
+    pub name: &'static str,
+    /// Empty for `count(*)`. May be polymorphic. For ordered-set aggregates the direct arguments come
+    /// first, then the types of WITHIN GROUP (ORDER BY ...).
+    pub args: &'static [Type],
+    pub ret: Type,
+    /// Rows with a NULL argument are not added: whoever calls `add` skips them.
+    pub strict: bool,
+    /// Takes WITHIN GROUP (ORDER BY ...): rows are added in that order, direct arguments included
+    /// in each row.
+    pub ordered_set: bool,
+    pub new: fn(&[Type]) -> Box<dyn Accumulator>,
+    pub native: Option<NativeAggregate>,
+}
+
+/// An aggregate of the query library that means exactly the same for these argument types.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum NativeAggregate {
+    CountStar,
+    Count,
+    Min,
+    Max,
+    BoolAnd,
+    BoolOr,
+}
+
+/// The state of one group.
+pub trait Accumulator: Send + Debug {
+    fn add(&mut self, env: &dyn Environment, args: &[Datum]) -> Result<()>;
+    fn finish(&self, env: &dyn Environment) -> Result<Datum>;
+    /// Bytes held, roughly.
+    fn size(&self) -> usize;
+}
+
+pub(crate) fn families() -> &'static [&'static [Aggregate]] {
+    &FAMILIES
+}
+
+static FAMILIES: [&[Aggregate]; 1] = [count::AGGREGATES];
+
+impl Aggregate {
+    pub(crate) const fn new(name: &'static str, args: &'static [Type], ret: Type, new: fn(&[Type]) -> Box<dyn Accumulator>) -> Aggregate {
+        Aggregate { name, args, ret, strict: true, ordered_set: false, new, native: None }
+    }
+
+    pub(crate) const fn lax(mut self) -> Aggregate {
+        self.strict = false;
+        self
+    }
+
+    pub(crate) const fn native(mut self, native: NativeAggregate) -> Aggregate {
+        self.native = Some(native);
+        self
+    }
+}
