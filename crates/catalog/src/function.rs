@@ -91,7 +91,7 @@ impl Function {
     /// `name(integer, text)`: as errors and commands name it.
     pub fn signature(&self) -> String {
         let types: Vec<String> = self.args.iter().map(|arg| arg.ty.to_string()).collect();
-        format!("{}({})", crate::quote::quote_ident(&self.name), types.join(", "))
+        format!("{}({})", types::ident::quote_ident(&self.name), types.join(", "))
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod builtin;
 mod change;
+mod describe;
 mod error;
 mod function;
 pub mod heliosdb;
@@ -16,8 +17,8 @@ pub mod information_schema;
 pub mod pg_catalog;
 mod policy_types;
 mod privilege;
-mod quote;
 mod role;
+mod row;
 mod snapshot;
 mod stored_type;
 mod system;

@@ -144,7 +144,7 @@ impl SystemTable {
 
     /// A table for what PostgreSQL keeps in one, a view for what it derives.
     pub fn relkind(&self) -> char {
-        if self.schema == "pg_catalog" && pg_catalog::STORED.contains(&self.name) {
+        if self.schema == "pg_catalog" && !pg_catalog::VIEWS.contains(&self.name) {
             'r'
         } else {
             'v'
@@ -200,7 +200,7 @@ impl SystemTable {
     /// Who may SELECT from it besides superusers: everybody, except what shows secrets or the audit log.
     fn reader(&self) -> Option<u32> {
         match (self.schema, self.name) {
-            ("pg_catalog", "pg_authid") => None,
+            ("pg_catalog", "pg_authid" | "pg_shadow") => None,
             ("heliosdb", "audit_log") => Some(crate::builtin::AUDITOR_OID),
             _ => Some(PUBLIC),
         }
@@ -215,7 +215,7 @@ impl std::fmt::Debug for SystemTable {
 
 /// Every system table.
 pub fn system_tables() -> impl Iterator<Item = &'static SystemTable> {
-    [pg_catalog::TABLES, information_schema::TABLES, heliosdb::TABLES]
+    [pg_catalog::TABLES, pg_catalog::EMPTY, information_schema::TABLES, heliosdb::TABLES]
         .into_iter()
         .flatten()
 }
