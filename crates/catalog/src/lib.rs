@@ -8,12 +8,14 @@
 //! Nothing here does I/O, parses SQL or decides what a function may do; expressions and bodies are text.
 
 mod builtin;
+mod call;
 mod change;
 mod describe;
 mod error;
 mod function;
 pub mod heliosdb;
 pub mod information_schema;
+mod name;
 pub mod pg_catalog;
 mod policy_types;
 mod privilege;
@@ -25,6 +27,7 @@ mod system;
 mod table;
 
 pub use builtin::{AUDITOR_OID, DATABASE_OID, HELIOSDB_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
+pub use call::{call, call_names};
 pub use change::Change;
 pub use error::Error;
 pub use function::{Argument, Function, Language, Returns, Volatility};

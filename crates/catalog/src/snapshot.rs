@@ -24,6 +24,8 @@ pub struct Snapshot {
     relation_names: Map<String, Map<String, RelationName>>,
     /// Index OID -> OID of its table.
     index_tables: Map<u32, u32>,
+    /// Constraint OID -> OID of its table.
+    constraint_tables: Map<u32, u32>,
     functions: Map<u32, Arc<Function>>,
     /// schema -> name -> overloads.
     function_names: Map<String, Map<String, Arc<[Arc<Function>]>>>,
@@ -78,6 +80,7 @@ impl Snapshot {
             tables: Map::new_sync(),
             relation_names: Map::new_sync(),
             index_tables: Map::new_sync(),
+            constraint_tables: Map::new_sync(),
             functions: Map::new_sync(),
             function_names: Map::new_sync(),
             roles: Map::new_sync(),
@@ -145,6 +148,9 @@ impl Snapshot {
             names.insert_mut(name.to_string(), RelationName::Index { table: table.oid, oid });
             self.index_tables.insert_mut(oid, table.oid);
         }
+        for oid in table.constraint_oids() {
+            self.constraint_tables.insert_mut(oid, table.oid);
+        }
         self.relation_names.insert_mut(table.schema.clone(), names);
         self.tables.insert_mut(table.oid, Arc::new(table.clone()));
     }
@@ -158,6 +164,9 @@ impl Snapshot {
                 self.index_tables.remove_mut(&index_oid);
             }
             self.relation_names.insert_mut(old.schema.clone(), names);
+        }
+        for constraint in old.constraint_oids() {
+            self.constraint_tables.remove_mut(&constraint);
         }
         self.tables.remove_mut(&oid);
     }
@@ -270,6 +279,11 @@ impl Snapshot {
         }
         let table = self.tables.get(self.index_tables.get(&oid)?)?;
         Some(Relation::Index(table.clone(), oid))
+    }
+
+    /// The table that a constraint is on.
+    pub fn table_of_constraint(&self, oid: u32) -> Option<&Arc<Table>> {
+        self.tables.get(self.constraint_tables.get(&oid)?)
     }
 
     /// The first schema of the path that has a relation of this name decides, as in PostgreSQL.

@@ -270,13 +270,18 @@ impl Table {
             .chain(self.indexes.iter().map(|index| (index.oid, index.name.as_str())))
     }
 
+    /// The OIDs of the primary key and the constraints.
+    pub fn constraint_oids(&self) -> impl Iterator<Item = u32> {
+        self.primary_key
+            .iter()
+            .map(|key| key.oid)
+            .chain(self.constraints.iter().map(|constraint| constraint.oid))
+    }
+
     /// Every OID that this descriptor uses.
     pub fn oids(&self) -> impl Iterator<Item = u32> {
-        let key = self.primary_key.iter().map(|key| key.oid);
-        let constraints = self.constraints.iter().map(|constraint| constraint.oid);
         std::iter::once(self.oid)
-            .chain(key)
-            .chain(constraints)
+            .chain(self.constraint_oids())
             .chain(self.index_names().map(|(oid, _)| oid))
     }
 }

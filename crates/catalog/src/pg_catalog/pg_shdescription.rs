@@ -16,9 +16,12 @@ pub const TABLE: SystemTable = SystemTable {
     finders: &[],
 };
 
+/// The comment on the one database.
+pub(crate) const DATABASE: &str = "default administrative connection database";
+
 fn rows(context: &SystemContext) -> Vec<Row> {
     let comment = |object: u32, class: u32, comment: &str| vec![oid(object), oid(class), text(comment)];
-    let database = comment(DATABASE_OID, pg_database::TABLE.oid, "default administrative connection database");
+    let database = comment(DATABASE_OID, pg_database::TABLE.oid, DATABASE);
     let roles = context
         .snapshot
         .roles()
