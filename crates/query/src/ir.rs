@@ -228,3 +228,140 @@ impl Rel {
         }
     }
 }
+
+/// Both walks over an expression's direct children, shared and mutable, from one list of variants.
+macro_rules! expr_children {
+    ($self:expr, $f:expr, $iter:ident, $walk_rel:ident) => {
+        match $self {
+            Expr::Const(..) | Expr::Param { .. } | Expr::Column { .. } => {}
+            Expr::Call { args, .. } | Expr::UserCall { args, .. } => args.$iter().for_each($f),
+            Expr::And(args) | Expr::Or(args) | Expr::Coalesce(args, _) | Expr::Row(args) => args.$iter().for_each($f),
+            Expr::Array { elements, .. } => elements.$iter().for_each($f),
+            Expr::Cast { arg, .. } | Expr::Not(arg) | Expr::IsNull(arg) => $f(arg),
+            Expr::Case { branches, otherwise, .. } => {
+                for (condition, value) in branches.$iter() {
+                    $f(condition);
+                    $f(value);
+                }
+                if let Some(otherwise) = otherwise {
+                    $f(otherwise);
+                }
+            }
+            Expr::InList { left, list, .. } => {
+                $f(left);
+                list.$iter().for_each($f);
+            }
+            Expr::AnyArray { left, array, .. } => {
+                $f(left);
+                $f(array);
+            }
+            Expr::Scalar { query, .. } | Expr::Exists(query) => query.$walk_rel($f),
+            Expr::AnyQuery { left, query, .. } => {
+                $f(left);
+                query.$walk_rel($f);
+            }
+        }
+    };
+}
+
+/// Both walks over the expressions of a relation and of its inputs.
+macro_rules! rel_exprs {
+    ($self:expr, $f:expr, $iter:ident, $walk:ident) => {
+        match $self {
+            Rel::OneRow | Rel::Scan { .. } | Rel::WorkTable { .. } => {}
+            Rel::Values { rows, .. } => rows.$iter().for_each(|row| row.$iter().for_each(&mut *$f)),
+            Rel::PointGet { key, .. } => key.$iter().for_each($f),
+            Rel::Function { call, .. } => match call {
+                SetCall::Builtin { args, .. } | SetCall::User { args, .. } => args.$iter().for_each($f),
+            },
+            Rel::Filter { input, predicate } => {
+                input.$walk($f);
+                $f(predicate);
+            }
+            Rel::Project { input, exprs } => {
+                input.$walk($f);
+                exprs.$iter().for_each(|(_, expr)| $f(expr));
+            }
+            Rel::ProjectSet { input, calls } => {
+                input.$walk($f);
+                for (_, _, call) in calls.$iter() {
+                    match call {
+                        SetCall::Builtin { args, .. } | SetCall::User { args, .. } => args.$iter().for_each(&mut *$f),
+                    }
+                }
+            }
+            Rel::Join { left, right, on, .. } => {
+                left.$walk($f);
+                right.$walk($f);
+                if let Some(on) = on {
+                    $f(on);
+                }
+            }
+            Rel::Aggregate { input, groups, aggregates, .. } => {
+                input.$walk($f);
+                groups.$iter().for_each(|(_, expr)| $f(expr));
+                for (_, call) in aggregates.$iter() {
+                    call.args.$iter().for_each(&mut *$f);
+                    call.filter.$iter().for_each(&mut *$f);
+                    call.order_by.$iter().for_each(|key| rel_exprs!(@key key, $f, $iter));
+                }
+            }
+            Rel::Window { input, calls } => {
+                input.$walk($f);
+                for (_, call) in calls.$iter() {
+                    call.args.$iter().for_each(&mut *$f);
+                    call.filter.$iter().for_each(&mut *$f);
+                    call.partition_by.$iter().for_each(&mut *$f);
+                    call.order_by.$iter().for_each(|key| rel_exprs!(@key key, $f, $iter));
+                }
+            }
+            Rel::Sort { input, keys } => {
+                input.$walk($f);
+                keys.$iter().for_each(|key| rel_exprs!(@key key, $f, $iter));
+            }
+            Rel::Limit { input, limit, offset } => {
+                input.$walk($f);
+                limit.$iter().for_each(&mut *$f);
+                offset.$iter().for_each(&mut *$f);
+            }
+            Rel::Distinct { input, on } => {
+                input.$walk($f);
+                on.$iter().for_each(|on| on.$iter().for_each(&mut *$f));
+            }
+            Rel::SetOp { left, right, .. } => {
+                left.$walk($f);
+                right.$walk($f);
+            }
+            Rel::Recursive { base, recursive, .. } => {
+                base.$walk($f);
+                recursive.$walk($f);
+            }
+        }
+    };
+    (@key $key:expr, $f:expr, iter) => { $f(&$key.expr) };
+    (@key $key:expr, $f:expr, iter_mut) => { $f(&mut $key.expr) };
+}
+
+impl Expr {
+    /// Calls `f` for each direct child, and for the top expressions of the subqueries inside.
+    pub fn for_each_child<'a>(&'a self, f: &mut dyn FnMut(&'a Expr)) {
+        expr_children!(self, &mut *f, iter, for_each_expr);
+    }
+
+    /// As [`Expr::for_each_child`], to change them.
+    pub fn for_each_child_mut(&mut self, f: &mut dyn FnMut(&mut Expr)) {
+        expr_children!(self, &mut *f, iter_mut, for_each_expr_mut);
+    }
+}
+
+impl Rel {
+    /// Calls `f` for each top expression of this relation and of all its inputs.
+    pub fn for_each_expr<'a>(&'a self, f: &mut dyn FnMut(&'a Expr)) {
+        rel_exprs!(self, &mut *f, iter, for_each_expr);
+    }
+
+    /// As [`Rel::for_each_expr`], to change them.
+    pub fn for_each_expr_mut(&mut self, f: &mut dyn FnMut(&mut Expr)) {
+        rel_exprs!(self, &mut *f, iter_mut, for_each_expr_mut);
+    }
+}

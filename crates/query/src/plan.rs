@@ -1,0 +1,805 @@
+//! The executable plan: relations whose expressions are [`Node`]s over rows of known layout.
+//!
+//! The life of a relation here: [`Planner::rel`] decides its road, drops the columns that nobody
+//! uses, finds what a scan can be told about its rows, and splits join conditions into equal keys and
+//! the rest. The result is immutable and may be opened many times, each time in another
+//! environment: that is how a correlated subquery runs for each outer row.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use catalog::Table;
+use functions::{Aggregate, SetFunction};
+use types::{Result, Type};
+
+use crate::compare::{Comparison, comparison};
+use crate::env::Slot;
+use crate::eval::Node;
+use crate::frame::Frame;
+use crate::ir::{
+    self, AggregateCall, AggregateTarget, ColumnId, Expr, FrameBound, FrameUnit, JoinKind, Rel, SetCall, SetOpKind, SortKey, WindowCall,
+    WindowTarget,
+};
+use crate::{road, walk};
+
+#[derive(Debug)]
+pub(crate) enum Plan {
+    OneRow,
+    Values(Arc<[Box<[Node]>]>),
+    Scan {
+        table: Arc<Table>,
+        columns: Box<[usize]>,
+        conditions: Box<[ScanCondition]>,
+    },
+    PointGet {
+        table: Arc<Table>,
+        key: Box<[Node]>,
+        columns: Box<[usize]>,
+    },
+    Function {
+        call: SetNode,
+        ordinality: bool,
+        width: usize,
+    },
+    Filter {
+        input: Arc<Plan>,
+        predicate: Arc<Node>,
+        index: Option<Arc<IndexedFilter>>,
+        careful: bool,
+    },
+    Project {
+        input: Arc<Plan>,
+        exprs: Arc<[Node]>,
+    },
+    ProjectSet {
+        input: Arc<Plan>,
+        calls: Arc<[SetNode]>,
+    },
+    Join(Arc<JoinPlan>),
+    Aggregate(Arc<AggregatePlan>),
+    Window {
+        input: Arc<Plan>,
+        calls: Arc<[WindowNode]>,
+    },
+    Sort {
+        input: Arc<Plan>,
+        keys: Arc<[SortNode]>,
+    },
+    Limit {
+        input: Arc<Plan>,
+        limit: Option<Node>,
+        offset: Option<Node>,
+    },
+    Distinct {
+        input: Arc<Plan>,
+        types: Arc<[Type]>,
+    },
+    DistinctOn {
+        input: Arc<Plan>,
+        on: Arc<[(Node, Type)]>,
+    },
+    SetOp {
+        kind: SetOpKind,
+        all: bool,
+        left: Arc<Plan>,
+        right: Arc<Plan>,
+        types: Arc<[Type]>,
+    },
+    Recursive(Arc<RecursivePlan>),
+    WorkTable {
+        name: String,
+    },
+    /// What DataFusion runs.
+    Frame(Frame),
+}
+
+/// `column op value`, for whoever scans.
+#[derive(Debug)]
+pub(crate) struct ScanCondition {
+    /// An index into `table.columns`.
+    pub column: usize,
+    pub ty: Type,
+    pub op: Comparison,
+    pub value: Node,
+}
+
+/// A filter of a correlated query that compares columns with outer ones by equality: opened a second
+/// time, it hashes its input by these columns and from then on looks rows up.
+#[derive(Debug)]
+pub(crate) struct IndexedFilter {
+    pub slot: Slot,
+    /// (over the input's row, over outer columns).
+    pub keys: Box<[(Node, Node)]>,
+    /// The predicate's other parts.
+    pub rest: Option<Node>,
+}
+
+#[derive(Debug)]
+pub(crate) enum SetNode {
+    Builtin {
+        function: &'static SetFunction,
+        args: Box<[Node]>,
+    },
+    User {
+        function: Arc<catalog::Function>,
+        args: Box<[Node]>,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct JoinPlan {
+    pub kind: JoinKind,
+    pub left: Arc<Plan>,
+    pub right: Arc<Plan>,
+    pub left_width: usize,
+    pub right_width: usize,
+    /// (over the left row, over the right row); all must be equal.
+    pub keys: Box<[(Node, Node)]>,
+    /// Over both rows, left first.
+    pub rest: Option<Node>,
+    /// The left's layout, if the right uses its columns.
+    pub lateral: Option<Arc<[ColumnId]>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct AggregatePlan {
+    pub input: Arc<Plan>,
+    pub groups: Box<[(Node, Type)]>,
+    pub sets: Option<Vec<Vec<usize>>>,
+    pub calls: Arc<[AggregateNode]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct AggregateNode {
+    pub target: Target,
+    pub args: Box<[Node]>,
+    pub filter: Option<Node>,
+    pub order_by: Arc<[SortNode]>,
+}
+
+/// The part of an aggregate call that its state needs.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Builtin {
+        function: &'static Aggregate,
+        types: Arc<[Type]>,
+        distinct: bool,
+    },
+    Grouping(Vec<usize>),
+}
+
+#[derive(Debug)]
+pub(crate) struct SortNode {
+    pub node: Node,
+    pub ty: Type,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct WindowNode {
+    pub target: WindowTarget,
+    pub args: Box<[Node]>,
+    pub types: Arc<[Type]>,
+    pub filter: Option<Node>,
+    pub partition_by: Box<[(Node, Type)]>,
+    pub order_by: Arc<[SortNode]>,
+    pub frame: FrameNode,
+}
+
+#[derive(Debug)]
+pub(crate) struct FrameNode {
+    pub unit: FrameUnit,
+    pub start: Edge,
+    pub end: Edge,
+}
+
+#[derive(Debug)]
+pub(crate) enum Edge {
+    UnboundedPreceding,
+    Preceding(Node, Type),
+    CurrentRow,
+    Following(Node, Type),
+    UnboundedFollowing,
+}
+
+#[derive(Debug)]
+pub(crate) struct RecursivePlan {
+    pub name: String,
+    pub base: Arc<Plan>,
+    pub recursive: Arc<Plan>,
+    pub all: bool,
+    pub types: Arc<[Type]>,
+}
+
+/// A plan and the columns of its rows.
+pub(crate) struct Planned {
+    pub plan: Arc<Plan>,
+    pub layout: Vec<ColumnId>,
+}
+
+/// Something that is true of every row that matters further up: `column op value`.
+#[derive(Clone, Copy)]
+pub(crate) struct Condition<'a> {
+    pub column: ColumnId,
+    pub op: Comparison,
+    pub value: &'a Expr,
+}
+
+pub(crate) struct Planner<'a> {
+    /// Columns that nothing uses are not read.
+    used: HashSet<ColumnId>,
+    environment: &'a dyn functions::Environment,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(used: HashSet<ColumnId>, environment: &'a dyn functions::Environment) -> Planner<'a> {
+        Planner { used, environment }
+    }
+
+    pub fn environment(&self) -> &'a dyn functions::Environment {
+        self.environment
+    }
+
+    /// The plan of `rel` on the road that suits it.
+    pub fn rel(&mut self, rel: &Rel, conditions: &[Condition]) -> Result<Planned> {
+        match road::choose(rel) {
+            road::Road::DataFusion => {
+                let frame = Frame::new(rel);
+                let layout = frame.layout().to_vec();
+                Ok(Planned {
+                    plan: Arc::new(Plan::Frame(frame)),
+                    layout,
+                })
+            }
+            road::Road::Split { above, below } => {
+                let below = self.rel(&below, conditions)?;
+                let predicate = self.node(&above, &below.layout)?;
+                Ok(Planned {
+                    plan: Arc::new(Plan::Filter {
+                        input: below.plan,
+                        predicate: Arc::new(predicate),
+                        index: None,
+                        careful: false,
+                    }),
+                    layout: below.layout,
+                })
+            }
+            road::Road::Local => self.local(rel, conditions),
+        }
+    }
+
+    /// The plan of `rel` with its top operator run by us.
+    pub fn local(&mut self, rel: &Rel, conditions: &[Condition]) -> Result<Planned> {
+        let all = |columns: &[(ColumnId, Type)]| columns.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        let (plan, layout) = match rel {
+            Rel::OneRow => (Plan::OneRow, vec![]),
+            Rel::Values { columns, rows } => (
+                Plan::Values(rows.iter().map(|row| self.nodes(row, &[])).collect::<Result<_>>()?),
+                all(columns),
+            ),
+            Rel::Scan { table, columns } => self.scan(table, columns, conditions)?,
+            Rel::PointGet { table, key, columns } => {
+                let columns = self.kept(columns);
+                let layout = columns.iter().map(|(id, _, _)| *id).collect();
+                let columns = columns.iter().map(|(_, _, index)| *index).collect();
+                (
+                    Plan::PointGet {
+                        table: table.clone(),
+                        key: self.nodes(key, &[])?,
+                        columns,
+                    },
+                    layout,
+                )
+            }
+            Rel::Function { call, columns, ordinality } => {
+                let call = self.set_call(call, &[])?;
+                (
+                    Plan::Function {
+                        call,
+                        ordinality: ordinality.is_some(),
+                        width: columns.len(),
+                    },
+                    all(&rel.columns()),
+                )
+            }
+            Rel::Filter { input, predicate } => return self.filter(input, predicate, conditions),
+            Rel::Project { input, exprs } => {
+                let below = renamed(conditions, exprs);
+                let input = self.rel(input, &below)?;
+                let kept: Vec<&(ColumnId, Expr)> = exprs
+                    .iter()
+                    .filter(|(id, expr)| self.used.contains(id) || walk::is_volatile(expr))
+                    .collect();
+                let nodes = kept.iter().map(|(_, expr)| self.node(expr, &input.layout)).collect::<Result<_>>()?;
+                let layout = kept.iter().map(|(id, _)| *id).collect();
+                (
+                    Plan::Project {
+                        input: input.plan,
+                        exprs: nodes,
+                    },
+                    layout,
+                )
+            }
+            Rel::ProjectSet { input, calls } => {
+                let input = self.rel(input, conditions)?;
+                let nodes = calls
+                    .iter()
+                    .map(|(_, _, call)| self.set_call(call, &input.layout))
+                    .collect::<Result<_>>()?;
+                let layout = input.layout.iter().copied().chain(calls.iter().map(|(id, _, _)| *id)).collect();
+                (
+                    Plan::ProjectSet {
+                        input: input.plan,
+                        calls: nodes,
+                    },
+                    layout,
+                )
+            }
+            Rel::Join {
+                kind,
+                left,
+                right,
+                on,
+                lateral,
+            } => return self.join(*kind, left, right, on.as_ref(), *lateral, conditions),
+            Rel::Aggregate {
+                input,
+                groups,
+                sets,
+                aggregates,
+            } => {
+                let input = self.rel(input, &[])?;
+                let calls = aggregates
+                    .iter()
+                    .map(|(_, call)| self.aggregate_call(call, &input.layout))
+                    .collect::<Result<Vec<_>>>()?;
+                let nodes = groups
+                    .iter()
+                    .map(|(_, expr)| Ok((self.node(expr, &input.layout)?, expr.ty())))
+                    .collect::<Result<_>>()?;
+                let plan = AggregatePlan {
+                    input: input.plan,
+                    groups: nodes,
+                    sets: sets.clone(),
+                    calls: calls.into(),
+                };
+                (Plan::Aggregate(Arc::new(plan)), all(&rel.columns()))
+            }
+            Rel::Window { input, calls } => {
+                let input = self.rel(input, &[])?;
+                let nodes = calls
+                    .iter()
+                    .map(|(_, call)| self.window_call(call, &input.layout))
+                    .collect::<Result<_>>()?;
+                let layout = input.layout.iter().copied().chain(calls.iter().map(|(id, _)| *id)).collect();
+                (
+                    Plan::Window {
+                        input: input.plan,
+                        calls: nodes,
+                    },
+                    layout,
+                )
+            }
+            Rel::Sort { input, keys } => {
+                let input = self.rel(input, conditions)?;
+                (
+                    Plan::Sort {
+                        keys: self.sort_keys(keys, &input.layout)?,
+                        input: input.plan,
+                    },
+                    input.layout,
+                )
+            }
+            Rel::Limit { input, limit, offset } => {
+                let input = self.rel(input, &[])?;
+                let limit = limit.as_ref().map(|expr| self.node(expr, &[])).transpose()?;
+                let offset = offset.as_ref().map(|expr| self.node(expr, &[])).transpose()?;
+                (
+                    Plan::Limit {
+                        input: input.plan,
+                        limit,
+                        offset,
+                    },
+                    input.layout,
+                )
+            }
+            Rel::Distinct { input, on: None } => {
+                let types = input.columns().into_iter().map(|(_, ty)| ty).collect();
+                let input = self.rel(input, conditions)?;
+                (Plan::Distinct { input: input.plan, types }, input.layout)
+            }
+            Rel::Distinct { input, on: Some(on) } => {
+                let input = self.rel(input, &[])?;
+                let on = on
+                    .iter()
+                    .map(|expr| Ok((self.node(expr, &input.layout)?, expr.ty())))
+                    .collect::<Result<_>>()?;
+                (Plan::DistinctOn { input: input.plan, on }, input.layout)
+            }
+            Rel::SetOp {
+                kind,
+                all: keep,
+                left,
+                right,
+                columns,
+            } => {
+                let (left, right) = (self.whole(left)?, self.whole(right)?);
+                let types = columns.iter().map(|(_, ty)| *ty).collect();
+                (
+                    Plan::SetOp {
+                        kind: *kind,
+                        all: *keep,
+                        left,
+                        right,
+                        types,
+                    },
+                    all(columns),
+                )
+            }
+            Rel::Recursive {
+                name,
+                base,
+                recursive,
+                all: keep,
+                columns,
+            } => {
+                let (base, recursive) = (self.whole(base)?, self.whole(recursive)?);
+                let types = columns.iter().map(|(_, ty)| *ty).collect();
+                (
+                    Plan::Recursive(Arc::new(RecursivePlan {
+                        name: name.clone(),
+                        base,
+                        recursive,
+                        all: *keep,
+                        types,
+                    })),
+                    all(columns),
+                )
+            }
+            Rel::WorkTable { name, columns } => (Plan::WorkTable { name: name.clone() }, all(columns)),
+        };
+        Ok(Planned {
+            plan: Arc::new(plan),
+            layout,
+        })
+    }
+
+    /// A plan whose rows have exactly `rel`'s columns.
+    pub fn whole(&mut self, rel: &Rel) -> Result<Arc<Plan>> {
+        let planned = self.rel(rel, &[])?;
+        let wanted = rel.columns();
+        if planned.layout.iter().eq(wanted.iter().map(|(id, _)| id)) {
+            return Ok(planned.plan);
+        }
+        let exprs: Result<Arc<[Node]>> = wanted
+            .iter()
+            .map(|(id, ty)| self.node(&Expr::Column { id: *id, ty: *ty }, &planned.layout))
+            .collect();
+        Ok(Arc::new(Plan::Project {
+            input: planned.plan,
+            exprs: exprs?,
+        }))
+    }
+
+    fn kept<'c>(&self, columns: &'c [(ColumnId, Type, usize)]) -> Vec<&'c (ColumnId, Type, usize)> {
+        columns.iter().filter(|(id, _, _)| self.used.contains(id)).collect()
+    }
+
+    fn scan(&mut self, table: &Arc<Table>, columns: &[(ColumnId, Type, usize)], conditions: &[Condition]) -> Result<(Plan, Vec<ColumnId>)> {
+        let mut known = vec![];
+        for condition in conditions {
+            if let Some((_, ty, index)) = columns.iter().find(|(id, _, _)| *id == condition.column) {
+                known.push(ScanCondition {
+                    column: *index,
+                    ty: *ty,
+                    op: condition.op,
+                    value: self.node(condition.value, &[])?,
+                });
+            }
+        }
+        let kept = self.kept(columns);
+        let layout = kept.iter().map(|(id, _, _)| *id).collect();
+        let columns = kept.iter().map(|(_, _, index)| *index).collect();
+        Ok((
+            Plan::Scan {
+                table: table.clone(),
+                columns,
+                conditions: known.into(),
+            },
+            layout,
+        ))
+    }
+
+    fn filter(&mut self, input: &Rel, predicate: &Expr, conditions: &[Condition]) -> Result<Planned> {
+        let mut known = conditions.to_vec();
+        add_conditions(predicate, input, &mut known);
+        let below = self.rel(input, &known)?;
+        let index = self.indexed(input, predicate, &below.layout)?;
+        let predicate = Arc::new(self.node(predicate, &below.layout)?);
+        Ok(Planned {
+            plan: Arc::new(Plan::Filter {
+                input: below.plan,
+                predicate,
+                index: index.map(Arc::new),
+                careful: walk::is_careful_rel(input),
+            }),
+            layout: below.layout,
+        })
+    }
+
+    /// How to look the filter's rows up by outer columns, where that is worth it.
+    fn indexed(&mut self, input: &Rel, predicate: &Expr, layout: &[ColumnId]) -> Result<Option<IndexedFilter>> {
+        if !walk::is_independent(input) || walk::is_volatile_rel(input) {
+            return Ok(None);
+        }
+        let (mut keys, mut rest) = (vec![], vec![]);
+        for part in walk::conjuncts(predicate) {
+            match self.outer_key(part, layout)? {
+                Some(key) => keys.push(key),
+                None => rest.push(part.clone()),
+            }
+        }
+        if keys.is_empty() || reads_by_primary_key(input, predicate) {
+            return Ok(None);
+        }
+        let rest = if rest.is_empty() {
+            None
+        } else {
+            Some(self.node(&Expr::And(rest), layout)?)
+        };
+        Ok(Some(IndexedFilter {
+            slot: Slot::next(),
+            keys: keys.into(),
+            rest,
+        }))
+    }
+
+    /// `inner = outer`, as nodes.
+    fn outer_key(&mut self, part: &Expr, layout: &[ColumnId]) -> Result<Option<(Node, Node)>> {
+        let Some((Comparison::Eq, left, right)) = compared(part) else {
+            return Ok(None);
+        };
+        let inside = |expr: &Expr| {
+            let columns = walk::columns_of(expr);
+            !columns.is_empty() && columns.iter().all(|id| layout.contains(id)) && !walk::has_subquery(expr) && !walk::is_volatile(expr)
+        };
+        let outside = |expr: &Expr| {
+            let columns = walk::columns_of(expr);
+            !columns.is_empty() && !columns.iter().any(|id| layout.contains(id)) && !walk::has_subquery(expr) && !walk::is_volatile(expr)
+        };
+        let (inner, outer) = match (inside(left), outside(right), inside(right), outside(left)) {
+            (true, true, _, _) => (left, right),
+            (_, _, true, true) => (right, left),
+            _ => return Ok(None),
+        };
+        Ok(Some((self.node(inner, layout)?, self.node(outer, layout)?)))
+    }
+
+    fn join(
+        &mut self,
+        kind: JoinKind,
+        left: &Rel,
+        right: &Rel,
+        on: Option<&Expr>,
+        lateral: bool,
+        conditions: &[Condition],
+    ) -> Result<Planned> {
+        let (mut for_left, mut for_right) = (vec![], vec![]);
+        // What is true of the result is true of the rows of a side that are not filled up with NULLs.
+        if matches!(kind, JoinKind::Inner | JoinKind::Left) {
+            for_left.extend_from_slice(conditions);
+        }
+        if matches!(kind, JoinKind::Inner | JoinKind::Right) {
+            for_right.extend_from_slice(conditions);
+        }
+        if let Some(on) = on {
+            if matches!(kind, JoinKind::Inner | JoinKind::Right) {
+                add_conditions(on, left, &mut for_left);
+            }
+            if matches!(kind, JoinKind::Inner | JoinKind::Left) {
+                add_conditions(on, right, &mut for_right);
+            }
+        }
+        // The other side's columns are out of sight, unless the join is lateral.
+        let hidden = |condition: &Condition, other: &Rel| {
+            let made: HashSet<ColumnId> = other.columns().into_iter().map(|(id, _)| id).collect();
+            walk::columns_of(condition.value).iter().any(|id| made.contains(id))
+        };
+        for_left.retain(|condition| !hidden(condition, right));
+        for_right.retain(|condition| lateral || !hidden(condition, left));
+        let left = self.rel(left, &for_left)?;
+        let right = self.rel(right, &for_right)?;
+        let mut keys = vec![];
+        let mut rest = vec![];
+        for part in on.map(walk::conjuncts).unwrap_or_default() {
+            match self.join_key(part, &left.layout, &right.layout)? {
+                Some(key) if !lateral => keys.push(key),
+                _ => rest.push(part.clone()),
+            }
+        }
+        let layout: Vec<ColumnId> = left.layout.iter().chain(&right.layout).copied().collect();
+        let rest = if rest.is_empty() {
+            None
+        } else {
+            Some(self.node(&Expr::And(rest), &layout)?)
+        };
+        let plan = JoinPlan {
+            kind,
+            left: left.plan,
+            right: right.plan,
+            left_width: left.layout.len(),
+            right_width: right.layout.len(),
+            keys: keys.into(),
+            rest,
+            lateral: lateral.then(|| left.layout.as_slice().into()),
+        };
+        Ok(Planned {
+            plan: Arc::new(Plan::Join(Arc::new(plan))),
+            layout,
+        })
+    }
+
+    fn join_key(&mut self, part: &Expr, left: &[ColumnId], right: &[ColumnId]) -> Result<Option<(Node, Node)>> {
+        let Some((Comparison::Eq, a, b)) = compared(part) else {
+            return Ok(None);
+        };
+        let of = |expr: &Expr, layout: &[ColumnId], other: &[ColumnId]| {
+            let columns = walk::columns_of(expr);
+            columns.iter().any(|id| layout.contains(id)) && !columns.iter().any(|id| other.contains(id)) && !walk::is_volatile(expr)
+        };
+        let (on_left, on_right) = match (of(a, left, right) && of(b, right, left), of(b, left, right) && of(a, right, left)) {
+            (true, _) => (a, b),
+            (_, true) => (b, a),
+            _ => return Ok(None),
+        };
+        Ok(Some((self.node(on_left, left)?, self.node(on_right, right)?)))
+    }
+
+    fn set_call(&mut self, call: &SetCall, layout: &[ColumnId]) -> Result<SetNode> {
+        Ok(match call {
+            SetCall::Builtin { function, args } => SetNode::Builtin {
+                function,
+                args: self.nodes(args, layout)?,
+            },
+            SetCall::User { function, args } => SetNode::User {
+                function: function.clone(),
+                args: self.nodes(args, layout)?,
+            },
+        })
+    }
+
+    pub fn aggregate_call(&mut self, call: &AggregateCall, layout: &[ColumnId]) -> Result<AggregateNode> {
+        let target = match &call.function {
+            AggregateTarget::Builtin(function) => {
+                let sorted = call.order_by.iter().filter(|_| function.ordered_set).map(|key| key.expr.ty());
+                let types = call.args.iter().map(Expr::ty).chain(sorted).collect();
+                Target::Builtin {
+                    function,
+                    types,
+                    distinct: call.distinct,
+                }
+            }
+            AggregateTarget::Grouping(groups) => Target::Grouping(groups.clone()),
+        };
+        Ok(AggregateNode {
+            target,
+            args: self.nodes(&call.args, layout)?,
+            filter: call.filter.as_ref().map(|filter| self.node(filter, layout)).transpose()?,
+            order_by: self.sort_keys(&call.order_by, layout)?,
+        })
+    }
+
+    fn window_call(&mut self, call: &WindowCall, layout: &[ColumnId]) -> Result<WindowNode> {
+        let frame = match &call.frame {
+            None => FrameNode {
+                unit: FrameUnit::Range,
+                start: Edge::UnboundedPreceding,
+                end: Edge::CurrentRow,
+            },
+            Some(ir::Frame { unit, start, end }) => FrameNode {
+                unit: *unit,
+                start: self.edge(start)?,
+                end: self.edge(end)?,
+            },
+        };
+        Ok(WindowNode {
+            target: call.function.clone(),
+            args: self.nodes(&call.args, layout)?,
+            types: call.args.iter().map(Expr::ty).collect(),
+            filter: call.filter.as_ref().map(|filter| self.node(filter, layout)).transpose()?,
+            partition_by: call
+                .partition_by
+                .iter()
+                .map(|expr| Ok((self.node(expr, layout)?, expr.ty())))
+                .collect::<Result<_>>()?,
+            order_by: self.sort_keys(&call.order_by, layout)?,
+            frame,
+        })
+    }
+
+    fn edge(&mut self, bound: &FrameBound) -> Result<Edge> {
+        Ok(match bound {
+            FrameBound::UnboundedPreceding => Edge::UnboundedPreceding,
+            FrameBound::Preceding(offset) => Edge::Preceding(self.node(offset, &[])?, offset.ty()),
+            FrameBound::CurrentRow => Edge::CurrentRow,
+            FrameBound::Following(offset) => Edge::Following(self.node(offset, &[])?, offset.ty()),
+            FrameBound::UnboundedFollowing => Edge::UnboundedFollowing,
+        })
+    }
+
+    pub fn sort_keys(&mut self, keys: &[SortKey], layout: &[ColumnId]) -> Result<Arc<[SortNode]>> {
+        let key = |key: &SortKey| {
+            Ok(SortNode {
+                node: self.node(&key.expr, layout)?,
+                ty: key.expr.ty(),
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            })
+        };
+        keys.iter().map(key).collect()
+    }
+}
+
+/// The comparison that `part` is, of values that may be compared as datums.
+pub(crate) fn compared(part: &Expr) -> Option<(Comparison, &Expr, &Expr)> {
+    match part {
+        Expr::Call { function, args, .. } => match &args[..] {
+            [left, right] => comparison(function, left.ty(), right.ty()).map(|op| (op, left, right)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Adds the conjuncts of `predicate` that compare a column of `input` with something that does
+/// not depend on `input`'s rows and is cheap and safe to compute before them.
+pub(crate) fn add_conditions<'a>(predicate: &'a Expr, input: &Rel, known: &mut Vec<Condition<'a>>) {
+    let made: HashSet<ColumnId> = input.columns().into_iter().map(|(id, _)| id).collect();
+    let fixed = |expr: &Expr| {
+        !walk::columns_of(expr).iter().any(|id| made.contains(id))
+            && !walk::has_subquery(expr)
+            && !walk::has_user_call(expr)
+            && !walk::is_volatile(expr)
+    };
+    for part in walk::conjuncts(predicate) {
+        match compared(part) {
+            Some((op, Expr::Column { id, .. }, value)) if made.contains(id) && fixed(value) => {
+                known.push(Condition { column: *id, op, value })
+            }
+            Some((op, value, Expr::Column { id, .. })) if made.contains(id) && fixed(value) => {
+                known.push(Condition {
+                    column: *id,
+                    op: op.flipped(),
+                    value,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The conditions in terms of the columns below a projection.
+fn renamed<'a>(conditions: &[Condition<'a>], exprs: &[(ColumnId, Expr)]) -> Vec<Condition<'a>> {
+    let below = |condition: &Condition<'a>| match exprs.iter().find(|(id, _)| *id == condition.column) {
+        Some((_, Expr::Column { id, .. })) => Some(Condition { column: *id, ..*condition }),
+        _ => None,
+    };
+    conditions.iter().filter_map(below).collect()
+}
+
+/// An equality with the first column of a scanned table's primary key: the scan itself finds the rows.
+fn reads_by_primary_key(input: &Rel, predicate: &Expr) -> bool {
+    let Rel::Scan { table, columns } = input else { return false };
+    let Some(first) = table.primary_key.as_ref().and_then(|key| key.columns.first()) else {
+        return false;
+    };
+    let Some((id, _, _)) = columns.iter().find(|(_, _, index)| index == first) else {
+        return false;
+    };
+    let mut known = vec![];
+    add_conditions(predicate, input, &mut known);
+    known
+        .iter()
+        .any(|condition| condition.op == Comparison::Eq && condition.column == *id)
+}

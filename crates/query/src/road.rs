@@ -1,0 +1,104 @@
+//! Which road a relation takes. DataFusion pays off where many rows are joined, grouped, sorted or
+//! made distinct; everything that only passes rows on is quicker without it.
+
+use catalog::TableKind;
+
+use crate::ir::{Expr, Rel, SetOpKind};
+use crate::walk;
+
+pub(crate) enum Road {
+    Local,
+    DataFusion,
+    /// A filter in two: what calls users' functions stays with us, above the rest.
+    Split {
+        above: Expr,
+        below: Box<Rel>,
+    },
+}
+
+/// DataFusion recurses over plans much more wastefully than we do.
+const MAX_DATAFUSION_DEPTH: usize = 100;
+
+pub(crate) fn choose(rel: &Rel) -> Road {
+    if !is_lowered(rel) || !is_heavy(rel) || depth(rel) > MAX_DATAFUSION_DEPTH {
+        return Road::Local;
+    }
+    match rel {
+        // How often such a function runs is visible: only for the rows that are asked for.
+        Rel::Project { exprs, .. } if exprs.iter().any(|(_, expr)| is_ours(expr)) => Road::Local,
+        Rel::Filter { input, predicate } => split(input, predicate),
+        // Counting rows is nothing that DataFusion does better.
+        Rel::Limit { input, .. } => match choose(input) {
+            Road::DataFusion => Road::DataFusion,
+            Road::Local | Road::Split { .. } => Road::Local,
+        },
+        _ => Road::DataFusion,
+    }
+}
+
+fn split(input: &Rel, predicate: &Expr) -> Road {
+    let (ours, rest): (Vec<&Expr>, Vec<&Expr>) = walk::conjuncts(predicate).into_iter().partition(|part| is_ours(part));
+    if ours.is_empty() {
+        return Road::DataFusion;
+    }
+    if rest.is_empty() {
+        return Road::Local;
+    }
+    let all = |parts: Vec<&Expr>| Expr::And(parts.into_iter().cloned().collect());
+    Road::Split {
+        above: all(ours),
+        below: Box::new(Rel::Filter {
+            input: Box::new(input.clone()),
+            predicate: all(rest),
+        }),
+    }
+}
+
+/// Expressions that run row by row anyway, and whose number of evaluations matters.
+fn is_ours(expr: &Expr) -> bool {
+    walk::has_user_call(expr) || walk::has_subquery(expr) || walk::is_volatile(expr)
+}
+
+/// Operators that have a counterpart in DataFusion with PostgreSQL's meaning.
+pub(crate) fn is_lowered(rel: &Rel) -> bool {
+    match rel {
+        Rel::Filter { .. } | Rel::Project { .. } | Rel::Sort { .. } | Rel::Limit { .. } => true,
+        Rel::Join { lateral, .. } => !lateral,
+        Rel::Aggregate { sets, .. } => sets.is_none(),
+        Rel::Distinct { on, .. } => on.is_none(),
+        Rel::SetOp { kind, .. } => *kind == SetOpKind::Union,
+        Rel::OneRow
+        | Rel::Values { .. }
+        | Rel::Scan { .. }
+        | Rel::PointGet { .. }
+        | Rel::Function { .. }
+        | Rel::ProjectSet { .. }
+        | Rel::Window { .. }
+        | Rel::Recursive { .. }
+        | Rel::WorkTable { .. } => false,
+    }
+}
+
+/// There is an operator over a user's table that has to see many rows to give one.
+fn is_heavy(rel: &Rel) -> bool {
+    let works = match rel {
+        Rel::Join { .. } | Rel::Aggregate { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOp { .. } => true,
+        _ => false,
+    };
+    if works && is_lowered(rel) && reads_table(rel) {
+        return true;
+    }
+    // Below an operator of ours another choice is made.
+    is_lowered(rel) && walk::inputs(rel).any(is_heavy)
+}
+
+fn reads_table(rel: &Rel) -> bool {
+    match rel {
+        Rel::Scan { table, .. } => matches!(table.kind, TableKind::Table),
+        _ => walk::inputs(rel).any(reads_table),
+    }
+}
+
+fn depth(rel: &Rel) -> usize {
+    1 + walk::inputs(rel).map(depth).max().unwrap_or(0)
+}
