@@ -1,1 +1,24 @@
+//! The wire protocol, authentication, configuration, and the `parhelion` binary.
+//!
+//! The life of a server is in [`listen`], the life of a connection in [`connection`]. SQL has no
+//! meaning here: statements go to the engine's session as text and come back as outcomes. The
+//! protocol's messages are read and written by our own code ([`frontend`], [`outgoing`]): a
+//! reader of hostile bytes has to be strict, and the answers of a pipeline have to leave in one
+//! write. Blocking sockets, one thread a connection: the engine blocks its thread in any case,
+//! and a slow client then holds up nobody but itself.
 
+pub mod auth;
+pub mod backend;
+pub mod connection;
+pub mod extended;
+pub mod frontend;
+pub mod incoming;
+pub mod listen;
+pub mod outgoing;
+pub mod rows;
+pub mod scram;
+pub mod simple;
+pub mod startup;
+pub mod stream;
+
+pub use listen::{Server, ServerOptions, StartError};

@@ -1,0 +1,308 @@
+//! The life of one connection, on a thread of its own.
+//!
+//! Bytes arrive ([`crate::incoming`]) and become a hello ([`crate::startup`]): a cancel request
+//! does its work and is gone; a startup packet takes the client through authentication
+//! ([`crate::auth`]) to a place among the sessions. From then on one message after another is
+//! read ([`crate::frontend`]), handed to the simple or the extended protocol
+//! ([`simple`](crate::simple), [`extended`](crate::extended)), and answered ([`crate::outgoing`]),
+//! until the client leaves, the server stops, or the connection breaks.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use types::{SqlError, SqlState};
+
+use crate::auth;
+use crate::backend::{ConnectOptions, Session, TransactionStatus};
+use crate::extended::Extended;
+use crate::frontend::{Kind, Message, violation};
+use crate::incoming::{Broken, Frame, Incoming};
+use crate::listen::Shared;
+use crate::outgoing::Outgoing;
+use crate::startup::{self, Hello};
+use crate::stream::{Stream, Timed};
+
+/// A connection with a session.
+pub struct Connection {
+    pub stream: Stream,
+    pub incoming: Incoming,
+    pub out: Outgoing,
+    pub session: Session,
+    pub extended: Extended,
+    /// After an error in the extended protocol, everything up to the next Sync is ignored.
+    skip_until_sync: bool,
+}
+
+/// How a connection ends.
+pub enum End {
+    /// The client said goodbye, or closed between messages.
+    Left,
+    Lost(io::Error),
+    /// The client is told this, and the connection is closed.
+    Refused(SqlError),
+}
+
+impl From<Broken> for End {
+    fn from(broken: Broken) -> End {
+        match broken {
+            Broken::Closed => End::Left,
+            Broken::Lost(error) => End::Lost(error),
+            Broken::Violation(error) => End::Refused(error.fatal()),
+        }
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> End {
+        End::Lost(error)
+    }
+}
+
+/// Serves one client from its first byte to its last.
+pub fn serve(id: u64, mut stream: Stream, client: SocketAddr, shared: &Arc<Shared>) {
+    let mut out = Outgoing::default();
+    let end = match open(id, &mut stream, client, shared, &mut out) {
+        Ok(None) => End::Left,
+        Ok(Some((session, incoming))) => {
+            tracing::debug!(client = %client, pid = session.pid(), "session opened");
+            let mut connection = Connection {
+                stream,
+                incoming,
+                out,
+                session,
+                extended: Extended::default(),
+                skip_until_sync: false,
+            };
+            let end = connection.converse(shared);
+            let Connection {
+                stream: stream_back,
+                out: out_back,
+                session,
+                extended,
+                ..
+            } = connection;
+            // Suspended portals hold what they read from; they go before their session.
+            drop(extended);
+            drop(session);
+            (stream, out) = (stream_back, out_back);
+            end
+        }
+        Err(end) => end,
+    };
+    match end {
+        End::Left => tracing::debug!(client = %client, "connection closed"),
+        End::Lost(error) => tracing::debug!(client = %client, %error, "connection lost"),
+        End::Refused(error) => {
+            tracing::info!(client = %client, sqlstate = error.state().code(), "{}", error.message());
+            out.error(&error);
+            if out.flush(&mut stream).is_ok() {
+                stream.close();
+            }
+        }
+    }
+}
+
+/// Everything before the first ReadyForQuery. None: it was a cancel request.
+fn open(
+    id: u64,
+    stream: &mut Stream,
+    client: SocketAddr,
+    shared: &Arc<Shared>,
+    out: &mut Outgoing,
+) -> Result<Option<(Session, Incoming)>, End> {
+    let deadline = Instant::now() + shared.options.authentication_timeout;
+    let mut incoming = Incoming::new(shared.options.max_message_bytes);
+    let mut timed = Timed { stream, deadline };
+    let startup = match startup::greet(&mut timed, &mut incoming, out).map_err(in_time)? {
+        Hello::Cancel { pid, secret } => {
+            shared.database.cancel(pid, secret);
+            return Ok(None);
+        }
+        Hello::Start(startup) => startup,
+    };
+    if shared.is_draining() {
+        return Err(End::Refused(
+            SqlError::new(SqlState::CannotConnectNow, "the database system is shutting down").fatal(),
+        ));
+    }
+    let circumstances = auth::Circumstances {
+        database: &shared.database,
+        client,
+        loopback: shared.local_addr.ip().is_loopback(),
+        server_secret: &shared.server_secret,
+    };
+    auth::authenticate(&startup.user, &circumstances, &mut timed, &mut incoming, out).map_err(in_time)?;
+    timed.stream.set_read_deadline(None)?;
+
+    let session_place = shared.take_session_place(id)?;
+    let options = ConnectOptions {
+        user: startup.user,
+        database: startup.database,
+        settings: startup.settings,
+        client_addr: Some(client),
+    };
+    let session = shared.database.connect(options).map_err(|error| End::Refused(error.fatal()))?;
+    session_place.is_now(session.pid(), session.secret_key());
+
+    out.authentication_ok();
+    for (name, value) in session.parameter_status() {
+        out.parameter_status(&name, &value);
+    }
+    out.backend_key_data(session.pid(), session.secret_key());
+    Ok(Some((session, incoming)))
+}
+
+/// A read that met the deadline is the authentication timeout, not a lost connection.
+fn in_time(broken: Broken) -> End {
+    match broken {
+        Broken::Lost(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            End::Refused(SqlError::new(SqlState::QueryCanceled, "canceling authentication due to timeout").fatal())
+        }
+        other => other.into(),
+    }
+}
+
+impl Connection {
+    /// Message after message, from the first ReadyForQuery on.
+    fn converse(&mut self, shared: &Shared) -> End {
+        match self.ready().and_then(|()| self.rounds(shared)) {
+            Ok(end) => end,
+            Err(end) => end,
+        }
+    }
+
+    fn rounds(&mut self, shared: &Shared) -> Result<End, End> {
+        loop {
+            if shared.is_draining() && !self.incoming.has_more() {
+                let message = "terminating connection due to administrator command";
+                return Ok(End::Refused(SqlError::new(SqlState::AdminShutdown, message).fatal()));
+            }
+            let frame = match self.incoming.next(&mut self.stream) {
+                // A stopping server wakes the reads of idle connections by ending their input.
+                Err(Broken::Closed | Broken::Lost(_)) if shared.is_draining() => continue,
+                other => other?,
+            };
+            let (kind, read) = match &frame {
+                Frame::Message { kind, body } => (*kind, Message::read(*kind, body)),
+                Frame::TooLong { kind, length } => (*kind, Err(too_long(*length, shared.options.max_message_bytes))),
+            };
+            if kind == Kind::Terminate {
+                return Ok(End::Left);
+            }
+            if self.skip_until_sync && kind != Kind::Sync {
+                continue;
+            }
+            let handled = match read {
+                Ok(message) => self.handle(message)?,
+                Err(_) if kind == Kind::CopyData => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = handled {
+                self.fail(kind, error)?;
+            }
+        }
+    }
+
+    /// Carries a message out. The outer error ends the connection, the inner one is the client's.
+    fn handle(&mut self, message: Message<'_>) -> Result<types::Result<()>, End> {
+        Ok(match message {
+            Message::Query(sql) => return self.simple_query(sql),
+            Message::Parse {
+                name,
+                sql,
+                parameter_types,
+            } => self.parse(name, sql, &parameter_types),
+            Message::Bind(bind) => self.bind(bind),
+            Message::Describe(target) => self.describe(target),
+            Message::Execute { portal, max_rows } => return self.execute(portal, max_rows),
+            Message::Close(target) => self.close(target),
+            Message::Flush => {
+                self.report_notices();
+                self.out.flush(&mut self.stream)?;
+                Ok(())
+            }
+            Message::Sync => {
+                self.skip_until_sync = false;
+                if let Err(error) = self.session.sync() {
+                    self.report(&error)?;
+                }
+                self.ready()?;
+                Ok(())
+            }
+            Message::FunctionCall => Err(SqlError::unsupported("the function call protocol")),
+            // Left over from a COPY that failed: the protocol wants them dropped.
+            Message::CopyData | Message::CopyDone | Message::CopyFail => Ok(()),
+            Message::Password => return Err(Broken::Violation(violation("unexpected password message")).into()),
+            // The loop has dealt with it.
+            Message::Terminate => Ok(()),
+        })
+    }
+
+    /// An error outside of a simple query, which ends its own errors itself.
+    fn fail(&mut self, kind: Kind, error: SqlError) -> Result<(), End> {
+        self.report(&error)?;
+        if kind.is_extended() {
+            self.skip_until_sync = true;
+            return Ok(());
+        }
+        if let Err(error) = self.session.end_simple_query() {
+            self.report(&error)?;
+        }
+        self.ready()
+    }
+
+    /// Tells the client, and the session whose transaction it spoils.
+    pub fn report(&mut self, error: &SqlError) -> Result<(), End> {
+        // The client gets the first error; a second one about ending the first adds nothing.
+        if let Err(second) = self.session.statement_done(Err(error)) {
+            tracing::warn!(sqlstate = second.state().code(), "{}", second.message());
+        }
+        self.report_notices();
+        if error.fields().fatal {
+            return Err(End::Refused(error.clone()));
+        }
+        if error.state() == SqlState::InternalError {
+            tracing::error!(pid = self.session.pid(), "{}", error.message());
+        }
+        self.out.error(error);
+        Ok(())
+    }
+
+    pub fn report_notices(&mut self) {
+        for notice in self.session.take_notices() {
+            self.out.notice(&notice);
+        }
+    }
+
+    /// The end of a cycle: everything gathered leaves, in one write.
+    pub fn ready(&mut self) -> Result<(), End> {
+        let status = self.session.transaction_status();
+        if status == TransactionStatus::Idle {
+            self.close_portals();
+        }
+        self.report_notices();
+        for (name, value) in self.session.changed_parameters() {
+            self.out.parameter_status(&name, &value);
+        }
+        self.out.ready_for_query(status);
+        Ok(self.out.flush(&mut self.stream)?)
+    }
+
+    /// Streams what has gathered of a large result.
+    pub fn flush_if_full(&mut self) -> Result<(), End> {
+        if self.out.is_full() {
+            self.out.flush(&mut self.stream)?;
+        }
+        Ok(())
+    }
+}
+
+fn too_long(length: usize, limit: usize) -> SqlError {
+    SqlError::new(
+        SqlState::ProgramLimitExceeded,
+        format!("message of {length} bytes exceeds the limit of {limit} bytes"),
+    )
+    .hint("The server's option --max-message-bytes sets the limit.")
+}

@@ -1,0 +1,310 @@
+//! The life of a server: an address is bound, connections are accepted and each given a thread,
+//! and in the end all of them are asked to finish, then made to.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use types::{SqlError, SqlState};
+
+use crate::backend::Database;
+use crate::connection::{self, End};
+use crate::outgoing::Outgoing;
+use crate::stream::Stream;
+
+/// Statements nest, and planning and running them recurses over that nesting: the engine bounds
+/// it to what this holds. Only touched pages cost memory.
+pub const THREAD_STACK_BYTES: usize = 64 << 20;
+/// Sockets beyond the sessions: clients that are still logging in, and cancel requests, which
+/// have to get through when every session is taken.
+const EXTRA_CONNECTIONS: usize = 100;
+/// Pause after an accept that failed, for want of file descriptors say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long cancelled statements get to stop before their sockets are closed under them.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    pub listen: SocketAddr,
+    /// Sessions at a time.
+    pub max_connections: usize,
+    /// The largest statement or parameter set that is accepted from a client.
+    pub max_message_bytes: usize,
+    /// From connecting to being logged in.
+    pub authentication_timeout: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> ServerOptions {
+        ServerOptions {
+            listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
+            max_connections: 100,
+            max_message_bytes: 64 << 20,
+            authentication_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What all connections of a server know.
+pub struct Shared {
+    pub database: Arc<Database>,
+    pub options: ServerOptions,
+    pub local_addr: SocketAddr,
+    /// Drawn at each start; see [`crate::auth`].
+    pub server_secret: [u8; 32],
+    draining: AtomicBool,
+    stop_accepting: Notify,
+    connections: Mutex<HashMap<u64, Place>>,
+    one_left: Condvar,
+}
+
+/// A connection as the others see it.
+struct Place {
+    socket: TcpStream,
+    /// Taken once logged in, with what it takes to cancel its statement.
+    session: Option<CancelKey>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct CancelKey {
+    pid: i32,
+    secret: i32,
+}
+
+#[derive(Debug)]
+pub enum StartError {
+    /// Beyond loopback without a password set.
+    Unprotected(SocketAddr),
+    Bind(SocketAddr, io::Error),
+    Random,
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Unprotected(addr) => write!(
+                f,
+                "refusing to listen on {addr}: no password is set, so anybody who reaches that address would be the superuser; \
+                 listen on a loopback address first and run: ALTER ROLE postgres PASSWORD '...'"
+            ),
+            StartError::Bind(addr, error) => write!(f, "could not listen on {addr}: {error}"),
+            StartError::Random => f.write_str("the system has no random numbers"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A listening server. Dropping it stops it at once.
+pub struct Server {
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub fn start(database: Arc<Database>, options: ServerOptions) -> Result<Server, StartError> {
+        if !options.listen.ip().is_loopback() && !database.has_any_password() {
+            return Err(StartError::Unprotected(options.listen));
+        }
+        let bind = |error| StartError::Bind(options.listen, error);
+        let listener = std::net::TcpListener::bind(options.listen).map_err(bind)?;
+        listener.set_nonblocking(true).map_err(bind)?;
+        let local_addr = listener.local_addr().map_err(bind)?;
+        let mut server_secret = [0; 32];
+        getrandom::fill(&mut server_secret).map_err(|_| StartError::Random)?;
+        let shared = Arc::new(Shared {
+            database,
+            options: options.clone(),
+            local_addr,
+            server_secret,
+            draining: AtomicBool::new(false),
+            stop_accepting: Notify::new(),
+            connections: Mutex::default(),
+            one_left: Condvar::new(),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(bind)?;
+        let for_acceptor = shared.clone();
+        let acceptor = thread::Builder::new()
+            .name("accept".into())
+            .spawn(move || runtime.block_on(accept(listener, for_acceptor)))
+            .map_err(bind)?;
+        Ok(Server {
+            shared,
+            acceptor: Some(acceptor),
+        })
+    }
+
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.local_addr
+    }
+
+    /// Stops: no new connections, idle ones are told to go, running statements get `grace` to
+    /// finish, are then cancelled, and at last cut off. Returns whether all ended in order.
+    pub fn stop(mut self, grace: Duration) -> bool {
+        self.stop_within(grace)
+    }
+
+    fn stop_within(&mut self, grace: Duration) -> bool {
+        let Some(acceptor) = self.acceptor.take() else { return true };
+        self.shared.draining.store(true, Ordering::SeqCst);
+        self.shared.stop_accepting.notify_one();
+        if acceptor.join().is_err() {
+            tracing::error!("the accepting thread had panicked");
+        }
+        // The end of input wakes those who wait for a message; whoever runs a statement sees it after.
+        self.shared.each_place(|place| drop(place.socket.shutdown(Shutdown::Read)));
+        if self.shared.all_left_within(grace) {
+            return true;
+        }
+        self.shared.each_place(|place| {
+            if let Some(key) = place.session {
+                self.shared.database.cancel(key.pid, key.secret);
+            }
+        });
+        if self.shared.all_left_within(CANCEL_GRACE) {
+            return true;
+        }
+        self.shared.each_place(|place| drop(place.socket.shutdown(Shutdown::Both)));
+        self.shared.all_left_within(CANCEL_GRACE)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop_within(Duration::ZERO);
+    }
+}
+
+impl Shared {
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// A place among the sessions for a client that has logged in.
+    pub fn take_session_place(&self, id: u64) -> Result<SessionPlace<'_>, End> {
+        let mut connections = self.connections.lock();
+        let taken = connections.values().filter(|place| place.session.is_some()).count();
+        if taken >= self.options.max_connections {
+            return Err(End::Refused(too_many()));
+        }
+        if let Some(place) = connections.get_mut(&id) {
+            place.session = Some(CancelKey::default());
+        }
+        Ok(SessionPlace { shared: self, id })
+    }
+
+    fn each_place(&self, mut act: impl FnMut(&Place)) {
+        self.connections.lock().values().for_each(&mut act);
+    }
+
+    fn all_left_within(&self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        let mut connections = self.connections.lock();
+        while !connections.is_empty() {
+            if self.one_left.wait_until(&mut connections, deadline).timed_out() {
+                return connections.is_empty();
+            }
+        }
+        true
+    }
+
+    fn enter(&self, id: u64, socket: TcpStream) -> bool {
+        let mut connections = self.connections.lock();
+        let free = connections.len() < self.options.max_connections.saturating_add(EXTRA_CONNECTIONS);
+        if free {
+            connections.insert(id, Place { socket, session: None });
+        }
+        free
+    }
+
+    fn leave(&self, id: u64) {
+        self.connections.lock().remove(&id);
+        self.one_left.notify_all();
+    }
+}
+
+pub struct SessionPlace<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl SessionPlace<'_> {
+    pub fn is_now(&self, pid: i32, secret: i32) {
+        if let Some(place) = self.shared.connections.lock().get_mut(&self.id) {
+            place.session = Some(CancelKey { pid, secret });
+        }
+    }
+}
+
+fn too_many() -> SqlError {
+    SqlError::new(SqlState::TooManyConnections, "sorry, too many clients already").fatal()
+}
+
+async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "cannot accept connections"),
+    };
+    for id in 0.. {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.stop_accepting.notified() => return,
+        };
+        let started = match accepted {
+            Ok((socket, client)) => start_connection(id, socket, client, &shared),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = started {
+            tracing::warn!(%error, "could not accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+}
+
+fn start_connection(id: u64, socket: tokio::net::TcpStream, client: SocketAddr, shared: &Arc<Shared>) -> io::Result<()> {
+    let socket = socket.into_std()?;
+    socket.set_nonblocking(false)?;
+    if !shared.enter(id, socket.try_clone()?) {
+        // No thread is spent on it; the text is short enough to leave without blocking.
+        let mut out = Outgoing::default();
+        out.error(&too_many());
+        return out.flush(&mut &socket);
+    }
+    let for_thread = shared.clone();
+    let started = thread::Builder::new()
+        .name(format!("connection {id}"))
+        .stack_size(THREAD_STACK_BYTES)
+        .spawn(move || {
+            // Whatever happens to this connection, the server goes on and the place is given back.
+            let served = catch_unwind(AssertUnwindSafe(|| match (socket.try_clone(), Stream::new(socket)) {
+                (Ok(spare), Ok(stream)) => {
+                    if catch_unwind(AssertUnwindSafe(|| connection::serve(id, stream, client, &for_thread))).is_err() {
+                        let mut out = Outgoing::default();
+                        out.error(&SqlError::internal("internal error, the connection is closed; see the server's log").fatal());
+                        let _ = out.flush(&mut &spare);
+                    }
+                }
+                (_, Err(error)) | (Err(error), _) => tracing::warn!(%client, %error, "could not serve a connection"),
+            }));
+            for_thread.leave(id);
+            if served.is_err() {
+                tracing::error!(%client, "a connection's thread panicked");
+            }
+        });
+    if started.is_err() {
+        shared.leave(id);
+    }
+    started.map(drop)
+}

@@ -1,0 +1,170 @@
+//! Rows on the wire: DataRow messages and bound parameters, in text or binary.
+
+use std::io::Write;
+
+use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
+
+use crate::backend::{ColumnDesc, Session};
+use crate::frontend::{utf8, violation};
+use crate::outgoing::Outgoing;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Binary,
+}
+
+impl Format {
+    pub fn code(self) -> i16 {
+        match self {
+            Format::Text => 0,
+            Format::Binary => 1,
+        }
+    }
+
+    fn from_code(code: i16) -> Result<Format> {
+        match code {
+            0 => Ok(Format::Text),
+            1 => Ok(Format::Binary),
+            other => Err(SqlError::new(
+                SqlState::InvalidParameterValue,
+                format!("unsupported format code: {other}"),
+            )),
+        }
+    }
+
+    /// The protocol's shorthand: no code means text for all, one code counts for all, else one
+    /// each. None if there are neither.
+    pub fn expand(codes: &[i16], count: usize) -> Result<Option<Vec<Format>>> {
+        match codes {
+            [] => Ok(Some(vec![Format::Text; count])),
+            [code] => Ok(Some(vec![Format::from_code(*code)?; count])),
+            codes if codes.len() == count => codes.iter().map(|code| Format::from_code(*code)).collect::<Result<_>>().map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Appends one DataRow. `scratch` is reused from row to row.
+pub fn data_row(
+    out: &mut Outgoing,
+    session: &Session,
+    columns: &[ColumnDesc],
+    formats: &[Format],
+    row: &[Datum],
+    scratch: &mut String,
+) -> Result<()> {
+    if row.len() != columns.len() || formats.len() != columns.len() {
+        return Err(SqlError::internal(format!(
+            "a row of {} values for {} columns",
+            row.len(),
+            columns.len()
+        )));
+    }
+    let count = u16::try_from(row.len()).map_err(|_| SqlError::internal("too many columns in a row"))?;
+    out.message(b'D', |body| {
+        body.extend_from_slice(&count.to_be_bytes());
+        for ((column, format), datum) in columns.iter().zip(formats).zip(row) {
+            value(body, session, column.ty, *format, datum, scratch)?;
+        }
+        Ok(())
+    })
+}
+
+fn value(body: &mut Vec<u8>, session: &Session, ty: Type, format: Format, datum: &Datum, scratch: &mut String) -> Result<()> {
+    if datum.is_null() {
+        body.extend_from_slice(&(-1i32).to_be_bytes());
+        return Ok(());
+    }
+    let start = body.len();
+    body.extend_from_slice(&[0; 4]);
+    match format {
+        Format::Text => text_value(body, session, ty, datum, scratch)?,
+        Format::Binary => types::binary::encode(ty, datum, body)?,
+    }
+    let length = body.len() - start - 4;
+    let length = i32::try_from(length).map_err(|_| SqlError::new(SqlState::ProgramLimitExceeded, "value too long for the protocol"))?;
+    if let Some(place) = body.get_mut(start..start + 4) {
+        place.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// The commonest values go straight into the buffer; the session prints the others, because
+/// time zones, styles and the names behind OIDs are its own.
+fn text_value(body: &mut Vec<u8>, session: &Session, ty: Type, datum: &Datum, scratch: &mut String) -> Result<()> {
+    match (ty, datum) {
+        (Type::Text | Type::Varchar | Type::Name | Type::Unknown, Datum::Text(text)) => body.extend_from_slice(text.as_bytes()),
+        (Type::Bool, Datum::Bool(value)) => body.push(if *value { b't' } else { b'f' }),
+        (Type::Int2, Datum::Int2(value)) => integer(body, i64::from(*value)),
+        (Type::Int4, Datum::Int4(value)) => integer(body, i64::from(*value)),
+        (Type::Int8, Datum::Int8(value)) => integer(body, *value),
+        (ty, datum) => {
+            scratch.clear();
+            session.output_text(ty, datum, scratch)?;
+            body.extend_from_slice(scratch.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+fn integer(body: &mut Vec<u8>, value: i64) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(body, "{value}");
+}
+
+/// The values of a Bind message, in the types that the statement was prepared with.
+pub fn parameters(session: &Session, types: &[Type], codes: &[i16], values: &[Option<&[u8]>]) -> Result<Vec<Datum>> {
+    let formats = Format::expand(codes, values.len())?.ok_or_else(|| {
+        violation(format!(
+            "bind message has {} parameter formats but {} parameters",
+            codes.len(),
+            values.len()
+        ))
+    })?;
+    let mut datums = Vec::with_capacity(values.len());
+    for (at, ((value, format), ty)) in values.iter().zip(formats).zip(types).enumerate() {
+        datums.push(match value {
+            None => Datum::Null,
+            Some(bytes) => parameter(session, *ty, format, bytes, at)?,
+        });
+    }
+    Ok(datums)
+}
+
+fn parameter(session: &Session, ty: Type, format: Format, bytes: &[u8], at: usize) -> Result<Datum> {
+    match (format, ty) {
+        (Format::Text, Type::Text | Type::Varchar | Type::Unknown) => without_nul(utf8(bytes)?).map(Datum::text),
+        (Format::Text, ty) => session.input_text(ty, NO_TYPMOD, without_nul(utf8(bytes)?)?),
+        (Format::Binary, ty) => match types::binary::decode(ty, bytes) {
+            Err(error) if error.state() == SqlState::InvalidBinaryRepresentation && error.fields().detail.is_none() => {
+                Err(error.detail(format!("It is the value of parameter ${}.", at + 1)))
+            }
+            other => other,
+        },
+    }
+}
+
+fn without_nul(text: &str) -> Result<&str> {
+    match text.contains('\0') {
+        false => Ok(text),
+        true => Err(SqlError::new(
+            SqlState::CharacterNotInRepertoire,
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn format_codes_expand_as_the_protocol_says() {
+        assert_eq!(Format::expand(&[], 2).unwrap(), Some(vec![Format::Text; 2]));
+        assert_eq!(Format::expand(&[1], 3).unwrap(), Some(vec![Format::Binary; 3]));
+        assert_eq!(Format::expand(&[0, 1], 2).unwrap(), Some(vec![Format::Text, Format::Binary]));
+        assert_eq!(Format::expand(&[0, 1], 3).unwrap(), None);
+        assert_eq!(Format::expand(&[2], 1).unwrap_err().message(), "unsupported format code: 2");
+    }
+}

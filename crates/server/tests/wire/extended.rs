@@ -1,0 +1,286 @@
+use crate::client::{Client, bind, close, describe, execute, flush, parse, query, sync};
+
+#[test]
+fn parse_bind_describe_execute() {
+    let answers = Client::on_shared().ask(&[
+        parse("s", "SELECT $1::int4 AS x", &[]),
+        describe('S', "s"),
+        bind("", "s", &[], &[Some(b"42")], &[]),
+        describe('P', ""),
+        execute("", 0),
+        sync(),
+    ]);
+    let expect = [
+        "ParseComplete",
+        "ParameterDescription [23]",
+        "RowDescription x:23:0",
+        "BindComplete",
+        "RowDescription x:23:0",
+        "DataRow 42",
+        "CommandComplete SELECT 1",
+        "ReadyForQuery I",
+    ];
+    assert_eq!(answers, expect);
+}
+
+#[test]
+fn binary_goes_in_and_out() {
+    let answers = Client::on_shared().ask(&[
+        parse("", "SELECT $1::int4 AS x", &[23]),
+        bind("", "", &[1], &[Some(&7i32.to_be_bytes())], &[1]),
+        describe('P', ""),
+        execute("", 0),
+        sync(),
+    ]);
+    let expect = [
+        "ParseComplete",
+        "BindComplete",
+        "RowDescription x:23:1",
+        "DataRow [00, 00, 00, 07]",
+        "CommandComplete SELECT 1",
+        "ReadyForQuery I",
+    ];
+    assert_eq!(answers, expect);
+}
+
+#[test]
+fn null_goes_in_and_out() {
+    let answers = Client::on_shared().ask(&[
+        parse("", "SELECT $1::text AS x", &[]),
+        bind("", "", &[], &[None], &[]),
+        execute("", 0),
+        sync(),
+    ]);
+    assert_eq!(
+        answers,
+        [
+            "ParseComplete",
+            "BindComplete",
+            "DataRow NULL",
+            "CommandComplete SELECT 1",
+            "ReadyForQuery I"
+        ]
+    );
+}
+
+#[test]
+fn a_named_statement_is_used_again_until_it_is_closed() {
+    let mut client = Client::on_shared();
+    client.ask(&[parse("s", "SELECT $1::text AS x", &[]), sync()]);
+    for value in ["a", "b"] {
+        let answers = client.ask(&[bind("", "s", &[], &[Some(value.as_bytes())], &[]), execute("", 0), sync()]);
+        assert_eq!(answers[1], format!("DataRow {value}"));
+    }
+    let again = client.ask(&[parse("s", "SELECT 1", &[]), sync()]);
+    assert_eq!(again, ["ERROR 42P05 prepared statement \"s\" already exists", "ReadyForQuery I"]);
+    assert_eq!(
+        client.ask(&[close('S', "s"), close('S', "s"), sync()]),
+        ["CloseComplete", "CloseComplete", "ReadyForQuery I"]
+    );
+    let gone = client.ask(&[bind("", "s", &[], &[], &[]), sync()]);
+    assert_eq!(gone, ["ERROR 26000 prepared statement \"s\" does not exist", "ReadyForQuery I"]);
+}
+
+#[test]
+fn a_simple_query_ends_the_unnamed_statement() {
+    let mut client = Client::on_shared();
+    client.ask(&[parse("", "SELECT 1 AS x", &[]), sync()]);
+    client.query("SELECT 1");
+    let gone = client.ask(&[bind("", "", &[], &[], &[]), sync()]);
+    assert_eq!(gone, ["ERROR 26000 unnamed prepared statement does not exist", "ReadyForQuery I"]);
+}
+
+#[test]
+fn a_portal_hands_out_its_rows_in_parts() {
+    let answers = Client::on_shared().ask(&[
+        parse("", "SELECT generate_series(1, 5)", &[]),
+        bind("p", "", &[], &[], &[]),
+        execute("p", 2),
+        execute("p", 2),
+        execute("p", 2),
+        execute("p", 2),
+        sync(),
+    ]);
+    let expect = [
+        "ParseComplete",
+        "BindComplete",
+        "DataRow 1",
+        "DataRow 2",
+        "PortalSuspended",
+        "DataRow 3",
+        "DataRow 4",
+        "PortalSuspended",
+        "DataRow 5",
+        "CommandComplete SELECT 1",
+        "CommandComplete SELECT 0",
+        "ReadyForQuery I",
+    ];
+    assert_eq!(answers, expect);
+}
+
+#[test]
+fn portals_live_as_long_as_their_transaction() {
+    let mut client = Client::on_shared();
+    client.query("BEGIN");
+    let open = [
+        parse("", "SELECT generate_series(1, 5)", &[]),
+        bind("p", "", &[], &[], &[]),
+        execute("p", 1),
+        sync(),
+    ];
+    assert_eq!(
+        client.ask(&open),
+        ["ParseComplete", "BindComplete", "DataRow 1", "PortalSuspended", "ReadyForQuery T"]
+    );
+    assert_eq!(
+        client.ask(&[execute("p", 1), sync()]),
+        ["DataRow 2", "PortalSuspended", "ReadyForQuery T"]
+    );
+    let again = client.ask(&[parse("", "SELECT 1", &[]), bind("p", "", &[], &[], &[]), sync()]);
+    assert_eq!(
+        again,
+        ["ParseComplete", "ERROR 42P03 cursor \"p\" already exists", "ReadyForQuery E"]
+    );
+    client.query("ROLLBACK");
+    assert_eq!(
+        client.ask(&[execute("p", 1), sync()]),
+        ["ERROR 34000 portal \"p\" does not exist", "ReadyForQuery I"]
+    );
+}
+
+#[test]
+fn portals_outside_a_transaction_end_at_sync() {
+    let mut client = Client::on_shared();
+    client.ask(&[
+        parse("", "SELECT generate_series(1, 5)", &[]),
+        bind("p", "", &[], &[], &[]),
+        execute("p", 1),
+        sync(),
+    ]);
+    assert_eq!(
+        client.ask(&[execute("p", 1), sync()]),
+        ["ERROR 34000 portal \"p\" does not exist", "ReadyForQuery I"]
+    );
+}
+
+#[test]
+fn a_statement_without_rows_runs_once() {
+    let answers = Client::on_shared().ask(&[
+        parse("", "SET application_name = 'x'", &[]),
+        bind("p", "", &[], &[], &[]),
+        describe('P', "p"),
+        execute("p", 0),
+        execute("p", 0),
+        sync(),
+    ]);
+    let expect = [
+        "ParseComplete",
+        "BindComplete",
+        "NoData",
+        "CommandComplete SET",
+        "ERROR 55000 portal \"p\" cannot be run",
+    ];
+    assert_eq!(answers[..5], expect);
+}
+
+#[test]
+fn an_empty_statement_has_an_answer_of_its_own() {
+    let answers = Client::on_shared().ask(&[
+        parse("", "", &[]),
+        bind("", "", &[], &[], &[]),
+        describe('P', ""),
+        execute("", 0),
+        sync(),
+    ]);
+    assert_eq!(
+        answers,
+        ["ParseComplete", "BindComplete", "NoData", "EmptyQueryResponse", "ReadyForQuery I"]
+    );
+}
+
+#[test]
+fn after_an_error_all_is_skipped_up_to_sync() {
+    let mut client = Client::on_shared();
+    let answers = client.ask(&[
+        parse("", "SELECT 1/0", &[]),
+        bind("", "", &[], &[], &[]),
+        execute("", 0),
+        parse("skipped", "SELECT 1", &[]),
+        query("SELECT 1"),
+        describe('S', "skipped"),
+        sync(),
+    ]);
+    // The division may be found out when it is parsed.
+    assert_eq!(answers[answers.len() - 2..], ["ERROR 22012 division by zero", "ReadyForQuery I"]);
+    assert!(answers.len() <= 4, "{answers:?}");
+    let answers = client.ask(&[describe('S', "skipped"), sync()]);
+    assert_eq!(
+        answers,
+        ["ERROR 26000 prepared statement \"skipped\" does not exist", "ReadyForQuery I"]
+    );
+}
+
+#[test]
+fn a_pipeline_of_several_syncs_is_answered_in_order() {
+    let mut client = Client::on_shared();
+    let one = |n: &str| {
+        [
+            parse("", "SELECT $1::text AS x", &[]),
+            bind("", "", &[], &[Some(n.as_bytes())], &[]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat()
+    };
+    let bad = [parse("", "SELECT 1/0", &[]), bind("", "", &[], &[], &[]), execute("", 0), sync()].concat();
+    client.send(&[one("a"), bad, one("b")].concat());
+    assert_eq!(client.until_ready()[2], "DataRow a");
+    assert!(client.until_ready().contains(&"ERROR 22012 division by zero".to_string()));
+    assert_eq!(client.until_ready()[2], "DataRow b");
+}
+
+#[test]
+fn flush_sends_what_there_is_without_ending_the_pipeline() {
+    let mut client = Client::on_shared();
+    client.send(&[parse("", "SELECT 1 AS x", &[]), flush()].concat());
+    assert_eq!(client.next(), "ParseComplete");
+    client.send(&[bind("", "", &[], &[], &[]), execute("", 0), flush()].concat());
+    assert_eq!(
+        [client.next(), client.next(), client.next()],
+        ["BindComplete", "DataRow 1", "CommandComplete SELECT 1"]
+    );
+    assert_eq!(client.ask(&[sync()]), ["ReadyForQuery I"]);
+}
+
+#[test]
+fn counts_and_formats_of_a_bind_have_to_fit() {
+    let mut client = Client::on_shared();
+    client.ask(&[parse("s", "SELECT $1::int4 AS x", &[]), sync()]);
+    let mut refused = |message: Vec<u8>| client.ask(&[message, sync()])[0].clone();
+    let x: Option<&[u8]> = Some(b"1");
+    let supplies = "ERROR 08P01 bind message supplies 2 parameters, but prepared statement \"s\" requires 1";
+    assert_eq!(refused(bind("", "s", &[], &[x, x], &[])), supplies);
+    assert_eq!(
+        refused(bind("", "s", &[0, 0], &[x], &[])),
+        "ERROR 08P01 bind message has 2 parameter formats but 1 parameters"
+    );
+    assert_eq!(
+        refused(bind("", "s", &[], &[x], &[0, 0])),
+        "ERROR 08P01 bind message has 2 result formats but query has 1 columns"
+    );
+    assert_eq!(refused(bind("", "s", &[2], &[x], &[])), "ERROR 22023 unsupported format code: 2");
+    assert_eq!(
+        refused(bind("", "s", &[], &[Some(b"1x")], &[])),
+        "ERROR 22P02 invalid input syntax for type integer: \"1x\""
+    );
+    let utf8 = "ERROR 22021 invalid byte sequence for encoding \"UTF8\": 0xff";
+    assert_eq!(refused(bind("", "s", &[], &[Some(b"\xff")], &[])), utf8);
+    assert_eq!(
+        refused(parse("", "SELECT 1", &[4_000_000])),
+        "ERROR 42704 type with OID 4000000 does not exist"
+    );
+    assert_eq!(
+        refused(parse("", "SELECT 1; SELECT 2", &[])),
+        "ERROR 42601 cannot insert multiple commands into a prepared statement"
+    );
+}

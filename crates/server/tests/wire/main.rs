@@ -1,0 +1,10 @@
+//! The server as its clients' bytes see it: a listening server, and raw protocol messages.
+
+mod authentication;
+mod cancel;
+mod client;
+mod extended;
+mod hostile;
+mod limits;
+mod simple;
+mod stop;
