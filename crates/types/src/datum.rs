@@ -54,7 +54,11 @@ pub struct Array {
 impl Array {
     /// A one-dimensional array with lower bound 1; of no elements: the empty array.
     pub fn from_values(element: Type, values: Vec<Datum>) -> Array {
-        let dims = if values.is_empty() { vec![] } else { vec![(values.len() as i32, 1)] };
+        let dims = if values.is_empty() {
+            vec![]
+        } else {
+            vec![(values.len() as i32, 1)]
+        };
         Array { element, dims, values }
     }
 }

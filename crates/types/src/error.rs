@@ -162,10 +162,22 @@ impl Severity {
 
 impl Notice {
     pub fn notice(message: impl Into<String>) -> Notice {
-        Notice { severity: Severity::Notice, state: SqlState::SuccessfulCompletion, message: message.into(), detail: None, hint: None }
+        Notice {
+            severity: Severity::Notice,
+            state: SqlState::SuccessfulCompletion,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
     }
 
     pub fn warning(state: SqlState, message: impl Into<String>) -> Notice {
-        Notice { severity: Severity::Warning, state, message: message.into(), detail: None, hint: None }
+        Notice {
+            severity: Severity::Warning,
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
     }
 }

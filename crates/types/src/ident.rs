@@ -21,5 +21,9 @@ pub fn quote_ident(name: &str) -> String {
 /// The text as a SQL string literal.
 pub fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    if text.contains('\\') { format!(" E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+    if text.contains('\\') {
+        format!(" E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
 }

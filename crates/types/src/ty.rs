@@ -71,8 +71,26 @@ pub const SCALARS: &[Scalar] = &[
     scalar(Type::Varchar, 1043, 1015, "varchar", "character varying", -1, 'S', false),
     scalar(Type::Date, 1082, 1182, "date", "date", 4, 'D', false),
     scalar(Type::Time, 1083, 1183, "time", "time without time zone", 8, 'D', false),
-    scalar(Type::Timestamp, 1114, 1115, "timestamp", "timestamp without time zone", 8, 'D', false),
-    scalar(Type::Timestamptz, 1184, 1185, "timestamptz", "timestamp with time zone", 8, 'D', true),
+    scalar(
+        Type::Timestamp,
+        1114,
+        1115,
+        "timestamp",
+        "timestamp without time zone",
+        8,
+        'D',
+        false,
+    ),
+    scalar(
+        Type::Timestamptz,
+        1184,
+        1185,
+        "timestamptz",
+        "timestamp with time zone",
+        8,
+        'D',
+        true,
+    ),
     scalar(Type::Interval, 1186, 1187, "interval", "interval", 16, 'T', true),
     scalar(Type::Numeric, 1700, 1231, "numeric", "numeric", -1, 'N', false),
     scalar(Type::Regclass, 2205, 2210, "regclass", "regclass", 4, 'N', false),
@@ -110,8 +128,26 @@ pub struct Scalar {
 }
 
 #[allow(clippy::too_many_arguments)] // a row of a table, written as one
-const fn scalar(ty: Type, oid: u32, array_oid: u32, name: &'static str, sql_name: &'static str, length: i16, category: char, preferred: bool) -> Scalar {
-    Scalar { ty, oid, array_oid, name, sql_name, length, category, preferred }
+const fn scalar(
+    ty: Type,
+    oid: u32,
+    array_oid: u32,
+    name: &'static str,
+    sql_name: &'static str,
+    length: i16,
+    category: char,
+    preferred: bool,
+) -> Scalar {
+    Scalar {
+        ty,
+        oid,
+        array_oid,
+        name,
+        sql_name,
+        length,
+        category,
+        preferred,
+    }
 }
 
 impl Type {
@@ -121,7 +157,10 @@ impl Type {
             Type::Array(element) => *element,
             other => other,
         };
-        SCALARS.iter().find(|s| s.ty == base).expect("every type but arrays has a row in SCALARS")
+        SCALARS
+            .iter()
+            .find(|s| s.ty == base)
+            .expect("every type but arrays has a row in SCALARS")
     }
 
     pub fn oid(self) -> u32 {
@@ -165,12 +204,18 @@ impl Type {
         if let Some(found) = SCALARS.iter().find(|s| s.sql_name == alias || s.name == alias) {
             return Some(found.ty);
         }
-        alias.strip_prefix('_').and_then(|element| SCALARS.iter().find(|s| s.name == element)).and_then(|s| s.ty.array_type())
+        alias
+            .strip_prefix('_')
+            .and_then(|element| SCALARS.iter().find(|s| s.name == element))
+            .and_then(|s| s.ty.array_type())
     }
 
     /// The array type over this one; None for pseudo-types and for arrays.
     pub fn array_type(self) -> Option<Type> {
-        SCALARS.iter().find(|s| s.ty == self && s.array_oid != 0).map(|s| Type::Array(&s.ty))
+        SCALARS
+            .iter()
+            .find(|s| s.ty == self && s.array_oid != 0)
+            .map(|s| Type::Array(&s.ty))
     }
 
     /// As [`Type::array_type`], but an array of arrays is the same type (PostgreSQL does not

@@ -3,7 +3,11 @@
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
-use super::Numeric;
+use bigdecimal::BigDecimal;
+use bigdecimal::num_bigint::Sign;
+use bigdecimal::num_traits::ToPrimitive;
+
+use super::{Numeric, decimal, parts};
 
 impl PartialEq for Numeric {
     fn eq(&self, other: &Numeric) -> bool {
@@ -23,10 +27,46 @@ impl Ord for Numeric {
     /// -Infinity, the finite values, Infinity, NaN; NaN equals itself.
     fn cmp(&self, other: &Numeric) -> Ordering {
         match (self, other) {
-            (Numeric::Finite(a), Numeric::Finite(b)) => a.cmp(b),
+            (Numeric::Finite(a), Numeric::Finite(b)) => compare_finite(a, b),
             (a, b) => a.rank().cmp(&b.rank()),
         }
     }
+}
+
+fn compare_finite(a: &BigDecimal, b: &BigDecimal) -> Ordering {
+    let ((a, a_scale), (b, b_scale)) = (parts(a), parts(b));
+    if a_scale == b_scale {
+        return a.cmp(&b);
+    }
+    if a.sign() != b.sign() {
+        return a.sign().cmp(&b.sign());
+    }
+    if let (Some(a), Some(b)) = (a.to_i64(), b.to_i64())
+        && let Some(order) = compare_small(a.into(), a_scale, b.into(), b_scale)
+    {
+        return order;
+    }
+    // The position of the first digit decides before anything large is multiplied out.
+    let (a_top, b_top) = (decimal::digits(&a) - a_scale, decimal::digits(&b) - b_scale);
+    if a_top != b_top {
+        return if a.sign() == Sign::Minus {
+            b_top.cmp(&a_top)
+        } else {
+            a_top.cmp(&b_top)
+        };
+    }
+    let scale = a_scale.max(b_scale);
+    decimal::rescale(&a, a_scale, scale).cmp(&decimal::rescale(&b, b_scale, scale))
+}
+
+/// None where the common scale is too far for 128 bits.
+fn compare_small(a: i128, a_scale: i64, b: i128, b_scale: i64) -> Option<Ordering> {
+    let power = 10i128.checked_pow(u32::try_from(a_scale.abs_diff(b_scale)).ok()?)?;
+    Some(if a_scale < b_scale {
+        a.checked_mul(power)?.cmp(&b)
+    } else {
+        a.cmp(&b.checked_mul(power)?)
+    })
 }
 
 impl Numeric {
@@ -41,10 +81,28 @@ impl Numeric {
 }
 
 impl Hash for Numeric {
+    /// Without trailing zeros after the point, equal values have equal parts.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.rank().hash(state);
-        if let Numeric::Finite(value) = self {
-            value.normalized().hash(state);
+        let Numeric::Finite(value) = self else { return };
+        let (coefficient, mut scale) = parts(value);
+        if let Some(mut small) = coefficient.to_i64() {
+            while scale > 0 && small % 10 == 0 {
+                small /= 10;
+                scale -= 1;
+            }
+            // 0, 0.0 and 0.00 all end as (0, 0).
+            return (small, scale).hash(state);
+        }
+        match self.trim_scale() {
+            Numeric::Finite(trimmed) => {
+                let (coefficient, scale) = parts(&trimmed);
+                match coefficient.to_i64() {
+                    Some(small) => (small, scale).hash(state),
+                    None => (coefficient, scale).hash(state),
+                }
+            }
+            Numeric::NegInfinity | Numeric::Infinity | Numeric::NaN => {}
         }
     }
 }
