@@ -215,9 +215,15 @@ impl std::fmt::Debug for SystemTable {
 
 /// Every system table.
 pub fn system_tables() -> impl Iterator<Item = &'static SystemTable> {
-    [pg_catalog::TABLES, pg_catalog::EMPTY, information_schema::TABLES, heliosdb::TABLES]
-        .into_iter()
-        .flatten()
+    [
+        pg_catalog::TABLES,
+        pg_catalog::EMPTY,
+        information_schema::TABLES,
+        information_schema::EMPTY,
+        heliosdb::TABLES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The system tables as tables, by OID and by name.

@@ -4,7 +4,7 @@ use types::{Datum, Type};
 
 use super::pg_class::{oid_of, schema_oid};
 use crate::row::*;
-use crate::{Constraint, ConstraintKind, Finder, ForeignKeyAction, Row, Snapshot, SystemContext, SystemTable, Table};
+use crate::{Constraint, ConstraintKind, Finder, ForeignKeyAction, Key, Row, Snapshot, SystemContext, SystemTable, Table};
 
 pub const TABLE: SystemTable = SystemTable {
     oid: 2606,
@@ -115,7 +115,12 @@ fn parts<'a>(snapshot: &Snapshot, constraint: &'a Constraint) -> Parts<'a> {
                 on_delete: *on_delete,
                 match_full: *match_full,
             };
-            ('f', referenced_index(snapshot, *table, columns), Some(foreign), None)
+            (
+                'f',
+                referenced_key(snapshot, *table, columns).map_or(0, |key| key.index_oid),
+                Some(foreign),
+                None,
+            )
         }
     };
     Parts {
@@ -129,22 +134,26 @@ fn parts<'a>(snapshot: &Snapshot, constraint: &'a Constraint) -> Parts<'a> {
     }
 }
 
-/// The unique index over the referenced columns; 0 where there is none.
-fn referenced_index(snapshot: &Snapshot, table: u32, columns: &[usize]) -> u32 {
-    let Some(table) = snapshot.table_by_oid(table) else { return 0 };
+/// The primary key or UNIQUE constraint over exactly these columns of a table, in its own order.
+pub(crate) fn referenced_key(snapshot: &Snapshot, table: u32, columns: &[usize]) -> Option<Key> {
+    let table = snapshot.table_by_oid(table)?;
     let same = |other: &[usize]| other.len() == columns.len() && columns.iter().all(|column| other.contains(column));
     if let Some(key) = table.primary_key.as_ref().filter(|key| same(&key.columns)) {
-        return key.index_oid;
+        return Some(key.clone());
     }
-    let unique = table
+    table
         .constraints
         .iter()
         .filter(|constraint| same(&constraint.columns))
         .find_map(|constraint| match constraint.kind {
-            ConstraintKind::Unique { index_oid, .. } => Some(index_oid),
+            ConstraintKind::Unique { index_oid, .. } => Some(Key {
+                oid: constraint.oid,
+                index_oid,
+                name: constraint.name.clone(),
+                columns: constraint.columns.clone(),
+            }),
             ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => None,
-        });
-    unique.unwrap_or(0)
+        })
 }
 
 fn row(context: &SystemContext, table: &Table, parts: Parts) -> Row {
