@@ -9,6 +9,7 @@
 
 pub mod auth;
 pub mod backend;
+pub mod config;
 pub mod connection;
 pub mod extended;
 pub mod frontend;
@@ -17,6 +18,7 @@ pub mod listen;
 pub mod outgoing;
 pub mod rows;
 pub mod scram;
+pub mod script;
 pub mod simple;
 pub mod startup;
 pub mod stream;

@@ -1,1 +1,211 @@
-fn main() {}
+//! The `parhelion` command: `serve` a data folder, or `run` a script without a server.
+
+use std::backtrace::Backtrace;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use server::backend::{ConnectOptions, Database, Options};
+use server::config::{self, Config, LogFormat, Settings, Store};
+use server::script::{self, RunOptions};
+use server::{Server, listen};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A SQL database whose stored procedures are JavaScript, Python and WebAssembly in metered sandboxes
+#[derive(Parser)]
+#[command(name = "parhelion", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a data folder to PostgreSQL clients
+    #[command(
+        after_help = "Flags win over the environment, the environment over the file. Without a password set, only loopback \
+                            addresses are listened on. SIGTERM lets running statements finish, SIGINT does not."
+    )]
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+        /// TOML file with the same settings, underscores for dashes
+        #[arg(long, value_name = "FILE", env = "PARHELION_CONFIG")]
+        config: Option<PathBuf>,
+    },
+    /// Run a SQL script without a server and print what psql would
+    #[command(
+        after_help = "Stops at the first error with exit code 1. A comment `-- expect error 42501` before a statement says that \
+                            it has to fail with that SQLSTATE. Understands \\echo and \\set ECHO queries, VERBOSITY verbose, \
+                            ON_ERROR_STOP off."
+    )]
+    Run {
+        /// The script; - for standard input
+        file: PathBuf,
+        /// Folder of the data [default: a temporary one]
+        #[arg(long, value_name = "DIR", env = "PARHELION_DATA")]
+        data: Option<PathBuf>,
+        /// Embedded store for a new data folder
+        #[arg(long, value_name = "STORE", default_value = "fjall")]
+        store: Store,
+        /// Go on after errors; the exit code still tells of them
+        #[arg(long)]
+        keep_going: bool,
+        /// What to log on standard error
+        #[arg(long, value_name = "FILTER", env = "PARHELION_LOG", default_value = "warn")]
+        log: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve { settings, config } => serve(settings, config.as_deref()),
+        Command::Run {
+            file,
+            data,
+            store,
+            keep_going,
+            log,
+        } => on_big_stack(move || run(&file, data, store, keep_going, &log)),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("parhelion: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let file = file.map(Settings::from_file).transpose()?.unwrap_or_default();
+    let config = settings.resolve(file)?;
+    start_log(&config.log, config.log_format)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Listened for before anything is opened, so that a stop while opening is not lost.
+    let (mut terminate, mut interrupt) = {
+        let _in_runtime = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let data = config.data.clone();
+    let store = config.store;
+    let database = on_big_stack(move || open(&data, store, |message| tracing::info!("{message}")))?;
+    let server = Server::start(database.clone(), config.server.clone())?;
+    announce(&server, &config)?;
+
+    let grace = runtime.block_on(async {
+        tokio::select! {
+            _ = terminate.recv() => config.stop_grace,
+            _ = interrupt.recv() => Duration::ZERO,
+        }
+    });
+    tracing::info!(grace_seconds = grace.as_secs(), "stopping");
+    let clean = runtime.block_on(stop(server, grace, &mut terminate, &mut interrupt))?;
+    drop(database);
+    tracing::info!("stopped");
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Stops the server; a second signal ends the wait, and the process with it.
+async fn stop(server: Server, grace: Duration, terminate: &mut Signal, interrupt: &mut Signal) -> Result<bool, Failure> {
+    let stopping = tokio::task::spawn_blocking(move || server.stop(grace));
+    tokio::select! {
+        clean = stopping => Ok(clean?),
+        _ = terminate.recv() => Ok(exit_at_once()),
+        _ = interrupt.recv() => Ok(exit_at_once()),
+    }
+}
+
+/// What is committed is safe at any moment, so this loses nothing that was promised.
+fn exit_at_once() -> bool {
+    tracing::warn!("stopped at once by a second signal");
+    std::process::exit(1)
+}
+
+/// The one line on standard output, for people and for scripts that wait for it.
+fn announce(server: &Server, config: &Config) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "parhelion {} listening on {} (data in {})",
+        env!("CARGO_PKG_VERSION"),
+        server.local_addr(),
+        config.data.display()
+    )?;
+    out.flush()
+}
+
+fn run(file: &Path, data: Option<PathBuf>, store: Store, keep_going: bool, log: &str) -> Result<ExitCode, Failure> {
+    start_log(log, LogFormat::Text)?;
+    let source = match file.as_os_str() == "-" {
+        true => io::read_to_string(io::stdin()),
+        false => std::fs::read_to_string(file),
+    };
+    let source = source.map_err(|error| format!("could not read {}: {error}", file.display()))?;
+    // Kept until the database is closed; it goes with everything in it.
+    let temporary = tempfile::Builder::new().prefix("parhelion-").tempdir()?;
+    let data = data.unwrap_or_else(|| temporary.path().join("data"));
+    let database = open(&data, store, |message| eprintln!("{message}"))?;
+    let options = ConnectOptions {
+        user: "postgres".into(),
+        database: "postgres".into(),
+        settings: vec![],
+        client_addr: None,
+    };
+    let mut session = database.connect(options)?;
+    let failures = script::run(&mut session, &source, RunOptions { keep_going }, &mut io::stdout().lock())?;
+    drop(session);
+    drop(database);
+    if failures > 0 {
+        eprintln!(
+            "parhelion: {}: {failures} unexpected result{}",
+            file.display(),
+            if failures == 1 { "" } else { "s" }
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(data: &Path, store: Store, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Arc<Database>, Failure> {
+    config::prepare_data_dir(data)?;
+    let options = Options {
+        data_dir: data.to_path_buf(),
+        store: store.into(),
+        progress: Arc::new(progress),
+    };
+    Ok(Database::open(options).map_err(|error| error.message().to_string())?)
+}
+
+fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| format!("invalid log filter \"{filter}\": {error}"))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    // A panic ends one connection (see server::listen); the log says which and where, in its own form.
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(thread = thread.name().unwrap_or("unnamed"), place, backtrace = %Backtrace::capture(), "panic: {message}");
+    }));
+    Ok(())
+}
+
+/// Statements and the opening of a database recurse as deep as they do in a server's connections.
+fn on_big_stack<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    let thread = thread::Builder::new()
+        .name("main work".into())
+        .stack_size(listen::THREAD_STACK_BYTES)
+        .spawn(work)?;
+    thread.join().unwrap_or_else(|_| Err("internal error".into()))
+}

@@ -22,10 +22,7 @@ impl Stream {
 
     /// Reads fail with `WouldBlock` or `TimedOut` once the deadline has passed; None waits for ever.
     pub fn set_read_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
-        let left = match deadline {
-            Some(deadline) => Some(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))),
-            None => None,
-        };
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
         self.socket.set_read_timeout(left)
     }
 

@@ -1,0 +1,245 @@
+//! The server's configuration: flags, then the environment, then a file, then the defaults.
+//! Nothing else in Parhelion reads any of them.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::ServerOptions;
+use crate::backend::StoreKind;
+
+/// What can be configured for `serve`; None where the next source decides.
+#[derive(clap::Args, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Folder of the data; created, for its owner only, if it is not there [default: ./data]
+    #[arg(long, value_name = "DIR", env = "PARHELION_DATA")]
+    pub data: Option<PathBuf>,
+    /// Address and port to listen on [default: 127.0.0.1:5433]
+    #[arg(long, value_name = "ADDR", env = "PARHELION_LISTEN")]
+    pub listen: Option<String>,
+    /// Embedded store for a new data folder [default: fjall]
+    #[arg(long, value_name = "STORE", env = "PARHELION_STORE")]
+    pub store: Option<Store>,
+    /// Sessions at a time [default: 100]
+    #[arg(long, value_name = "N", env = "PARHELION_MAX_CONNECTIONS")]
+    pub max_connections: Option<usize>,
+    /// Largest statement or set of parameters that a client may send [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "PARHELION_MAX_MESSAGE_BYTES")]
+    pub max_message_bytes: Option<usize>,
+    /// Seconds from connecting to being logged in [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "PARHELION_AUTHENTICATION_TIMEOUT")]
+    pub authentication_timeout: Option<u64>,
+    /// Seconds that running statements get at SIGTERM before they are cancelled [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "PARHELION_STOP_GRACE")]
+    pub stop_grace: Option<u64>,
+    /// Form of the log on standard error [default: text]
+    #[arg(long, value_name = "FORMAT", env = "PARHELION_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What to log: a level, or directives such as info,server=debug [default: info]
+    #[arg(long, value_name = "FILTER", env = "PARHELION_LOG")]
+    pub log: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Store {
+    Fjall,
+    Sled,
+}
+
+impl From<Store> for StoreKind {
+    fn from(store: Store) -> StoreKind {
+        match store {
+            Store::Fjall => StoreKind::Fjall,
+            Store::Sled => StoreKind::Sled,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The configuration with every question answered.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub data: PathBuf,
+    pub store: Store,
+    pub server: ServerOptions,
+    pub stop_grace: Duration,
+    pub log_format: LogFormat,
+    pub log: String,
+}
+
+#[derive(Debug)]
+pub enum ConfigError {
+    File(PathBuf, io::Error),
+    Toml(PathBuf, toml::de::Error),
+    Listen(String, io::Error),
+    /// A limit of zero would admit nothing.
+    Zero(&'static str),
+    DataDir(PathBuf, io::Error),
+    /// Others could read or write what is in it.
+    DataDirOpen(PathBuf, u32),
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ConfigError::File(path, error) => write!(f, "could not read {}: {error}", path.display()),
+            ConfigError::Toml(path, error) => write!(f, "{}: {error}", path.display()),
+            ConfigError::Listen(listen, error) => write!(f, "invalid address to listen on \"{listen}\": {error}"),
+            ConfigError::Zero(name) => write!(f, "{name} must be at least 1"),
+            ConfigError::DataDir(path, error) => write!(f, "could not create the data folder {}: {error}", path.display()),
+            ConfigError::DataDirOpen(path, mode) => {
+                write!(
+                    f,
+                    "data folder {} is open to others (mode {mode:03o}); chmod it to 700",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Settings {
+    pub fn from_file(path: &Path) -> Result<Settings, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::File(path.into(), error))?;
+        toml::from_str(&text).map_err(|error| ConfigError::Toml(path.into(), error))
+    }
+
+    /// These settings, and those of `file` where these are silent.
+    pub fn resolve(self, file: Settings) -> Result<Config, ConfigError> {
+        let defaults = ServerOptions::default();
+        let listen = match self.listen.or(file.listen) {
+            None => defaults.listen,
+            Some(listen) => resolve_address(&listen).map_err(|error| ConfigError::Listen(listen, error))?,
+        };
+        let seconds = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_secs);
+        Ok(Config {
+            data: self.data.or(file.data).unwrap_or_else(|| PathBuf::from("./data")),
+            store: self.store.or(file.store).unwrap_or(Store::Fjall),
+            server: ServerOptions {
+                listen,
+                max_connections: at_least_one(
+                    "max_connections",
+                    self.max_connections.or(file.max_connections),
+                    defaults.max_connections,
+                )?,
+                max_message_bytes: at_least_one(
+                    "max_message_bytes",
+                    self.max_message_bytes.or(file.max_message_bytes),
+                    defaults.max_message_bytes,
+                )?,
+                authentication_timeout: seconds(
+                    self.authentication_timeout.or(file.authentication_timeout),
+                    defaults.authentication_timeout,
+                ),
+            },
+            stop_grace: seconds(self.stop_grace.or(file.stop_grace), Duration::from_secs(30)),
+            log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            log: self.log.or(file.log).unwrap_or_else(|| "info".into()),
+        })
+    }
+}
+
+fn resolve_address(listen: &str) -> io::Result<SocketAddr> {
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    listen.to_socket_addrs()?.next().ok_or_else(none)
+}
+
+fn at_least_one(name: &'static str, given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+    match given.unwrap_or(default) {
+        0 => Err(ConfigError::Zero(name)),
+        count => Ok(count),
+    }
+}
+
+/// Creates the data folder for its owner only; takes an existing one if nobody else can enter it.
+pub fn prepare_data_dir(path: &Path) -> Result<(), ConfigError> {
+    let failed = |error| ConfigError::DataDir(path.into(), error);
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed),
+        Err(error) => Err(failed(error)),
+        Ok(metadata) => {
+            let mode = metadata.mode() & 0o777;
+            let is_empty = fs::read_dir(path).map_err(failed)?.next().is_none();
+            match mode & 0o077 {
+                0 => Ok(()),
+                // An empty one holds nothing yet that somebody could have read.
+                _ if is_empty => fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed),
+                _ => Err(ConfigError::DataDirOpen(path.into(), mode)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file: Settings = toml::from_str("max_connections = 7\nlisten = '127.0.0.1:1'\nstore = 'sled'").unwrap();
+        let flags = Settings {
+            listen: Some("[::1]:2".into()),
+            ..Default::default()
+        };
+        let config = flags.resolve(file).unwrap();
+        assert_eq!((config.server.max_connections, config.store), (7, Store::Sled));
+        assert_eq!(config.server.listen, "[::1]:2".parse().unwrap());
+        assert_eq!(config.server.max_message_bytes, 64 << 20);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(
+            toml::from_str::<Settings>("max_conections = 7")
+                .unwrap_err()
+                .to_string()
+                .contains("max_conections")
+        );
+        let zero = Settings {
+            max_connections: Some(0),
+            ..Default::default()
+        }
+        .resolve(Settings::default());
+        assert_eq!(zero.unwrap_err().to_string(), "max_connections must be at least 1");
+        let nowhere = Settings {
+            listen: Some("nowhere".into()),
+            ..Default::default()
+        }
+        .resolve(Settings::default());
+        assert!(
+            nowhere
+                .unwrap_err()
+                .to_string()
+                .starts_with("invalid address to listen on \"nowhere\"")
+        );
+    }
+
+    #[test]
+    fn the_data_folder_is_its_owners_alone() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("a/b");
+        prepare_data_dir(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        prepare_data_dir(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        fs::write(path.join("x"), "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(matches!(prepare_data_dir(&path), Err(ConfigError::DataDirOpen(_, 0o750))));
+    }
+}
