@@ -1,7 +1,9 @@
 //! The objects that every database has.
 
+use policy::Policy;
+
 use crate::privilege::{Acl, AclItem, PUBLIC, Privilege};
-use crate::{Change, Role, Schema};
+use crate::{Change, Role, Schema, SecurityPolicy};
 
 /// The bootstrap superuser, `postgres`.
 pub const SUPERUSER_OID: u32 = 10;
@@ -11,6 +13,8 @@ pub const PG_CATALOG_OID: u32 = 11;
 pub const PUBLIC_SCHEMA_OID: u32 = 2200;
 pub const INFORMATION_SCHEMA_OID: u32 = 13_207;
 pub const HELIOSDB_OID: u32 = 9000;
+/// The predefined policies have this OID and the next two.
+const FIRST_POLICY_OID: u32 = 9201;
 /// The one database, and its `pg_database.oid`.
 pub const DATABASE_OID: u32 = 5;
 
@@ -37,11 +41,20 @@ pub(crate) fn fixed_changes() -> Vec<Change> {
             comment: comment.map(str::to_string),
         })
     };
-    vec![
+    let mut changes = vec![
         schema(PG_CATALOG_OID, "pg_catalog", Some("system catalog schema")),
         schema(INFORMATION_SCHEMA_OID, "information_schema", None),
         schema(HELIOSDB_OID, "heliosdb", Some("functions, their rights and the audit log")),
-    ]
+    ];
+    let policies = Policy::all_predefined().into_iter().zip(FIRST_POLICY_OID..);
+    changes.extend(policies.map(|(policy, oid)| {
+        Change::PutPolicy(SecurityPolicy {
+            oid,
+            owner: SUPERUSER_OID,
+            policy: policy.clone(),
+        })
+    }));
+    changes
 }
 
 /// Stored when a database is created.

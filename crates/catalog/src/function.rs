@@ -1,9 +1,10 @@
 //! Users' functions and procedures.
 
+use policy::Rights;
 use serde::{Deserialize, Serialize};
 use types::Type;
 
-use crate::{Acl, policy_types::Rights};
+use crate::Acl;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Function {
@@ -126,6 +127,17 @@ impl Language {
             Language::Python => 9002,
             Language::Wasm => 9003,
             Language::Sql => 14,
+        }
+    }
+}
+
+impl From<Language> for policy::Language {
+    fn from(language: Language) -> policy::Language {
+        match language {
+            Language::JavaScript => policy::Language::JavaScript,
+            Language::Python => policy::Language::Python,
+            Language::Wasm => policy::Language::Wasm,
+            Language::Sql => policy::Language::Sql,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Roles, schemas and security policies.
 
+use policy::Policy;
 use serde::{Deserialize, Serialize};
 
-use crate::{Acl, policy_types::Policy};
+use crate::Acl;
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Role {

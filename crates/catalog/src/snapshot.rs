@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use policy::{Effective, Policy, Rights};
 use rpds::HashTrieMapSync as Map;
 use types::Type;
 
@@ -352,7 +353,9 @@ impl Snapshot {
         self.roles.values()
     }
 
+    /// A predefined policy in any case or by its alias, or a user's by its exact name.
     pub fn policy(&self, name: &str) -> Option<&Arc<SecurityPolicy>> {
+        let name = Policy::predefined(name).map_or(name, |policy| policy.name.as_str());
         self.policies.get(self.policy_names.get(name)?)
     }
 
@@ -362,6 +365,24 @@ impl Snapshot {
 
     pub fn policies(&self) -> impl Iterator<Item = &Arc<SecurityPolicy>> {
         self.policies.values()
+    }
+}
+
+/// What functions may do.
+impl Snapshot {
+    /// What a function holds by its policy, its grants and its own limits. A function whose policy is gone, which no
+    /// statement brings about, holds nothing and is disabled.
+    pub fn effective_rights(&self, function: &Function) -> Effective {
+        let language = function.language.into();
+        match self.policy(&function.rights.policy) {
+            Some(policy) => function.rights.resolve(&policy.policy, language, function.enabled),
+            None => Rights::default().resolve(Policy::minimal(), language, false),
+        }
+    }
+
+    /// The functions that keep a policy from being dropped.
+    pub fn functions_with_policy(&self, name: &str) -> impl Iterator<Item = &Arc<Function>> {
+        self.functions.values().filter(move |function| function.rights.policy == name)
     }
 }
 

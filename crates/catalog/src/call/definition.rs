@@ -73,6 +73,7 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_partkeydef", null),
     ("pg_get_partition_constraintdef", null),
     ("pg_partition_root", null),
+    ("pg_partition_ancestors", |_, _| Ok(Datum::array(types::Type::Regclass, vec![]))),
     ("pg_get_statisticsobjdef", null),
     ("pg_get_statisticsobjdef_columns", null),
     ("pg_get_statisticsobjdef_expressions", null),

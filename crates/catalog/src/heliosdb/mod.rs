@@ -1,9 +1,45 @@
 //! The `heliosdb` schema: functions, what they may do, the policies, and the audit log, one file each.
 
 mod audit_log;
+mod function_capabilities;
+mod functions;
+mod security_policies;
 
 pub use audit_log::OID as AUDIT_LOG_OID;
 
-use crate::SystemTable;
+use std::sync::Arc;
 
-pub const TABLES: &[SystemTable] = &[audit_log::TABLE];
+use policy::{LimitKey, LimitOverrides};
+use types::Datum;
+
+use crate::row::NULL;
+use crate::{Function, SystemContext, SystemTable};
+
+pub const TABLES: &[SystemTable] = &[
+    audit_log::TABLE,
+    function_capabilities::TABLE,
+    functions::TABLE,
+    security_policies::TABLE,
+];
+
+/// The columns of limits, in the order of [`LimitKey::ALL`].
+fn limits(get: impl Fn(LimitKey) -> Option<u64>) -> impl Iterator<Item = Datum> {
+    LimitKey::ALL
+        .iter()
+        .map(move |key| get(*key).map_or(NULL, |value| Datum::Int8(i64::try_from(value).unwrap_or(i64::MAX))))
+}
+
+fn overrides(limits_set: &LimitOverrides) -> impl Iterator<Item = Datum> {
+    limits(|key| limits_set.get(key))
+}
+
+/// Users' functions of a name in any schema.
+fn functions_named(context: &SystemContext, name: &Datum) -> Vec<Arc<Function>> {
+    let Some(name) = name.as_str() else { return vec![] };
+    context
+        .snapshot
+        .schemas()
+        .flat_map(|schema| context.snapshot.functions_named(&schema.name, name))
+        .cloned()
+        .collect()
+}

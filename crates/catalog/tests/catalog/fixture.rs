@@ -13,6 +13,7 @@
 //! ```
 
 use catalog::*;
+use policy::Rights;
 use types::{Type, numeric_typmod};
 
 pub const DEPARTMENTS: u32 = 16384;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod fixture;
+mod policies;
 mod privileges;
 mod records;
 mod snapshot;
