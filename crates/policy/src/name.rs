@@ -1,0 +1,198 @@
+//! Names of tables and functions, and patterns over them.
+//!
+//! A pattern is a name or `schema.name`, each folded like an identifier unless quoted, each with `*` for any run of characters of
+//! that one name. The rules, from narrow to wide:
+//!
+//! - `users`, `user_*`: what an unqualified reference to the name would find, that is, through the search path.
+//! - `app.users`, `app.*`, `tenant_*.users`: in the schemas that match.
+//! - `*`: in every schema. It is the one unqualified pattern that looks beyond the search path: the document calls it "all tables".
+//! - The schemas of the system (`heliosdb`, `pg_catalog`, `information_schema`, every `pg_...` but temporary ones) are covered only by a
+//!   pattern that spells the schema out: `heliosdb.alerts`, `pg_catalog.*`. No star and no search path reaches them.
+
+use types::ident;
+
+use crate::glob::Glob;
+
+/// A table or function that a statement names, found by the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectName {
+    pub schema: String,
+    pub name: String,
+    /// An unqualified reference to `name` would find this very object through the search path.
+    pub visible: bool,
+}
+
+impl ObjectName {
+    pub fn new(schema: impl Into<String>, name: impl Into<String>, visible: bool) -> ObjectName {
+        ObjectName {
+            schema: schema.into(),
+            name: name.into(),
+            visible,
+        }
+    }
+
+    /// `schema.name`, as the log and error messages show it: quoted only where its parts would be unclear.
+    pub fn qualified(&self) -> String {
+        format!(
+            "{}.{}",
+            component(&Glob::literal(&self.schema)),
+            component(&Glob::literal(&self.name))
+        )
+    }
+
+    /// The pattern that covers just this object, as short as it can be.
+    pub fn pattern(&self) -> NamePattern {
+        let unqualified = self.visible && !is_reserved_schema(&self.schema);
+        NamePattern {
+            schema: (!unqualified).then(|| Glob::literal(&self.schema)),
+            name: Glob::literal(&self.name),
+        }
+    }
+}
+
+/// Whether the schema is the system's: only a pattern that spells it out covers what is in it, and no function writes there.
+pub fn is_reserved_schema(schema: &str) -> bool {
+    match schema {
+        "heliosdb" | "information_schema" => true,
+        // `pg_temp_7` is the user's own.
+        _ => schema.starts_with("pg_") && !(schema == "pg_temp" || schema.starts_with("pg_temp_")),
+    }
+}
+
+/// Longer patterns are refused; a qualified identifier has at most 127 bytes.
+const MAX_PATTERN_BYTES: usize = 256;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NamePattern {
+    schema: Option<Glob>,
+    name: Glob,
+}
+
+impl NamePattern {
+    pub fn parse(text: &str) -> Result<NamePattern, &'static str> {
+        if text.len() > MAX_PATTERN_BYTES {
+            return Err("it is longer than 256 bytes");
+        }
+        let mut parts = vec![Glob::literal("")];
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let Some(part) = parts.last_mut() else { return Err("it is empty") };
+            match c {
+                '.' => parts.push(Glob::literal("")),
+                '*' => part.push_star(),
+                '"' => part.push_text(&quoted(&mut chars)?),
+                c if c.is_whitespace() || c.is_control() => return Err("a name with blanks must be in double quotes"),
+                '\'' | ',' | ';' | '(' | ')' => return Err("a name with punctuation must be in double quotes"),
+                c => {
+                    let mut word = String::from(c);
+                    while let Some(c) = chars
+                        .next_if(|c| !matches!(c, '.' | '*' | '"' | '\'' | ',' | ';' | '(' | ')') && !c.is_whitespace() && !c.is_control())
+                    {
+                        word.push(c);
+                    }
+                    part.push_text(&ident::fold(&word));
+                }
+            }
+        }
+        if parts.iter().any(Glob::is_empty) {
+            return Err("a name in it is empty");
+        }
+        match <[Glob; 2]>::try_from(parts) {
+            Ok([schema, name]) => Ok(NamePattern {
+                schema: Some(schema),
+                name,
+            }),
+            Err(parts) => match <[Glob; 1]>::try_from(parts) {
+                Ok([name]) => Ok(NamePattern { schema: None, name }),
+                Err(_) => Err("it has more parts than schema and name"),
+            },
+        }
+    }
+
+    /// The unqualified pattern of just this name.
+    pub(crate) fn of_name(name: &str) -> NamePattern {
+        NamePattern {
+            schema: None,
+            name: Glob::literal(name),
+        }
+    }
+
+    pub fn matches(&self, object: &ObjectName) -> bool {
+        let in_schema = match &self.schema {
+            Some(schema) if is_reserved_schema(&object.schema) => schema.as_literal() == Some(object.schema.as_str()),
+            Some(schema) => schema.matches(&object.schema),
+            None => !is_reserved_schema(&object.schema) && (object.visible || self.name.is_star()),
+        };
+        in_schema && self.name.matches(&object.name)
+    }
+
+    /// Whether everything that `other` matches, under whatever search path, this matches too.
+    pub fn covers(&self, other: &NamePattern) -> bool {
+        let schema = match (&self.schema, &other.schema) {
+            (None, None) => true,
+            // `*` is every ordinary schema; another unqualified pattern is a search path that may change.
+            (None, Some(theirs)) => self.name.is_star() && !spells_reserved(theirs),
+            (Some(ours), None) => ours.is_star(),
+            (Some(ours), Some(theirs)) if spells_reserved(theirs) => ours == theirs,
+            (Some(ours), Some(theirs)) => ours.covers(theirs),
+        };
+        schema && self.name.covers(&other.name)
+    }
+
+    /// Whether some object may be matched by both, under some search path.
+    pub fn overlaps(&self, other: &NamePattern) -> bool {
+        let schema = match (&self.schema, &other.schema) {
+            (None, None) => true,
+            (None, Some(qualified)) | (Some(qualified), None) => !spells_reserved(qualified),
+            (Some(ours), Some(theirs)) if spells_reserved(ours) || spells_reserved(theirs) => ours == theirs,
+            (Some(ours), Some(theirs)) => ours.overlaps(theirs),
+        };
+        schema && self.name.overlaps(&other.name)
+    }
+}
+
+fn spells_reserved(schema: &Glob) -> bool {
+    schema.as_literal().is_some_and(is_reserved_schema)
+}
+
+fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String, &'static str> {
+    let mut name = String::new();
+    loop {
+        match chars.next() {
+            None => return Err("a double quote in it is not closed"),
+            Some('\0') => return Err("it contains a zero character"),
+            Some('"') => {
+                if chars.next_if_eq(&'"').is_none() {
+                    break;
+                }
+                name.push('"');
+            }
+            Some(c) => name.push(c),
+        }
+    }
+    Ok(ident::truncate(&name).to_string())
+}
+
+/// The canonical text of one name: what reads back as the same pattern, quoted only where it must be.
+fn component(glob: &Glob) -> String {
+    let pieces = glob.pieces().iter().map(|piece| {
+        let plain = piece
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$' || c == '-');
+        if plain {
+            piece.clone()
+        } else {
+            format!("\"{}\"", piece.replace('"', "\"\""))
+        }
+    });
+    pieces.collect::<Vec<_>>().join("*")
+}
+
+impl std::fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{}.{}", component(schema), component(&self.name)),
+            None => f.write_str(&component(&self.name)),
+        }
+    }
+}
