@@ -142,12 +142,12 @@ impl SystemTable {
         self.finders.iter().find(|finder| finder.column == column)
     }
 
-    /// A table for what PostgreSQL keeps in one, a view for what it derives.
+    /// A table for what PostgreSQL keeps in one and for the audit log, a view for what is derived.
     pub fn relkind(&self) -> char {
-        if self.schema == "pg_catalog" && !pg_catalog::VIEWS.contains(&self.name) {
-            'r'
-        } else {
-            'v'
+        match self.schema {
+            "pg_catalog" if !pg_catalog::VIEWS.contains(&self.name) => 'r',
+            "heliosdb" if self.oid == heliosdb::AUDIT_LOG_OID => 'r',
+            _ => 'v',
         }
     }
 
