@@ -5,25 +5,39 @@ use crate::Scalar;
 
 pub(crate) mod arithmetic;
 mod boolean;
+mod bytea;
 pub(crate) mod comparison;
+mod format;
+mod math;
 mod numeric;
 pub(crate) mod operators;
-mod string;
+mod pattern;
+pub(crate) mod regex;
+pub(crate) mod string;
+mod unicode;
 
 pub(crate) fn families() -> &'static [&'static [Scalar]] {
     &FAMILIES
 }
 
-static FAMILIES: [&[Scalar]; 11] = [
+static FAMILIES: [&[Scalar]; 19] = [
     arithmetic::INTEGERS,
     arithmetic::MIXED_INTEGERS,
     arithmetic::SHIFTS,
     arithmetic::FLOATS,
     arithmetic::FLOAT_SIGNS,
     boolean::SCALARS,
+    bytea::SCALARS,
     comparison::NATIVE,
     comparison::PLAIN,
     comparison::ZONED,
+    format::SCALARS,
+    math::SCALARS,
     numeric::SCALARS,
+    pattern::LIKES,
+    pattern::SCALARS,
+    regex::OPERATORS,
+    regex::SCALARS,
     string::SCALARS,
+    unicode::SCALARS,
 ];

@@ -27,7 +27,7 @@ pub(crate) fn families() -> &'static [&'static [SetFunction]] {
     &FAMILIES
 }
 
-static FAMILIES: [&[SetFunction]; 1] = [generate::SET_FUNCTIONS];
+static FAMILIES: [&[SetFunction]; 2] = [generate::SET_FUNCTIONS, crate::scalar::regex::SET_FUNCTIONS];
 
 impl SetFunction {
     pub(crate) const fn new(

@@ -1,0 +1,137 @@
+//! Compiled regular expressions.
+//!
+//! PostgreSQL wants the leftmost match, and of those that start there the longest (or, where the
+//! first quantifier is a non-greedy one, the shortest). The automata crates find the leftmost-*first*
+//! match of Perl: the same start, perhaps another end. So a fast automaton finds the start; from
+//! there a simulation that follows all ways finds the end and the groups.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use regex_automata::meta;
+use regex_automata::nfa::thompson::{self, NFA, pikevm};
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Anchored, Input, MatchKind};
+use types::{Result, SqlError, SqlState};
+
+use super::translate::{Options, invalid, translate};
+
+/// Memory of one compiled automaton.
+const NFA_BYTES: usize = 4 * 1024 * 1024;
+/// Memory of the states that the fast automaton remembers.
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
+/// Compiled patterns that a thread keeps.
+const KEPT: usize = 64;
+/// Steps (states times bytes) of one simulation, which nothing can interrupt: some minutes.
+const SIMULATION_STEPS: usize = 20_000_000_000;
+
+pub(super) struct Regex {
+    fast: meta::Regex,
+    hir: regex_syntax::hir::Hir,
+    longest: bool,
+    groups: usize,
+    exact: OnceCell<Exact>,
+}
+
+struct Exact {
+    vm: pikevm::PikeVM,
+    cache: RefCell<pikevm::Cache>,
+    states: usize,
+}
+
+/// Where a match and its groups are: byte offsets. Index 0 is the whole match.
+#[derive(Clone, Debug)]
+pub(super) struct Match {
+    pub(super) spans: Vec<Option<(usize, usize)>>,
+}
+
+impl Match {
+    pub(super) fn start(&self) -> usize {
+        self.spans.first().copied().flatten().map_or(0, |(start, _)| start)
+    }
+
+    pub(super) fn end(&self) -> usize {
+        self.spans.first().copied().flatten().map_or(0, |(_, end)| end)
+    }
+}
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<(String, Options), Rc<Regex>>> = RefCell::new(HashMap::new());
+}
+
+/// The compiled pattern, from this thread's cache if it was used before.
+pub(super) fn compile(pattern: &str, options: Options) -> Result<Rc<Regex>> {
+    let key = (pattern.to_string(), options);
+    if let Some(found) = COMPILED.with_borrow(|kept| kept.get(&key).cloned()) {
+        return Ok(found);
+    }
+    let regex = Rc::new(Regex::new(pattern, options)?);
+    COMPILED.with_borrow_mut(|kept| {
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(key, regex.clone());
+    });
+    Ok(regex)
+}
+
+fn too_complex() -> SqlError {
+    invalid("regular expression is too complex")
+}
+
+impl Regex {
+    fn new(pattern: &str, options: Options) -> Result<Regex> {
+        let translated = translate(pattern, options)?;
+        let hir = regex_syntax::ParserBuilder::new().nest_limit(400).build().parse(&translated.syntax).map_err(|error| match error {
+            regex_syntax::Error::Parse(ref e) if matches!(e.kind(), regex_syntax::ast::ErrorKind::NestLimitExceeded(_)) => too_complex(),
+            other => invalid(&other.to_string().lines().last().unwrap_or_default().replace("error: ", "")),
+        })?;
+        let config = meta::Config::new().nfa_size_limit(Some(NFA_BYTES)).hybrid_cache_capacity(CACHE_BYTES).onepass_size_limit(Some(NFA_BYTES));
+        let fast = meta::Builder::new().configure(config).build_from_hir(&hir).map_err(|_| too_complex())?;
+        Ok(Regex { fast, hir, longest: translated.longest, groups: translated.groups, exact: OnceCell::new() })
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.groups
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.fast.is_match(text)
+    }
+
+    /// The first match that starts at byte `from` or later.
+    pub(super) fn find(&self, text: &str, from: usize) -> Result<Option<Match>> {
+        let Some(found) = self.fast.search(&Input::new(text).range(from..)) else { return Ok(None) };
+        let exact = self.exact()?;
+        let input = Input::new(text).range(found.start()..).anchored(Anchored::Yes).earliest(!self.longest);
+        let length = if self.longest { text.len() - found.start() } else { found.len() };
+        if length.saturating_mul(exact.states) > SIMULATION_STEPS {
+            return Err(SqlError::new(SqlState::ProgramLimitExceeded, "regular expression is too complex for an input of this size"));
+        }
+        let mut slots: Vec<Option<NonMaxUsize>> = vec![None; exact.vm.get_nfa().group_info().slot_len()];
+        exact.vm.search_slots(&mut exact.cache.borrow_mut(), &input, &mut slots);
+        let spans = slots.chunks(2).map(|pair| match pair {
+            [Some(start), Some(end)] => Some((start.get(), end.get())),
+            _ => None,
+        });
+        Ok(Some(Match { spans: spans.collect() }))
+    }
+
+    fn exact(&self) -> Result<&Exact> {
+        if let Some(exact) = self.exact.get() {
+            return Ok(exact);
+        }
+        let nfa: NFA = thompson::Compiler::new()
+            .configure(thompson::Config::new().nfa_size_limit(Some(NFA_BYTES)))
+            .build_from_hir(&self.hir)
+            .map_err(|_| too_complex())?;
+        let states = nfa.states().len();
+        let vm = pikevm::Builder::new()
+            .configure(pikevm::Config::new().match_kind(MatchKind::All))
+            .build_from_nfa(nfa)
+            .map_err(|_| too_complex())?;
+        let cache = RefCell::new(vm.create_cache());
+        Ok(self.exact.get_or_init(|| Exact { vm, cache, states }))
+    }
+}
