@@ -42,7 +42,7 @@ pub fn authenticate(
         // psql leaves when it is asked for a password that it has not got, and comes back with it.
         Err(gone @ (Broken::Closed | Broken::Lost(_))) => return Err(gone),
     };
-    let recorded = at.database.record_login(user, Some(at.client), verdict.as_ref().copied());
+    let recorded = at.database.record_login(user, Some(at.client), verdict.as_ref().err());
     verdict.and(recorded).map_err(|error| Broken::Violation(error.fatal()))
 }
 
@@ -53,7 +53,7 @@ fn decide(
     incoming: &mut Incoming,
     out: &mut Outgoing,
 ) -> Result<(), Broken> {
-    let role = at.database.role_verifier(user);
+    let role = at.database.role_login(user);
     if at.database.has_any_password() {
         let verifier = role.as_ref().and_then(|role| role.password.as_deref()).and_then(Verifier::parse);
         scram(

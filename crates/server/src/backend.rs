@@ -24,7 +24,7 @@ pub struct ConnectOptions {
     pub user: String,
     pub database: String,
     pub settings: Vec<(String, String)>,
-    pub client_addr: Option<SocketAddr>,
+    pub client: Option<SocketAddr>,
 }
 pub struct RoleLogin {
     pub password: Option<String>,
@@ -68,7 +68,7 @@ impl Database {
             done: 0,
         })
     }
-    pub fn role_verifier(&self, user: &str) -> Option<RoleLogin> {
+    pub fn role_login(&self, user: &str) -> Option<RoleLogin> {
         match user {
             "postgres" => Some(RoleLogin {
                 password: self.passwords.lock().get(user).cloned(),
@@ -84,8 +84,17 @@ impl Database {
     pub fn has_any_password(&self) -> bool {
         !self.passwords.lock().is_empty()
     }
-    pub fn record_login(&self, _user: &str, _client: Option<SocketAddr>, _result: Result<(), &SqlError>) -> Result<()> {
+    pub fn record_login(&self, _user: &str, _client: Option<SocketAddr>, _refused: Option<&SqlError>) -> Result<()> {
         Ok(())
+    }
+    pub fn warm_up(&self) -> Result<()> {
+        Ok(())
+    }
+    pub fn close(&self) -> Result<()> {
+        Ok(())
+    }
+    pub fn cancel_all(&self) {
+        self.cancels.lock().values().for_each(|flag| flag.store(true, Ordering::SeqCst));
     }
     pub fn cancel(&self, pid: i32, secret: i32) {
         if secret == pid * 7
@@ -126,9 +135,10 @@ impl Prepared {
     }
 }
 pub type RowIter = Box<dyn Iterator<Item = Result<Vec<Datum>>> + Send>;
+#[derive(Clone, Copy)]
 pub struct RowTag;
 impl RowTag {
-    pub fn text(&self, rows: u64) -> String {
+    pub fn text(self, rows: u64) -> String {
         format!("SELECT {rows}")
     }
 }
@@ -189,7 +199,7 @@ impl Session {
     pub fn transaction_status(&self) -> TransactionStatus {
         self.status
     }
-    pub fn split(&mut self, sql: &str) -> Result<Vec<ParsedStatement>> {
+    pub fn parse(&mut self, sql: &str) -> Result<Vec<ParsedStatement>> {
         if let Some(at) = sql.find("SELEC ") {
             return Err(SqlError::new(SqlState::SyntaxError, "syntax error at or near \"SELEC\"").position(at + 1));
         }
@@ -200,24 +210,20 @@ impl Session {
             .map(|text| ParsedStatement { text: text.into() })
             .collect())
     }
-    pub fn run(&mut self, statement: ParsedStatement, params: &[Datum]) -> Result<Outcome> {
-        self.go(&statement.text, params)
+    pub fn run(&mut self, statement: &ParsedStatement) -> Result<Outcome> {
+        self.go(&statement.text, &[])
     }
-    pub fn end_simple_query(&mut self) -> Result<()> {
+    pub fn finish(&mut self) -> Result<()> {
         Ok(())
     }
-    pub fn sync(&mut self) -> Result<()> {
-        Ok(())
-    }
-    pub fn statement_done(&mut self, result: Result<(), &SqlError>) -> Result<()> {
+    pub fn statement_done(&mut self, result: Result<(), &SqlError>) {
         self.done += 1;
         if result.is_err() && self.status == TransactionStatus::InTransaction {
             self.status = TransactionStatus::Failed;
         }
-        Ok(())
     }
     pub fn prepare(&mut self, sql: &str, types: &[Option<Type>]) -> Result<Arc<Prepared>> {
-        let mut parts = self.split(sql)?;
+        let mut parts = self.parse(sql)?;
         if parts.len() > 1 {
             return Err(SqlError::new(
                 SqlState::SyntaxError,
@@ -242,23 +248,8 @@ impl Session {
         let text = prepared.text.clone();
         self.go(&text, &params)
     }
-    pub fn output_text(&self, _ty: Type, datum: &Datum, out: &mut String) -> Result<()> {
-        match datum {
-            Datum::Text(t) => out.push_str(t),
-            other => out.push_str(&format!("{other:?}")),
-        }
-        Ok(())
-    }
-    pub fn input_text(&self, ty: Type, _typmod: i32, text: &str) -> Result<Datum> {
-        match ty {
-            Type::Int4 => text.parse().map(Datum::Int4).map_err(|_| {
-                SqlError::new(
-                    SqlState::InvalidTextRepresentation,
-                    format!("invalid input syntax for type integer: \"{text}\""),
-                )
-            }),
-            _ => Ok(Datum::text(text)),
-        }
+    pub fn text_io(&mut self, _types: impl IntoIterator<Item = Type>) -> Result<TextIo> {
+        Ok(TextIo)
     }
     fn columns(text: &str, params: &[Type]) -> Option<Vec<ColumnDesc>> {
         let ty = if text.contains("$1") {
@@ -349,5 +340,27 @@ impl Session {
             rows,
             tag: RowTag,
         })
+    }
+}
+
+pub struct TextIo;
+impl TextIo {
+    pub fn print(&self, _ty: Type, datum: &Datum, out: &mut String) -> Result<()> {
+        match datum {
+            Datum::Text(t) => out.push_str(t),
+            other => out.push_str(&format!("{other:?}")),
+        }
+        Ok(())
+    }
+    pub fn read(&self, ty: Type, text: &str) -> Result<Datum> {
+        match ty {
+            Type::Int4 => text.parse().map(Datum::Int4).map_err(|_| {
+                SqlError::new(
+                    SqlState::InvalidTextRepresentation,
+                    format!("invalid input syntax for type integer: \"{text}\""),
+                )
+            }),
+            _ => Ok(Datum::text(text)),
+        }
     }
 }

@@ -136,15 +136,14 @@ fn open(
     auth::authenticate(&startup.user, &circumstances, &mut timed, &mut incoming, out).map_err(in_time)?;
     timed.stream.set_read_deadline(None)?;
 
-    let session_place = shared.take_session_place(id)?;
+    shared.take_session_place(id)?;
     let options = ConnectOptions {
         user: startup.user,
         database: startup.database,
         settings: startup.settings,
-        client_addr: Some(client),
+        client: Some(client),
     };
     let session = shared.database.connect(options).map_err(|error| End::Refused(error.fatal()))?;
-    session_place.is_now(session.pid(), session.secret_key());
 
     out.authentication_ok();
     for (name, value) in session.parameter_status() {
@@ -225,7 +224,11 @@ impl Connection {
             }
             Message::Sync => {
                 self.skip_until_sync = false;
-                if let Err(error) = self.session.sync() {
+                // What reads in an implicit transaction stops before that is committed.
+                if self.session.transaction_status() == TransactionStatus::Idle {
+                    self.close_portals();
+                }
+                if let Err(error) = self.session.finish() {
                     self.report(&error)?;
                 }
                 self.ready()?;
@@ -247,7 +250,7 @@ impl Connection {
             self.skip_until_sync = true;
             return Ok(());
         }
-        if let Err(error) = self.session.end_simple_query() {
+        if let Err(error) = self.session.finish() {
             self.report(&error)?;
         }
         self.ready()
@@ -255,10 +258,7 @@ impl Connection {
 
     /// Tells the client, and the session whose transaction it spoils.
     pub fn report(&mut self, error: &SqlError) -> Result<(), End> {
-        // The client gets the first error; a second one about ending the first adds nothing.
-        if let Err(second) = self.session.statement_done(Err(error)) {
-            tracing::warn!(sqlstate = second.state().code(), "{}", second.message());
-        }
+        self.session.statement_done(Err(error));
         self.report_notices();
         if error.fields().fatal {
             return Err(End::Refused(error.clone()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use types::{Datum, Result, SqlError, SqlState, Type};
 
-use crate::backend::{ColumnDesc, Outcome, Prepared, RowIter, RowTag};
+use crate::backend::{ColumnDesc, Outcome, Prepared, RowIter, RowTag, TransactionStatus};
 use crate::connection::{Connection, End};
 use crate::frontend::{Bind, Target, violation};
 use crate::rows::{self, Format};
@@ -130,7 +130,8 @@ impl Connection {
                 format!("cursor \"{}\" already exists", bind.portal),
             ));
         }
-        let parameters = rows::parameters(&self.session, types, &bind.parameter_formats, &bind.parameters)?;
+        let text_io = self.session.text_io(types.iter().copied())?;
+        let parameters = rows::parameters(&text_io, types, &bind.parameter_formats, &bind.parameters)?;
         let columns = prepared.columns().map_or(0, <[_]>::len);
         let formats = match prepared.columns() {
             // Format codes for a statement without rows say nothing.
@@ -142,7 +143,7 @@ impl Connection {
                 ))
             })?,
         };
-        self.close_portal(bind.portal)?;
+        self.close_portal(bind.portal);
         self.extended.portals.put(
             bind.portal,
             Portal {
@@ -186,8 +187,14 @@ impl Connection {
         let (columns, mut rows, tag) = match state {
             PortalState::Bound(parameters) => match self.session.execute(&prepared, parameters) {
                 Ok(Outcome::Rows { columns, rows, tag }) => (columns, rows, tag),
-                Ok(Outcome::Complete { tag }) => return Ok(self.complete(before, Some(&tag))),
-                Ok(Outcome::Empty) => return Ok(self.complete(before, None)),
+                Ok(Outcome::Complete { tag }) => {
+                    self.complete(before, Some(&tag));
+                    return Ok(Ok(()));
+                }
+                Ok(Outcome::Empty) => {
+                    self.complete(before, None);
+                    return Ok(Ok(()));
+                }
                 Err(error) => return Ok(Err(error)),
             },
             PortalState::Suspended { columns, rows, tag } => (columns, rows, tag),
@@ -212,15 +219,15 @@ impl Connection {
             return Ok(Ok(()));
         }
         drop(rows);
-        let completed = self.complete(before, Some(&tag.text(sent.rows)));
+        self.complete(before, Some(&tag.text(sent.rows)));
         self.keep_portal(name, PortalState::Exhausted { tag });
-        Ok(completed)
+        Ok(Ok(()))
     }
 
     pub fn close(&mut self, target: Target<'_>) -> Result<()> {
         match target {
             Target::Statement(name) => drop(self.extended.statements.remove(name)),
-            Target::Portal(name) => self.close_portal(name)?,
+            Target::Portal(name) => self.close_portal(name),
         }
         // Closing what is not there is no error.
         self.out.close_complete();
@@ -231,6 +238,7 @@ impl Connection {
     pub fn close_portals(&mut self) {
         if self.extended.portals.unnamed.is_some() || !self.extended.portals.named.is_empty() {
             self.extended.portals = Named::default();
+            self.session.statement_done(Ok(()));
         }
     }
 
@@ -239,15 +247,14 @@ impl Connection {
         self.extended.portals.unnamed = None;
     }
 
-    fn complete(&mut self, before: crate::backend::TransactionStatus, tag: Option<&str>) -> Result<()> {
-        self.session.statement_done(Ok(()))?;
+    fn complete(&mut self, before: TransactionStatus, tag: Option<&str>) {
+        self.session.statement_done(Ok(()));
         self.after_statement(before);
         self.report_notices();
         match tag {
             Some(tag) => self.out.command_complete(tag),
             None => self.out.empty_query_response(),
         }
-        Ok(())
     }
 
     /// Puts a portal's new state back, unless its transaction ended and took the portal with it.
@@ -258,16 +265,20 @@ impl Connection {
     }
 
     /// A statement whose rows nobody wants any more is done.
-    fn close_portal(&mut self, name: &str) -> Result<()> {
+    fn close_portal(&mut self, name: &str) {
         match self.extended.portals.remove(name) {
             Some(Portal {
                 state: PortalState::Suspended { rows, .. },
                 ..
             }) => {
                 drop(rows);
-                self.session.statement_done(Ok(()))
+                self.session.statement_done(Ok(()));
             }
-            _ => Ok(()),
+            Some(Portal {
+                state: PortalState::Bound(_) | PortalState::Exhausted { .. } | PortalState::Completed,
+                ..
+            })
+            | None => {}
         }
     }
 

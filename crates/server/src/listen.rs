@@ -69,14 +69,8 @@ pub struct Shared {
 /// A connection as the others see it.
 struct Place {
     socket: TcpStream,
-    /// Taken once logged in, with what it takes to cancel its statement.
-    session: Option<CancelKey>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct CancelKey {
-    pid: i32,
-    secret: i32,
+    /// Logged in: it counts against `max_connections`.
+    is_session: bool,
 }
 
 #[derive(Debug)]
@@ -168,11 +162,7 @@ impl Server {
         if self.shared.all_left_within(grace) {
             return true;
         }
-        self.shared.each_place(|place| {
-            if let Some(key) = place.session {
-                self.shared.database.cancel(key.pid, key.secret);
-            }
-        });
+        self.shared.database.cancel_all();
         if self.shared.all_left_within(CANCEL_GRACE) {
             return true;
         }
@@ -193,16 +183,16 @@ impl Shared {
     }
 
     /// A place among the sessions for a client that has logged in.
-    pub fn take_session_place(&self, id: u64) -> Result<SessionPlace<'_>, End> {
+    pub fn take_session_place(&self, id: u64) -> Result<(), End> {
         let mut connections = self.connections.lock();
-        let taken = connections.values().filter(|place| place.session.is_some()).count();
+        let taken = connections.values().filter(|place| place.is_session).count();
         if taken >= self.options.max_connections {
             return Err(End::Refused(too_many()));
         }
         if let Some(place) = connections.get_mut(&id) {
-            place.session = Some(CancelKey::default());
+            place.is_session = true;
         }
-        Ok(SessionPlace { shared: self, id })
+        Ok(())
     }
 
     fn each_place(&self, mut act: impl FnMut(&Place)) {
@@ -224,7 +214,7 @@ impl Shared {
         let mut connections = self.connections.lock();
         let free = connections.len() < self.options.max_connections.saturating_add(EXTRA_CONNECTIONS);
         if free {
-            connections.insert(id, Place { socket, session: None });
+            connections.insert(id, Place { socket, is_session: false });
         }
         free
     }
@@ -232,19 +222,6 @@ impl Shared {
     fn leave(&self, id: u64) {
         self.connections.lock().remove(&id);
         self.one_left.notify_all();
-    }
-}
-
-pub struct SessionPlace<'a> {
-    shared: &'a Shared,
-    id: u64,
-}
-
-impl SessionPlace<'_> {
-    pub fn is_now(&self, pid: i32, secret: i32) {
-        if let Some(place) = self.shared.connections.lock().get_mut(&self.id) {
-            place.session = Some(CancelKey { pid, secret });
-        }
     }
 }
 

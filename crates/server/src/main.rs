@@ -94,6 +94,9 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
     let data = config.data.clone();
     let store = config.store;
     let database = on_big_stack(move || open(&data, store, |message| tracing::info!("{message}")))?;
+    if let Err(error) = database.warm_up() {
+        tracing::error!("functions cannot be run: {}", error.message());
+    }
     let server = Server::start(database.clone(), config.server.clone())?;
     announce(&server, &config)?;
 
@@ -105,7 +108,7 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
     });
     tracing::info!(grace_seconds = grace.as_secs(), "stopping");
     let clean = runtime.block_on(stop(server, grace, &mut terminate, &mut interrupt))?;
-    drop(database);
+    database.close().map_err(|error| error.message().to_string())?;
     tracing::info!("stopped");
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -154,12 +157,12 @@ fn run(file: &Path, data: Option<PathBuf>, store: Store, keep_going: bool, log: 
         user: "postgres".into(),
         database: "postgres".into(),
         settings: vec![],
-        client_addr: None,
+        client: None,
     };
     let mut session = database.connect(options)?;
     let failures = script::run(&mut session, &source, RunOptions { keep_going }, &mut io::stdout().lock())?;
     drop(session);
-    drop(database);
+    database.close().map_err(|error| error.message().to_string())?;
     if failures > 0 {
         eprintln!(
             "parhelion: {}: {failures} unexpected result{}",

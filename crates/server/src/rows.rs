@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
+use types::{Datum, Result, SqlError, SqlState, Type};
 
-use crate::backend::{ColumnDesc, Session};
+use crate::backend::{ColumnDesc, TextIo};
 use crate::frontend::{utf8, violation};
 use crate::outgoing::Outgoing;
 
@@ -48,7 +48,7 @@ impl Format {
 /// Appends one DataRow. `scratch` is reused from row to row.
 pub fn data_row(
     out: &mut Outgoing,
-    session: &Session,
+    text_io: &TextIo,
     columns: &[ColumnDesc],
     formats: &[Format],
     row: &[Datum],
@@ -65,13 +65,13 @@ pub fn data_row(
     out.message(b'D', |body| {
         body.extend_from_slice(&count.to_be_bytes());
         for ((column, format), datum) in columns.iter().zip(formats).zip(row) {
-            value(body, session, column.ty, *format, datum, scratch)?;
+            value(body, text_io, column.ty, *format, datum, scratch)?;
         }
         Ok(())
     })
 }
 
-fn value(body: &mut Vec<u8>, session: &Session, ty: Type, format: Format, datum: &Datum, scratch: &mut String) -> Result<()> {
+fn value(body: &mut Vec<u8>, text_io: &TextIo, ty: Type, format: Format, datum: &Datum, scratch: &mut String) -> Result<()> {
     if datum.is_null() {
         body.extend_from_slice(&(-1i32).to_be_bytes());
         return Ok(());
@@ -79,7 +79,7 @@ fn value(body: &mut Vec<u8>, session: &Session, ty: Type, format: Format, datum:
     let start = body.len();
     body.extend_from_slice(&[0; 4]);
     match format {
-        Format::Text => text_value(body, session, ty, datum, scratch)?,
+        Format::Text => text_value(body, text_io, ty, datum, scratch)?,
         Format::Binary => types::binary::encode(ty, datum, body)?,
     }
     let length = body.len() - start - 4;
@@ -90,9 +90,9 @@ fn value(body: &mut Vec<u8>, session: &Session, ty: Type, format: Format, datum:
     Ok(())
 }
 
-/// The commonest values go straight into the buffer; the session prints the others, because
-/// time zones, styles and the names behind OIDs are its own.
-fn text_value(body: &mut Vec<u8>, session: &Session, ty: Type, datum: &Datum, scratch: &mut String) -> Result<()> {
+/// The commonest values go straight into the buffer; the engine prints the others, because time
+/// zones, styles and the names behind OIDs are the session's.
+fn text_value(body: &mut Vec<u8>, text_io: &TextIo, ty: Type, datum: &Datum, scratch: &mut String) -> Result<()> {
     match (ty, datum) {
         (Type::Text | Type::Varchar | Type::Name | Type::Unknown, Datum::Text(text)) => body.extend_from_slice(text.as_bytes()),
         (Type::Bool, Datum::Bool(value)) => body.push(if *value { b't' } else { b'f' }),
@@ -101,7 +101,7 @@ fn text_value(body: &mut Vec<u8>, session: &Session, ty: Type, datum: &Datum, sc
         (Type::Int8, Datum::Int8(value)) => integer(body, *value),
         (ty, datum) => {
             scratch.clear();
-            session.output_text(ty, datum, scratch)?;
+            text_io.print(ty, datum, scratch)?;
             body.extend_from_slice(scratch.as_bytes());
         }
     }
@@ -114,7 +114,7 @@ fn integer(body: &mut Vec<u8>, value: i64) {
 }
 
 /// The values of a Bind message, in the types that the statement was prepared with.
-pub fn parameters(session: &Session, types: &[Type], codes: &[i16], values: &[Option<&[u8]>]) -> Result<Vec<Datum>> {
+pub fn parameters(text_io: &TextIo, types: &[Type], codes: &[i16], values: &[Option<&[u8]>]) -> Result<Vec<Datum>> {
     let formats = Format::expand(codes, values.len())?.ok_or_else(|| {
         violation(format!(
             "bind message has {} parameter formats but {} parameters",
@@ -126,16 +126,16 @@ pub fn parameters(session: &Session, types: &[Type], codes: &[i16], values: &[Op
     for (at, ((value, format), ty)) in values.iter().zip(formats).zip(types).enumerate() {
         datums.push(match value {
             None => Datum::Null,
-            Some(bytes) => parameter(session, *ty, format, bytes, at)?,
+            Some(bytes) => parameter(text_io, *ty, format, bytes, at)?,
         });
     }
     Ok(datums)
 }
 
-fn parameter(session: &Session, ty: Type, format: Format, bytes: &[u8], at: usize) -> Result<Datum> {
+fn parameter(text_io: &TextIo, ty: Type, format: Format, bytes: &[u8], at: usize) -> Result<Datum> {
     match (format, ty) {
         (Format::Text, Type::Text | Type::Varchar | Type::Unknown) => without_nul(utf8(bytes)?).map(Datum::text),
-        (Format::Text, ty) => session.input_text(ty, NO_TYPMOD, without_nul(utf8(bytes)?)?),
+        (Format::Text, ty) => text_io.read(ty, without_nul(utf8(bytes)?)?),
         (Format::Binary, ty) => match types::binary::decode(ty, bytes) {
             Err(error) if error.state() == SqlState::InvalidBinaryRepresentation && error.fields().detail.is_none() => {
                 Err(error.detail(format!("It is the value of parameter ${}.", at + 1)))

@@ -14,7 +14,7 @@ impl Connection {
         self.forget_unnamed();
         if let Err(error) = self.run_string(sql)? {
             self.report(&error)?;
-            if let Err(error) = self.session.end_simple_query() {
+            if let Err(error) = self.session.finish() {
                 tracing::warn!(sqlstate = error.state().code(), "{}", error.message());
             }
         }
@@ -23,16 +23,16 @@ impl Connection {
     }
 
     fn run_string(&mut self, sql: &str) -> Result<Result<()>, End> {
-        let statements = match self.session.split(sql) {
+        let statements = match self.session.parse(sql) {
             Ok(statements) => statements,
             Err(error) => return Ok(Err(error)),
         };
         if statements.is_empty() {
             self.out.empty_query_response();
-            return Ok(self.session.end_simple_query());
+            return Ok(self.session.finish());
         }
         let last = statements.len() - 1;
-        for (at, statement) in statements.into_iter().enumerate() {
+        for (at, statement) in statements.iter().enumerate() {
             if let Err(error) = self.run_statement(statement, at == last)? {
                 return Ok(Err(error));
             }
@@ -40,9 +40,9 @@ impl Connection {
         Ok(Ok(()))
     }
 
-    fn run_statement(&mut self, statement: ParsedStatement, last: bool) -> Result<Result<()>, End> {
+    fn run_statement(&mut self, statement: &ParsedStatement, last: bool) -> Result<Result<()>, End> {
         let before = self.session.transaction_status();
-        let tag = match self.session.run(statement, &[]) {
+        let tag = match self.session.run(statement) {
             Ok(Outcome::Rows { columns, mut rows, tag }) => {
                 let formats = vec![Format::Text; columns.len()];
                 self.out.row_description(&columns, &formats);
@@ -56,11 +56,8 @@ impl Connection {
             Err(error) => return Ok(Err(error)),
         };
         // The tag promises that the work is done: it follows the commit of the last statement.
-        let done = self.session.statement_done(Ok(())).and_then(|()| match last {
-            true => self.session.end_simple_query(),
-            false => Ok(()),
-        });
-        if let Err(error) = done {
+        self.session.statement_done(Ok(()));
+        if last && let Err(error) = self.session.finish() {
             return Ok(Err(error));
         }
         self.after_statement(before);
@@ -80,6 +77,10 @@ impl Connection {
         rows: &mut RowIter,
         max_rows: u32,
     ) -> Result<Result<Sent, SqlError>, End> {
+        let text_io = match self.session.text_io(columns.iter().map(|column| column.ty)) {
+            Ok(text_io) => text_io,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut scratch = String::new();
         let mut sent = 0;
         while max_rows == 0 || sent < u64::from(max_rows) {
@@ -93,7 +94,7 @@ impl Connection {
                 Some(Ok(row)) => row,
                 Some(Err(error)) => return Ok(Err(error)),
             };
-            if let Err(error) = rows::data_row(&mut self.out, &self.session, columns, formats, &row, &mut scratch) {
+            if let Err(error) = rows::data_row(&mut self.out, &text_io, columns, formats, &row, &mut scratch) {
                 return Ok(Err(error));
             }
             sent += 1;

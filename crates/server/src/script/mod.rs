@@ -132,13 +132,13 @@ fn statement(
 /// Runs the text as one simple query. The error comes with what was printed before it.
 fn simple_query(session: &mut Session, text: &str) -> Result<String, (String, SqlError)> {
     let mut printed = String::new();
-    let result = session.split(text).and_then(|statements| {
+    let result = session.parse(text).and_then(|statements| {
         let last = statements.len();
-        for (at, statement) in statements.into_iter().enumerate() {
+        for (at, statement) in statements.iter().enumerate() {
             let shown = outcome(session, statement)?;
-            session.statement_done(Ok(()))?;
+            session.statement_done(Ok(()));
             if at + 1 == last {
-                session.end_simple_query()?;
+                session.finish()?;
             }
             printed.push_str(&shown);
         }
@@ -146,17 +146,18 @@ fn simple_query(session: &mut Session, text: &str) -> Result<String, (String, Sq
     });
     result.map(|()| std::mem::take(&mut printed)).map_err(|error| {
         // The statement's own error is the one to show.
-        let _ = session.statement_done(Err(&error));
-        let _ = session.end_simple_query();
+        session.statement_done(Err(&error));
+        let _ = session.finish();
         (printed, error)
     })
 }
 
-fn outcome(session: &mut Session, statement: ParsedStatement) -> Result<String> {
-    match session.run(statement, &[])? {
+fn outcome(session: &mut Session, statement: &ParsedStatement) -> Result<String> {
+    match session.run(statement)? {
         Outcome::Empty => Ok(String::new()),
         Outcome::Complete { tag } => Ok(format!("{tag}\n")),
         Outcome::Rows { columns, rows, tag } => {
+            let text_io = session.text_io(columns.iter().map(|column| column.ty))?;
             let mut shown = vec![];
             for row in rows {
                 let row = row?;
@@ -165,7 +166,7 @@ fn outcome(session: &mut Session, statement: ParsedStatement) -> Result<String> 
                         return Ok(None);
                     }
                     let mut text = String::new();
-                    session.output_text(column.ty, datum, &mut text)?;
+                    text_io.print(column.ty, datum, &mut text)?;
                     Ok(Some(text))
                 });
                 shown.push(values.collect::<Result<Vec<_>>>()?);
