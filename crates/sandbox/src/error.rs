@@ -6,11 +6,26 @@ use types::{SqlError, SqlState};
 #[derive(Clone, Debug)]
 pub enum Error {
     /// The body cannot be compiled. Line and column count from 1, inside the body.
-    Syntax { language: &'static str, message: String, line: u32, column: u32 },
+    Syntax {
+        language: &'static str,
+        message: String,
+        line: u32,
+        column: u32,
+    },
     /// The body compiles but is not a definition of the function that was declared.
-    Definition { message: String, detail: Option<String>, hint: Option<String> },
+    Definition {
+        message: String,
+        detail: Option<String>,
+        hint: Option<String>,
+    },
     /// The guest threw, and nobody in the guest caught it.
-    Guest { function: String, language: &'static str, message: String, line: Option<u32>, stack: String },
+    Guest {
+        function: String,
+        language: &'static str,
+        message: String,
+        line: Option<u32>,
+        stack: String,
+    },
     /// A limit of the call was hit. The guest cannot catch it.
     Limit { function: String, limit: Limit, value: u64 },
     /// The result, or an argument, does not fit its SQL type.
@@ -19,6 +34,8 @@ pub enum Error {
     Refused(SqlError),
     /// The statement was cancelled, timed out, or its function was disabled.
     Cancelled(SqlError),
+    /// What this version cannot do.
+    Unsupported(String),
     /// Our own fault, or the operating system's.
     Host(String),
 }
@@ -79,7 +96,12 @@ impl std::error::Error for Error {}
 impl From<Error> for SqlError {
     fn from(error: Error) -> SqlError {
         match error {
-            Error::Syntax { language, message, line, column } => SqlError::new(SqlState::SyntaxError, message)
+            Error::Syntax {
+                language,
+                message,
+                line,
+                column,
+            } => SqlError::new(SqlState::SyntaxError, message)
                 .detail(format!("The error is at line {line}, column {column} of the function body."))
                 .context(format!("{language} function body, line {line}, column {column}")),
             Error::Definition { message, detail, hint } => {
@@ -92,7 +114,13 @@ impl From<Error> for SqlError {
                 }
                 error
             }
-            Error::Guest { function, language, message, line, stack } => {
+            Error::Guest {
+                function,
+                language,
+                message,
+                line,
+                stack,
+            } => {
                 let mut context = format!("{language} function {function}");
                 if let Some(line) = line {
                     context.push_str(&format!(", line {line}"));
@@ -108,6 +136,7 @@ impl From<Error> for SqlError {
                     .detail(format!("{} = {value}", limit.key()))
             }
             Error::Value(error) | Error::Refused(error) | Error::Cancelled(error) => error,
+            Error::Unsupported(what) => SqlError::unsupported(what),
             Error::Host(message) => SqlError::internal(message),
         }
     }

@@ -1,11 +1,34 @@
 //! Compiles and runs JavaScript, Python and WebAssembly functions under limits.
+//!
+//! The life of a function: its body is [`Runtime::prepare`]d once, in an interpreter that is itself a
+//! WebAssembly module, and a picture of the interpreter's memory is kept. The life of a call: for each
+//! statement [`Runtime::instantiate`] makes a fresh [`Instance`] over a copy-on-write mapping of that
+//! picture; arguments go in and results come out in batches of a binary format ([`mod@abi`]); every
+//! host call goes through the gate and the [`Backend`]; a limit traps; then the instance is thrown
+//! away, and with it all that the function left in memory.
+//!
+//! What is absent: this crate reaches no storage and no catalog, opens no file that a guest names, and
+//! trusts nothing that a guest's memory says.
 
+mod abi;
+mod code;
 mod context;
 mod error;
+mod host;
+mod instance;
+mod interpreter;
+mod machine;
+mod memory;
+mod meter;
 mod runtime;
+mod snapshot;
 mod source;
+mod stack;
+mod ticker;
+mod value;
 
 pub use context::{Backend, CallContext, Cancel, ExecuteResult, Gate, Limits, QueryResult, Request, Usage};
 pub use error::{Error, Limit};
-pub use runtime::{Instance, Prepared, Runtime, RuntimeOptions};
+pub use instance::Instance;
+pub use runtime::{Prepared, Runtime, RuntimeOptions};
 pub use source::{FunctionSource, Language};

@@ -1,13 +1,27 @@
 //! The interpreters, compiled and ready, and the functions prepared on them.
 
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
-use types::Datum;
+use parking_lot::Mutex;
 
-use crate::context::{CallContext, Usage};
-use crate::error::Error;
-use crate::source::FunctionSource;
+use crate::abi::status;
+use crate::code::{self, Guest};
+use crate::context::{CallContext, Limits};
+use crate::error::{Error, Limit};
+use crate::host::{ClockAccess, Rights, State};
+use crate::instance::{self, Instance};
+use crate::interpreter::{Entry, Interpreter};
+use crate::machine::DEFAULT_STACK_BYTES;
+use crate::memory::Image;
+use crate::meter::Meter;
+use crate::snapshot::{Place, Snapshots};
+use crate::source::{FunctionSource, Language};
+use crate::ticker::Ticker;
+use crate::value::{Malformed, Reader, put_shape, put_text};
 
 pub struct RuntimeOptions {
     /// A folder of ours, for compiled code that this machine's build could not provide.
@@ -17,54 +31,218 @@ pub struct RuntimeOptions {
 }
 
 /// One per process.
-pub struct Runtime {}
+pub struct Runtime {
+    options: RuntimeOptions,
+    ticker: Arc<Ticker>,
+    javascript: Interpreters,
+    snapshots: Snapshots,
+}
+
+/// One language's interpreter, under each stack limit that is in use.
+struct Interpreters {
+    guest: &'static Guest,
+    by_stack: Mutex<HashMap<usize, Arc<Interpreter>>>,
+    base: Arc<Image>,
+}
 
 /// A function that was loaded once and found good. Cheap to keep: its snapshot is dropped when it
 /// has not been used for long, and made again at the next call.
 pub struct Prepared {
     source: FunctionSource,
+    signature: String,
+    place: Arc<Place>,
 }
 
-/// A fresh sandbox with the function in it: what one statement uses for all its rows.
-pub struct Instance {}
+/// Stack limits are rounded up to this, so that policies cannot ask for an engine each.
+const STACK_STEP_BYTES: usize = 256 << 10;
+/// The largest stack of spec section 4.
+const MAX_STACK_BYTES: usize = 8 << 20;
+
+/// Loading a body runs its top level; these limits hold there.
+const LOAD_LIMITS: Limits = Limits {
+    memory_bytes: 16 << 20,
+    cpu_time_ms: 5_000,
+    wall_time_ms: 10_000,
+    instructions: 10_000_000_000,
+    stack_bytes: 2 << 20,
+};
 
 impl Runtime {
-    pub fn start(_options: RuntimeOptions) -> Result<Arc<Runtime>, Error> {
-        Err(Error::Host("the sandbox is not built yet".into()))
+    pub fn start(options: RuntimeOptions) -> Result<Arc<Runtime>, Error> {
+        let ticker = Ticker::start()?;
+        let javascript = Interpreters::start(&code::JAVASCRIPT, &ticker, &options)?;
+        Ok(Arc::new(Runtime {
+            options,
+            ticker,
+            javascript,
+            snapshots: Snapshots::default(),
+        }))
     }
 
-    pub fn prepare(&self, _source: &FunctionSource) -> Result<Arc<Prepared>, Error> {
-        Err(Error::Host("the sandbox is not built yet".into()))
+    /// Loads a function's body: everything that is wrong with it shows now.
+    pub fn prepare(&self, source: &FunctionSource) -> Result<Arc<Prepared>, Error> {
+        let prepared = Prepared {
+            source: source.clone(),
+            signature: source.signature(),
+            place: Arc::default(),
+        };
+        self.image(&prepared)?;
+        Ok(Arc::new(prepared))
     }
 
-    pub fn instantiate(&self, _prepared: &Arc<Prepared>, _context: CallContext) -> Result<Instance, Error> {
-        Err(Error::Host("the sandbox is not built yet".into()))
+    /// A fresh sandbox with the function in it.
+    pub fn instantiate(&self, prepared: &Arc<Prepared>, context: CallContext) -> Result<Instance, Error> {
+        let interpreters = self.interpreters(prepared.source.language)?;
+        let image = self.image(prepared)?;
+        let limits = context.limits;
+        if image.len() as u64 > limits.memory_bytes {
+            return Err(prepared.limit(Limit::Memory, limits.memory_bytes));
+        }
+        let interpreter = interpreters.under(stack_bytes(&limits), &self.ticker, &self.options)?;
+        let meter = Meter::new(limits, image.len(), context.started, Some(context.cancel));
+        let rights = Rights {
+            gate: context.gate,
+            backend: context.backend,
+            transaction_timestamp: context.transaction_timestamp,
+            real_clock: ClockAccess::default(),
+        };
+        let state = State::new(meter, Some(rights), 0);
+        let running = interpreter.instantiate(&image, state)?;
+        Ok(Instance::new(
+            prepared.clone(),
+            interpreter,
+            running,
+            self.ticker.clone(),
+            context.depth,
+        ))
     }
+
+    fn interpreters(&self, language: Language) -> Result<&Interpreters, Error> {
+        match language {
+            Language::JavaScript => Ok(&self.javascript),
+            Language::Python | Language::Wasm => Err(Error::Unsupported(format!("language {}", language.name()))),
+        }
+    }
+
+    /// The function's snapshot, made again if it was dropped.
+    fn image(&self, prepared: &Prepared) -> Result<Arc<Image>, Error> {
+        if let Some(image) = self.snapshots.get(&prepared.place) {
+            return Ok(image);
+        }
+        let interpreters = self.interpreters(prepared.source.language)?;
+        let interpreter = interpreters.under(DEFAULT_STACK_BYTES, &self.ticker, &self.options)?;
+        let image = load(prepared, interpreters, &interpreter, &self.ticker)?;
+        self.snapshots.put(&prepared.place, image.clone());
+        Ok(image)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.ticker.stop();
+    }
+}
+
+impl Interpreters {
+    fn start(guest: &'static Guest, ticker: &Ticker, options: &RuntimeOptions) -> Result<Interpreters, Error> {
+        let interpreter = Interpreter::new(guest, DEFAULT_STACK_BYTES, ticker, &options.cache_dir, &*options.progress)?;
+        let state = State::new(Meter::new(LOAD_LIMITS, 0, Instant::now(), None), None, 0);
+        let base = interpreter.base_image(&guest.data(), state)?;
+        Ok(Interpreters {
+            guest,
+            by_stack: Mutex::new(HashMap::from([(DEFAULT_STACK_BYTES, Arc::new(interpreter))])),
+            base,
+        })
+    }
+
+    fn under(&self, stack_bytes: usize, ticker: &Ticker, options: &RuntimeOptions) -> Result<Arc<Interpreter>, Error> {
+        let mut by_stack = self.by_stack.lock();
+        if let Some(interpreter) = by_stack.get(&stack_bytes) {
+            return Ok(interpreter.clone());
+        }
+        let interpreter = Arc::new(Interpreter::new(
+            self.guest,
+            stack_bytes,
+            ticker,
+            &options.cache_dir,
+            &*options.progress,
+        )?);
+        by_stack.insert(stack_bytes, interpreter.clone());
+        Ok(interpreter)
+    }
+}
+
+fn stack_bytes(limits: &Limits) -> usize {
+    let wanted = usize::try_from(limits.stack_bytes).unwrap_or(MAX_STACK_BYTES);
+    wanted.clamp(1, MAX_STACK_BYTES).next_multiple_of(STACK_STEP_BYTES)
 }
 
 impl Prepared {
     pub fn source(&self) -> &FunctionSource {
         &self.source
     }
+
+    pub(crate) fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    pub(crate) fn limit(&self, limit: Limit, value: u64) -> Error {
+        Error::Limit {
+            function: self.signature.clone(),
+            limit,
+            value,
+        }
+    }
 }
 
-impl Instance {
-    /// One result for each row of arguments.
-    pub fn call(&mut self, _rows: &[Vec<Datum>]) -> Result<Vec<Datum>, Error> {
-        Err(Error::Host("the sandbox is not built yet".into()))
-    }
+/// Runs the body in a fresh interpreter and takes the picture.
+fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpreter, ticker: &Arc<Ticker>) -> Result<Arc<Image>, Error> {
+    let source = &prepared.source;
+    instance::check_stack(LOAD_LIMITS.stack_bytes, prepared, 0)?;
+    let mut request = Vec::new();
+    put_text(&mut request, &source.name).map_err(Error::Value)?;
+    put_shape(&mut request, source.returns, &source.columns).map_err(Error::Value)?;
+    request.push(u8::from(source.set));
+    put_text(&mut request, &source.body).map_err(Error::Value)?;
 
-    /// Starts a set-returning function; [`Instance::next_rows`] fetches what it returns.
-    pub fn call_set(&mut self, _args: &[Datum]) -> Result<(), Error> {
-        Err(Error::Host("the sandbox is not built yet".into()))
+    let meter = Meter::new(LOAD_LIMITS, interpreters.base.len(), Instant::now(), None);
+    let mut hasher = std::hash::DefaultHasher::new();
+    source.name.hash(&mut hasher);
+    let mut running = interpreter.instantiate(&interpreters.base, State::new(meter, None, hasher.finish()))?;
+    let at_rest = running.globals();
+    let _ticking = ticker.running();
+    running.store.data_mut().meter.enter();
+    let outcome = interpreter.enter(&mut running, Entry::Load, &request, |answer| read_load(answer, prepared));
+    running.store.data_mut().meter.leave();
+    match outcome {
+        Ok(loaded) => loaded?,
+        Err(error) => return Err(instance::failure(prepared, running.store.data(), &error)),
     }
+    interpreter.image_of(&mut running, &at_rest, &interpreters.base)
+}
 
-    /// At most `max` further rows of the set; an empty answer is its end.
-    pub fn next_rows(&mut self, _max: usize) -> Result<Vec<Datum>, Error> {
-        Err(Error::Host("the sandbox is not built yet".into()))
-    }
-
-    pub fn usage(&self) -> Usage {
-        Usage::default()
-    }
+fn read_load(answer: &[u8], prepared: &Prepared) -> Result<(), Error> {
+    let mut reader = Reader::new(answer);
+    let outcome = (|| -> Result<Result<(), Error>, Malformed> {
+        Ok(match reader.u8()? {
+            status::OK => Ok(()),
+            status::SYNTAX => Err(Error::Syntax {
+                language: prepared.source.language.name(),
+                message: reader.text()?.to_string(),
+                line: reader.u32()?,
+                column: reader.u32()?,
+            }),
+            status::DEFINITION => {
+                let message = reader.text()?.to_string();
+                let hint = reader.text()?;
+                Err(Error::Definition {
+                    message,
+                    detail: None,
+                    hint: (!hint.is_empty()).then(|| hint.to_string()),
+                })
+            }
+            status => Err(instance::refused(status, &mut reader, prepared, None)?),
+        })
+    })();
+    outcome.unwrap_or_else(|Malformed| Err(instance::malformed(prepared)))
 }

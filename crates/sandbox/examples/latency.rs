@@ -1,0 +1,151 @@
+//! How long a function takes to answer: `cargo run --release -p sandbox --example latency`.
+//!
+//! Prints a fresh sandbox's way to its first result of f(x) = x + 1, warm and cold, and the cost of a
+//! row in a large batch.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandbox::*;
+use types::{Datum, Severity, SqlError, Type};
+
+struct Nothing;
+
+impl Gate for Nothing {
+    fn check(&self, _: Request) -> Result<(), SqlError> {
+        Ok(())
+    }
+}
+
+impl Backend for Nothing {
+    fn query(&self, _: &str, _: Vec<Datum>) -> Result<QueryResult, SqlError> {
+        Ok(QueryResult {
+            columns: vec![],
+            rows: vec![],
+        })
+    }
+
+    fn execute(&self, _: &str, _: Vec<Datum>) -> Result<ExecuteResult, SqlError> {
+        Ok(ExecuteResult {
+            rows_affected: 0,
+            rows: None,
+        })
+    }
+
+    fn log(&self, _: Severity, _: &str) {}
+}
+
+impl Cancel for Nothing {
+    fn check(&self) -> Result<(), SqlError> {
+        Ok(())
+    }
+}
+
+fn context(world: &Arc<Nothing>) -> CallContext {
+    CallContext {
+        limits: Limits {
+            memory_bytes: 16 << 20,
+            cpu_time_ms: 5_000,
+            wall_time_ms: 10_000,
+            instructions: 10_000_000_000,
+            stack_bytes: 2 << 20,
+        },
+        gate: world.clone(),
+        backend: world.clone(),
+        cancel: world.clone(),
+        started: Instant::now(),
+        transaction_timestamp: 0,
+        depth: 0,
+    }
+}
+
+fn report(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let micros = |time: Duration| time.as_nanos() as f64 / 1000.0;
+    let at = |share: usize| micros(times[(times.len() - 1) * share / 100]);
+    println!("{what:<52} median {:>8.2} us   p99 {:>8.2} us", at(50), at(99));
+}
+
+fn increment(name: &str) -> FunctionSource {
+    FunctionSource {
+        language: Language::JavaScript,
+        name: "f".into(),
+        body: format!("function f(x) {{ return x + 1 }} // {name}"),
+        args: vec![Type::Int4],
+        returns: Type::Int4,
+        set: false,
+        columns: vec![],
+    }
+}
+
+fn run() -> Result<(), Error> {
+    let started = Instant::now();
+    let runtime = Runtime::start(RuntimeOptions {
+        cache_dir: std::env::temp_dir(),
+        progress: Arc::new(|told| println!("{told}")),
+    })?;
+    println!("start: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+    let world = Arc::new(Nothing);
+    let row = vec![vec![Datum::Int4(41)]];
+
+    let mut times = Vec::new();
+    let mut functions = Vec::new();
+    for number in 0..200 {
+        let source = increment(&number.to_string());
+        let started = Instant::now();
+        functions.push(runtime.prepare(&source)?);
+        times.push(started.elapsed());
+    }
+    report("CREATE FUNCTION: load and snapshot", times);
+
+    let mut times = Vec::new();
+    for prepared in &functions {
+        let started = Instant::now();
+        let mut instance = runtime.instantiate(prepared, context(&world))?;
+        black_box(instance.call(&row)?);
+        times.push(started.elapsed());
+    }
+    report("fresh sandbox to first result, cold", times);
+
+    let prepared = &functions[0];
+    let (mut first, mut whole) = (Vec::new(), Vec::new());
+    for _ in 0..20_000 {
+        let started = Instant::now();
+        let mut instance = runtime.instantiate(prepared, context(&world))?;
+        black_box(instance.call(&row)?);
+        first.push(started.elapsed());
+        drop(instance);
+        whole.push(started.elapsed());
+    }
+    report("fresh sandbox to first result, warm", first);
+    report("the same, with drop and reset", whole);
+
+    let mut instance = runtime.instantiate(prepared, context(&world))?;
+    let mut times = Vec::new();
+    for _ in 0..20_000 {
+        let started = Instant::now();
+        black_box(instance.call(&row)?);
+        times.push(started.elapsed());
+    }
+    report("next call in the same sandbox", times);
+
+    let rows: Vec<Vec<Datum>> = (0..100_000).map(|n| vec![Datum::Int4(n)]).collect();
+    let mut times = Vec::new();
+    for _ in 0..15 {
+        let mut instance = runtime.instantiate(prepared, context(&world))?;
+        let started = Instant::now();
+        black_box(instance.call(&rows)?);
+        times.push(started.elapsed() / 100_000);
+    }
+    report("a row of 100,000 in one call", times);
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(run);
+    match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) | Err(_) => Err(Error::Host("the benchmark's thread failed".into())),
+    }
+}

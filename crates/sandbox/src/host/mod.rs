@@ -1,0 +1,244 @@
+//! What a guest can ask of the host. The table of [`dispatch`] is all of it.
+//!
+//! The life of a host call: the guest hands over a buffer, the operation reads it, asks the gate where
+//! a right is needed, does its work, and leaves an answer that the guest fetches. A refusal is an
+//! answer too: the guest throws it, and may catch it. A limit ends the guest instead.
+
+mod clock;
+mod database;
+mod log;
+mod random;
+pub mod wasi;
+
+use std::sync::Arc;
+
+use types::SqlError;
+use wasmtime::{Caller, Linker, Memory};
+
+use crate::abi::op;
+use crate::context::{Backend, Gate};
+use crate::meter::{Meter, Stop};
+use crate::value::{Malformed, Reader, Returned, put_text, put_u32};
+
+/// The host's side of one instance.
+pub struct State {
+    pub meter: Meter,
+    pub memory: Option<Memory>,
+    /// What the guest fetches next.
+    answer: Vec<u8>,
+    /// None while a body is being loaded: then nothing of the host is there.
+    pub rights: Option<Rights>,
+    /// Errors that the guest was told of, by number from 1: the newest few.
+    errors: Vec<(u32, SqlError)>,
+    last_error: u32,
+    log: log::Budget,
+    /// The beginning of what the interpreter itself wrote to its standard error.
+    pub stderr: Vec<u8>,
+    random_stream: u64,
+}
+
+/// What one call may reach.
+pub struct Rights {
+    pub gate: Arc<dyn Gate>,
+    pub backend: Arc<dyn Backend>,
+    pub transaction_timestamp: i64,
+    pub real_clock: clock::Access,
+}
+
+pub use clock::Access as ClockAccess;
+
+/// Errors kept for a guest that lets one pass.
+const KEPT_ERRORS: usize = 32;
+
+/// How a host operation can fail.
+enum Failure {
+    /// The guest gets an exception.
+    Refused { error: SqlError, capability: Option<&'static str> },
+    /// The guest ends.
+    Stop(Stop),
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Failure {
+        Failure::Stop(stop)
+    }
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Failure {
+        Failure::Refused { error, capability: None }
+    }
+}
+
+impl From<Malformed> for Failure {
+    fn from(_: Malformed) -> Failure {
+        Failure::Stop(Stop::Broken("a host call's request is malformed"))
+    }
+}
+
+impl From<Returned> for Failure {
+    fn from(returned: Returned) -> Failure {
+        match returned {
+            Returned::Malformed => Malformed.into(),
+            Returned::Unfit(error) => error.into(),
+        }
+    }
+}
+
+impl State {
+    pub fn new(meter: Meter, rights: Option<Rights>, random_stream: u64) -> State {
+        State {
+            meter,
+            memory: None,
+            answer: Vec::new(),
+            rights,
+            errors: Vec::new(),
+            last_error: 0,
+            log: log::Budget::default(),
+            stderr: Vec::new(),
+            random_stream,
+        }
+    }
+
+    /// The error that the guest was told under this number.
+    pub fn error(&self, number: u32) -> Option<SqlError> {
+        self.errors
+            .iter()
+            .find(|(known, _)| *known == number)
+            .map(|(_, error)| error.clone())
+    }
+
+    fn rights(&self) -> Result<&Rights, Failure> {
+        self.rights.as_ref().ok_or_else(|| {
+            SqlError::new(
+                types::SqlState::ObjectNotInPrerequisiteState,
+                "host functions are not available while a function is being created",
+            )
+            .hint("Move the call into the function.")
+            .into()
+        })
+    }
+
+    fn dispatch(&mut self, op: u32, request: &[u8]) -> Result<(), Stop> {
+        let mut answer = std::mem::take(&mut self.answer);
+        answer.clear();
+        let mut request = Reader::new(request);
+        let outcome = match op {
+            op::LOG => log::log(self, &mut request),
+            op::QUERY => database::query(self, &mut request, &mut answer),
+            op::EXECUTE => database::execute(self, &mut request, &mut answer),
+            op::CLOCK => clock::clock(self, &mut answer),
+            op::RANDOM => random::seed(self, &mut answer),
+            op::RESERVE => reserve(self, &mut request),
+            _ => Err(Failure::Stop(Stop::Broken("a host call that does not exist"))),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Stop(stop)) => return Err(stop),
+            Err(Failure::Refused { error, capability }) => {
+                answer.clear();
+                self.put_error(error, capability, &mut answer)
+                    .map_err(|_| Stop::Broken("an error is too large"))?;
+            }
+        }
+        self.answer = answer;
+        Ok(())
+    }
+
+    fn put_error(&mut self, error: SqlError, capability: Option<&str>, answer: &mut Vec<u8>) -> Result<(), SqlError> {
+        self.last_error += 1;
+        let fields = error.fields();
+        answer.push(1);
+        put_u32(answer, self.last_error);
+        // Every denial names what would allow it.
+        let denied = capability.is_some() || fields.state == types::SqlState::InsufficientPrivilege;
+        answer.push(u8::from(denied));
+        let capability = capability
+            .or_else(|| fields.hint.as_deref().and_then(named_capability))
+            .unwrap_or_default();
+        for text in [
+            fields.state.code(),
+            &fields.message,
+            fields.detail.as_deref().unwrap_or_default(),
+            fields.hint.as_deref().unwrap_or_default(),
+            capability,
+        ] {
+            put_text(answer, text)?;
+        }
+        if self.errors.len() == KEPT_ERRORS {
+            self.errors.remove(0);
+        }
+        self.errors.push((self.last_error, error));
+        Ok(())
+    }
+}
+
+/// `DATABASE_READ('users')` of `... GRANT CAPABILITY DATABASE_READ('users');`.
+fn named_capability(hint: &str) -> Option<&str> {
+    let (_, rest) = hint.split_once("GRANT CAPABILITY ")?;
+    Some(rest.trim_end_matches(['.', ' ']).trim_end_matches(';'))
+}
+
+fn reserve(state: &mut State, request: &mut Reader<'_>) -> Result<(), Failure> {
+    let bytes = request.u64()?;
+    Ok(state.meter.reserve(bytes)?)
+}
+
+/// Links the two functions of import module `heliosdb`.
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        "heliosdb",
+        "call",
+        |mut caller: Caller<'_, State>, op: u32, pointer: u32, length: u32| -> wasmtime::Result<u32> {
+            let request = guest_bytes(&mut caller, pointer, length)?;
+            let state = caller.data_mut();
+            let outcome = state.dispatch(op, &request).and_then(|()| match op {
+                // Time may have passed.
+                op::QUERY | op::EXECUTE => state.meter.check(),
+                _ => Ok(()),
+            });
+            if let Err(stop) = outcome {
+                return Err(state.meter.stop(stop));
+            }
+            match u32::try_from(state.answer.len()) {
+                Ok(length) => Ok(length),
+                Err(_) => {
+                    let limit = state.meter.limits.memory_bytes;
+                    Err(state.meter.stop(Stop::Limit(crate::error::Limit::Memory, limit)))
+                }
+            }
+        },
+    )?;
+    linker.func_wrap(
+        "heliosdb",
+        "take",
+        |mut caller: Caller<'_, State>, pointer: u32| -> wasmtime::Result<()> {
+            let answer = std::mem::take(&mut caller.data_mut().answer);
+            let memory = guest_memory(&mut caller)?;
+            let outcome = memory.write(&mut caller, pointer as usize, &answer);
+            let state = caller.data_mut();
+            state.answer = answer;
+            state.answer.clear();
+            outcome.map_err(|_| state.meter.stop(Stop::Broken("an answer outside the memory")))
+        },
+    )?;
+    Ok(())
+}
+
+fn guest_memory(caller: &mut Caller<'_, State>) -> wasmtime::Result<Memory> {
+    match caller.data().memory {
+        Some(memory) => Ok(memory),
+        None => Err(caller.data_mut().meter.stop(Stop::Broken("a host call before there is a memory"))),
+    }
+}
+
+/// A copy of what the guest points at.
+fn guest_bytes(caller: &mut Caller<'_, State>, pointer: u32, length: u32) -> wasmtime::Result<Vec<u8>> {
+    let memory = guest_memory(caller)?;
+    let start = pointer as usize;
+    let bytes = memory
+        .data(&caller)
+        .get(start..start.saturating_add(length as usize))
+        .map(<[u8]>::to_vec);
+    bytes.ok_or_else(|| caller.data_mut().meter.stop(Stop::Broken("a request outside the memory")))
+}

@@ -1,0 +1,135 @@
+//! What a call may use, and what it has used. A limit that is hit traps; the guest is never asked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use types::SqlError;
+use wasmtime::ResourceLimiter;
+
+use crate::context::{Cancel, Limits};
+use crate::error::Limit;
+
+/// wasmtime counts WebAssembly operators; an interpreter spends tens of them on each step of its
+/// program. `max_instructions` counts eight operators as one, so that by default an endless loop
+/// ends by CPU time (5 s), as it is documented to, and not by instructions after one and a half.
+pub const FUEL_PER_INSTRUCTION: u64 = 8;
+
+/// Why the host ended a guest.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    Limit(Limit, u64),
+    Cancelled(SqlError),
+    /// The guest broke the ABI.
+    Broken(&'static str),
+}
+
+pub struct Meter {
+    pub limits: Limits,
+    memory_peak: usize,
+    cpu_used: Duration,
+    cpu_started: Option<Duration>,
+    wall_started: Instant,
+    cancel: Option<Arc<dyn Cancel>>,
+    pub stop: Option<Stop>,
+}
+
+impl Meter {
+    pub fn new(limits: Limits, memory: usize, wall_started: Instant, cancel: Option<Arc<dyn Cancel>>) -> Meter {
+        Meter {
+            limits,
+            memory_peak: memory,
+            cpu_used: Duration::ZERO,
+            cpu_started: None,
+            wall_started,
+            cancel,
+            stop: None,
+        }
+    }
+
+    pub fn fuel(&self) -> u64 {
+        self.limits.instructions.saturating_mul(FUEL_PER_INSTRUCTION)
+    }
+
+    /// The guest begins to run on this thread.
+    pub fn enter(&mut self) {
+        self.cpu_started = Some(thread_cpu());
+    }
+
+    /// The guest no longer runs on this thread.
+    pub fn leave(&mut self) {
+        self.cpu_used = self.cpu();
+        self.cpu_started = None;
+    }
+
+    pub fn cpu(&self) -> Duration {
+        match self.cpu_started {
+            Some(started) => self.cpu_used + thread_cpu().saturating_sub(started),
+            None => self.cpu_used,
+        }
+    }
+
+    pub fn wall(&self) -> Duration {
+        self.wall_started.elapsed()
+    }
+
+    pub fn memory_peak(&self) -> usize {
+        self.memory_peak
+    }
+
+    /// Asked at each tick, and after each host call.
+    pub fn check(&mut self) -> Result<(), Stop> {
+        if let Some(cancel) = &self.cancel {
+            cancel.check().map_err(Stop::Cancelled)?;
+        }
+        if self.wall() >= Duration::from_millis(self.limits.wall_time_ms) {
+            return Err(Stop::Limit(Limit::WallTime, self.limits.wall_time_ms));
+        }
+        if self.cpu() >= Duration::from_millis(self.limits.cpu_time_ms) {
+            return Err(Stop::Limit(Limit::CpuTime, self.limits.cpu_time_ms));
+        }
+        Ok(())
+    }
+
+    /// The guest declares that it would use `bytes` more.
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), Stop> {
+        let wanted = bytes.saturating_add(self.memory_peak as u64);
+        if wanted > self.limits.memory_bytes {
+            Err(Stop::Limit(Limit::Memory, self.limits.memory_bytes))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Notes why, and gives wasmtime an error that ends the guest.
+    pub fn stop(&mut self, stop: Stop) -> wasmtime::Error {
+        self.stop = Some(stop);
+        wasmtime::Error::msg("stopped by the host")
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired as u64 > self.limits.memory_bytes {
+            let limit = self.limits.memory_bytes;
+            return Err(self.stop(Stop::Limit(Limit::Memory, limit)));
+        }
+        self.memory_peak = self.memory_peak.max(desired);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        let limit = self.limits.memory_bytes;
+        Err(self.stop(Stop::Limit(Limit::Memory, limit)))
+    }
+
+    fn table_growing(&mut self, current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Only the creation of an instance's own tables; the strip pass refused all that grow.
+        Ok(current == 0)
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.cast_unsigned(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}

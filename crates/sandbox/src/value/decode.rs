@@ -1,0 +1,391 @@
+//! A guest's values, checked against the SQL type that was declared.
+//!
+//! | declared | accepted |
+//! |---|---|
+//! | boolean | booleans |
+//! | smallint, integer, bigint | numbers without a fraction and BigInts, in range |
+//! | real, double precision | numbers, BigInts; real rounds |
+//! | numeric | numbers (their shortest decimal form), BigInts, strings that read as numeric |
+//! | text, varchar, char, name | strings; objects and arrays become their JSON text |
+//! | bytea | Uint8Array, ArrayBuffer |
+//! | date, timestamp, timestamptz | Date, strings that read as one |
+//! | time, interval, uuid | strings that read as one |
+//! | json, jsonb | everything that has a JSON form; null is SQL NULL |
+//! | arrays | arrays, typed arrays; nested ones must be rectangular |
+//!
+//! Anything else is an error that says what came and what was declared.
+
+use types::text::TextStyle;
+use types::{Array, Datum, NO_TYPMOD, Numeric, SqlError, SqlState, Type};
+
+use super::reader::{Malformed, Reader};
+use crate::abi::tag;
+
+/// Why a value is refused.
+#[derive(Debug)]
+pub enum Returned {
+    Malformed,
+    Unfit(SqlError),
+}
+
+impl From<Malformed> for Returned {
+    fn from(_: Malformed) -> Returned {
+        Returned::Malformed
+    }
+}
+
+impl From<SqlError> for Returned {
+    fn from(error: SqlError) -> Returned {
+        Returned::Unfit(error)
+    }
+}
+
+/// What a guest sent, before it has a type.
+enum Sent<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    /// Decimal digits of any length.
+    Big(&'a str),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+    /// Microseconds since 1970 UTC.
+    Instant(i64),
+    Array(Vec<Sent<'a>>),
+    Row(Vec<Sent<'a>>),
+    Json(&'a str),
+}
+
+/// Deeper nesting is no SQL array; and reading it must not exhaust our stack.
+const MAX_DEPTH: u32 = 8;
+
+fn sent<'a>(input: &mut Reader<'a>, depth: u32) -> Result<Sent<'a>, Malformed> {
+    let tag = input.u8()?;
+    Ok(match tag {
+        tag::NULL => Sent::Null,
+        tag::FALSE => Sent::Bool(false),
+        tag::TRUE => Sent::Bool(true),
+        tag::INT => Sent::Int(i64::from(input.i32()?)),
+        tag::LONG => Sent::Int(input.i64()?),
+        tag::FLOAT => Sent::Float(input.f64()?),
+        tag::BIG | tag::DECIMAL => Sent::Big(input.text()?),
+        tag::TEXT | tag::TIME | tag::INTERVAL | tag::UUID => Sent::Text(input.text()?),
+        tag::BYTES => Sent::Bytes(input.bytes()?),
+        tag::TIMESTAMPTZ | tag::TIMESTAMP => Sent::Instant(input.i64()?),
+        tag::DATE => Sent::Instant(i64::from(input.i32()?).saturating_mul(MICROS_PER_DAY)),
+        tag::JSON => Sent::Json(input.text()?),
+        tag::ARRAY | tag::OBJECT => {
+            if depth == MAX_DEPTH {
+                return Err(Malformed);
+            }
+            let count = input.count()?;
+            let mut values = Vec::new();
+            for _ in 0..count {
+                values.push(sent(input, depth + 1)?);
+            }
+            if tag == tag::ARRAY {
+                Sent::Array(values)
+            } else {
+                Sent::Row(values)
+            }
+        }
+        _ => return Err(Malformed),
+    })
+}
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// Reads one result of `function`, declared as `ty`.
+pub fn returned(input: &mut Reader<'_>, function: &str, ty: Type, columns: &[(String, Type)]) -> Result<Datum, Returned> {
+    // The common results, without the detour.
+    let sent = sent(input, 0)?;
+    if let (Sent::Row(values), Type::Record) = (&sent, ty) {
+        if values.len() != columns.len() {
+            return Err(Returned::Malformed);
+        }
+        let fields = values
+            .iter()
+            .zip(columns)
+            .map(|(value, (_, ty))| typed(value, *ty, function))
+            .collect::<Result<_, _>>()?;
+        return Ok(Datum::Record(fields));
+    }
+    Ok(typed(&sent, ty, function)?)
+}
+
+fn typed(sent: &Sent<'_>, ty: Type, function: &str) -> Result<Datum, SqlError> {
+    if let Sent::Null = sent {
+        return Ok(Datum::Null);
+    }
+    let mismatch = || mismatch(sent, ty, function);
+    match ty {
+        Type::Bool => match sent {
+            Sent::Bool(value) => Ok(Datum::Bool(*value)),
+            _ => Err(mismatch()),
+        },
+        Type::Int2 => {
+            integer(sent, ty, function).and_then(|value| Ok(Datum::Int2(i16::try_from(value).map_err(|_| out_of_range(sent, ty))?)))
+        }
+        Type::Int4 => {
+            integer(sent, ty, function).and_then(|value| Ok(Datum::Int4(i32::try_from(value).map_err(|_| out_of_range(sent, ty))?)))
+        }
+        Type::Int8 => integer(sent, ty, function).map(Datum::Int8),
+        Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole => {
+            integer(sent, ty, function).and_then(|value| Ok(Datum::Oid(u32::try_from(value).map_err(|_| out_of_range(sent, ty))?)))
+        }
+        Type::Float8 => float(sent).map(Datum::Float8).ok_or_else(mismatch),
+        Type::Float4 => {
+            let wide = float(sent).ok_or_else(mismatch)?;
+            let narrow = wide as f32;
+            if narrow.is_infinite() && wide.is_finite() {
+                Err(out_of_range(sent, ty))
+            } else {
+                Ok(Datum::Float4(narrow))
+            }
+        }
+        Type::Numeric => match sent {
+            Sent::Int(value) => Ok(Datum::Numeric(Numeric::from(*value))),
+            Sent::Float(value) => Ok(Datum::Numeric(Numeric::from_f64(*value)?)),
+            Sent::Big(text) | Sent::Text(text) => read(ty, text, function),
+            _ => Err(mismatch()),
+        },
+        Type::Text | Type::Varchar | Type::Bpchar | Type::Char | Type::Name | Type::Unknown => match sent {
+            Sent::Text(text) if text.contains('\0') => Err(SqlError::new(
+                SqlState::CharacterNotInRepertoire,
+                format!("function {function} returned a string with a zero character, which text cannot hold"),
+            )),
+            Sent::Text(text) if matches!(ty, Type::Char | Type::Name) => read(ty, text, function),
+            Sent::Text(text) | Sent::Json(text) => Ok(Datum::text(*text)),
+            _ => Err(mismatch()),
+        },
+        Type::Bytea => match sent {
+            Sent::Bytes(bytes) => Ok(Datum::Bytea(bytes.to_vec())),
+            _ => Err(mismatch()),
+        },
+        Type::Date => match sent {
+            Sent::Instant(micros) => {
+                let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).map_err(|_| out_of_range(sent, ty))?;
+                Ok(Datum::Date(days))
+            }
+            Sent::Text(text) => read(ty, text, function),
+            _ => Err(mismatch()),
+        },
+        Type::Timestamp => match sent {
+            Sent::Instant(micros) => Ok(Datum::Timestamp(*micros)),
+            Sent::Text(text) => read(ty, text, function),
+            _ => Err(mismatch()),
+        },
+        Type::Timestamptz => match sent {
+            Sent::Instant(micros) => Ok(Datum::Timestamptz(*micros)),
+            Sent::Text(text) => read(ty, text, function),
+            _ => Err(mismatch()),
+        },
+        Type::Time | Type::Interval | Type::Uuid => match sent {
+            Sent::Text(text) => read(ty, text, function),
+            _ => Err(mismatch()),
+        },
+        Type::Json | Type::Jsonb => match sent {
+            Sent::Json(text) => read(ty, text, function),
+            _ => Err(mismatch()),
+        },
+        Type::Array(element) => match sent {
+            Sent::Array(values) => array(values, *element, function),
+            _ => Err(mismatch()),
+        },
+        Type::Void => Ok(Datum::Null),
+        Type::Record | Type::Trigger => match sent {
+            Sent::Json(text) => read(Type::Jsonb, text, function),
+            _ => Err(mismatch()),
+        },
+        Type::Any | Type::AnyElement | Type::AnyArray => Err(SqlError::unsupported(format!("a function that returns {ty}"))),
+    }
+}
+
+fn integer(sent: &Sent<'_>, ty: Type, function: &str) -> Result<i64, SqlError> {
+    match sent {
+        Sent::Int(value) => Ok(*value),
+        // Each such number is exact: beyond 2^53 they are integers anyway.
+        Sent::Float(value) if value.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(value) => {
+            Ok(*value as i64)
+        }
+        Sent::Float(value) if value.fract() == 0.0 || !value.is_finite() => Err(out_of_range(sent, ty)),
+        Sent::Float(value) => Err(SqlError::new(
+            SqlState::DatatypeMismatch,
+            format!("function {function} returned {value}, which is not a whole number, where {ty} is declared"),
+        )
+        .hint("Round it, or declare the function RETURNS double precision or numeric.")),
+        Sent::Big(text) => text.parse().map_err(|_| out_of_range(sent, ty)),
+        _ => Err(mismatch(sent, ty, function)),
+    }
+}
+
+fn float(sent: &Sent<'_>) -> Option<f64> {
+    match sent {
+        Sent::Int(value) => Some(*value as f64),
+        Sent::Float(value) => Some(*value),
+        Sent::Big(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Reads a string as PostgreSQL's input function would.
+fn read(ty: Type, text: &str, function: &str) -> Result<Datum, SqlError> {
+    types::text::parse(ty, NO_TYPMOD, text, &TextStyle::default()).map_err(|error| {
+        let error = SqlError::new(error.state(), error.message());
+        error.detail(format!("This is what function {function} returned."))
+    })
+}
+
+fn array(values: &[Sent<'_>], element: Type, function: &str) -> Result<Datum, SqlError> {
+    let mut dims = Vec::new();
+    let mut level = values;
+    while let Some(first) = level.first() {
+        dims.push((
+            i32::try_from(level.len()).map_err(|_| SqlError::new(SqlState::ProgramLimitExceeded, "an array is too large"))?,
+            1,
+        ));
+        match first {
+            Sent::Array(inner) => level = inner,
+            _ => break,
+        }
+    }
+    if dims.len() > 6 {
+        return Err(SqlError::new(
+            SqlState::ProgramLimitExceeded,
+            format!("number of array dimensions ({}) exceeds the maximum allowed (6)", dims.len()),
+        ));
+    }
+    let mut flat = Vec::new();
+    flatten(values, &dims, element, function, &mut flat)?;
+    if flat.is_empty() {
+        dims.clear();
+    }
+    Ok(Datum::Array(Box::new(Array {
+        element,
+        dims,
+        values: flat,
+    })))
+}
+
+fn flatten(values: &[Sent<'_>], dims: &[(i32, i32)], element: Type, function: &str, out: &mut Vec<Datum>) -> Result<(), SqlError> {
+    let Some(((_, _), inner)) = dims.split_first() else {
+        return Ok(());
+    };
+    for value in values {
+        match (value, inner.first()) {
+            (Sent::Array(nested), Some((length, _))) if usize::try_from(*length) == Ok(nested.len()) => {
+                flatten(nested, inner, element, function, out)?
+            }
+            (Sent::Array(nested), None) if nested.is_empty() && values.len() == 1 => {}
+            (Sent::Array(_), _) | (_, Some(_)) => {
+                return Err(SqlError::new(
+                    SqlState::ArrayElementError,
+                    format!("function {function} returned nested arrays of different lengths, which no SQL array can hold"),
+                ));
+            }
+            (value, None) => out.push(typed(value, element, function)?),
+        }
+    }
+    Ok(())
+}
+
+/// A parameter that a guest passed to a statement: its type follows from what it is. Strings stay of
+/// unknown type, so that the statement decides.
+pub fn param(input: &mut Reader<'_>) -> Result<Datum, Returned> {
+    let sent = sent(input, 0)?;
+    Ok(untyped(&sent)?)
+}
+
+fn untyped(sent: &Sent<'_>) -> Result<Datum, SqlError> {
+    Ok(match sent {
+        Sent::Null => Datum::Null,
+        Sent::Bool(value) => Datum::Bool(*value),
+        Sent::Int(value) => i32::try_from(*value).map_or(Datum::Int8(*value), Datum::Int4),
+        Sent::Float(value) if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 => Datum::Int8(*value as i64),
+        Sent::Float(value) => Datum::Float8(*value),
+        Sent::Big(text) => match text.parse() {
+            Ok(value) => Datum::Int8(value),
+            Err(_) => types::text::parse(Type::Numeric, NO_TYPMOD, text, &TextStyle::default())?,
+        },
+        Sent::Text(text) => Datum::text(*text),
+        Sent::Bytes(bytes) => Datum::Bytea(bytes.to_vec()),
+        Sent::Instant(micros) => Datum::Timestamptz(*micros),
+        Sent::Json(text) => Datum::Json((*text).to_string()),
+        Sent::Array(values) | Sent::Row(values) => {
+            let element = common_element(values);
+            array(values, element, "heliosdb.query")?
+        }
+    })
+}
+
+/// The type that all elements of a parameter share.
+fn common_element(values: &[Sent<'_>]) -> Type {
+    let mut common = None;
+    for value in values {
+        let ty = match value {
+            Sent::Null => continue,
+            Sent::Bool(_) => Type::Bool,
+            Sent::Int(_) => Type::Int8,
+            Sent::Float(_) => Type::Float8,
+            Sent::Big(_) => Type::Numeric,
+            Sent::Bytes(_) => Type::Bytea,
+            Sent::Instant(_) => Type::Timestamptz,
+            Sent::Json(_) => Type::Jsonb,
+            Sent::Text(_) | Sent::Row(_) => Type::Text,
+            Sent::Array(inner) => common_element(inner),
+        };
+        common = Some(match (common, ty) {
+            (Some(Type::Int8), Type::Float8) | (Some(Type::Float8), Type::Int8) => Type::Float8,
+            (None, ty) | (Some(_), ty) => ty,
+        });
+    }
+    common.unwrap_or(Type::Text)
+}
+
+fn out_of_range(sent: &Sent<'_>, ty: Type) -> SqlError {
+    let value = match sent {
+        Sent::Int(value) => value.to_string(),
+        Sent::Float(value) => value.to_string(),
+        Sent::Big(text) | Sent::Text(text) => shortened(text),
+        _ => return SqlError::new(SqlState::NumericValueOutOfRange, format!("{ty} out of range")),
+    };
+    SqlError::new(SqlState::NumericValueOutOfRange, format!("{ty} out of range")).detail(format!("The function returned {value}."))
+}
+
+fn mismatch(sent: &Sent<'_>, ty: Type, function: &str) -> SqlError {
+    let (what, hint) = match sent {
+        Sent::Null => ("null".to_string(), None),
+        Sent::Bool(value) => (value.to_string(), None),
+        Sent::Int(value) => (format!("the number {value}"), None),
+        Sent::Float(value) => (format!("the number {value}"), None),
+        Sent::Big(text) => (format!("the integer {}", shortened(text)), None),
+        Sent::Text(text) => (format!("the string \"{}\"", shortened(text)), None),
+        Sent::Bytes(bytes) => (format!("{} bytes", bytes.len()), None),
+        Sent::Instant(_) => ("a date".to_string(), None),
+        Sent::Array(values) => (format!("an array of {}", values.len()), None),
+        Sent::Row(_) => ("a row".to_string(), None),
+        Sent::Json(text) => (
+            format!("an object: {}", shortened(text)),
+            Some("Declare the function RETURNS jsonb to return objects."),
+        ),
+    };
+    let error = SqlError::new(
+        SqlState::DatatypeMismatch,
+        format!("function {function} returned {what} where {ty} is declared"),
+    );
+    match (hint, ty) {
+        (Some(hint), _) => error.hint(hint),
+        (None, Type::Text | Type::Varchar | Type::Bpchar) => error.hint("Convert it in the function, or declare the type that it returns."),
+        (None, _) => error,
+    }
+}
+
+/// Values in messages are for people.
+fn shortened(text: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_string(),
+    }
+}

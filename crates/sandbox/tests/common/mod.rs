@@ -1,0 +1,190 @@
+//! A runtime for the tests of one file, a backend that answers from a table, a gate that can be told.
+
+#![allow(dead_code)] // each test file uses its part
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use sandbox::*;
+use types::{Datum, Severity, SqlError, SqlState, Type};
+
+pub fn runtime() -> &'static Arc<Runtime> {
+    static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let options = RuntimeOptions {
+            cache_dir: std::env::temp_dir(),
+            progress: Arc::new(|_| ()),
+        };
+        Runtime::start(options).unwrap()
+    })
+}
+
+/// Functions run on threads with a large stack, as sessions have.
+pub fn on_session_thread<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, run).unwrap();
+        match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+pub const TIMESTAMP: i64 = 1_700_000_000_123_456;
+
+/// The world around a function.
+#[derive(Default)]
+pub struct World {
+    pub time_allowed: AtomicBool,
+    pub random_allowed: AtomicBool,
+    pub checks: AtomicU64,
+    pub cancelled: AtomicBool,
+    pub messages: Mutex<Vec<(Severity, String)>>,
+    pub statements: Mutex<Vec<(String, Vec<Datum>)>>,
+}
+
+impl Gate for World {
+    fn check(&self, request: Request) -> Result<(), SqlError> {
+        self.checks.fetch_add(1, Ordering::SeqCst);
+        let (allowed, capability) = match request {
+            Request::Time => (&self.time_allowed, "TIME_ACCESS"),
+            Request::Random => (&self.random_allowed, "RANDOM_ACCESS"),
+        };
+        if allowed.load(Ordering::SeqCst) {
+            Ok(())
+        } else {
+            Err(denied(capability))
+        }
+    }
+}
+
+pub fn denied(capability: &str) -> SqlError {
+    SqlError::new(SqlState::InsufficientPrivilege, format!("function f lacks capability {capability}"))
+        .detail("The function was created with policy MINIMAL.")
+        .hint(format!("ALTER FUNCTION f GRANT CAPABILITY {capability};"))
+}
+
+impl Backend for World {
+    fn query(&self, sql: &str, params: Vec<Datum>) -> Result<QueryResult, SqlError> {
+        self.statements.lock().unwrap().push((sql.to_string(), params.clone()));
+        match sql {
+            "echo" => Ok(QueryResult {
+                columns: (0..params.len()).map(|number| (format!("c{number}"), Type::Text)).collect(),
+                rows: vec![params],
+            }),
+            "users" => Ok(QueryResult {
+                columns: vec![("id".into(), Type::Int4), ("name".into(), Type::Text)],
+                rows: (1..=3).map(|id| vec![Datum::Int4(id), Datum::text(format!("user {id}"))]).collect(),
+            }),
+            "secret" => Err(denied("DATABASE_READ('secret')")),
+            "slow" => {
+                std::thread::sleep(Duration::from_millis(300));
+                Ok(QueryResult {
+                    columns: vec![],
+                    rows: vec![],
+                })
+            }
+            "huge" => Ok(QueryResult {
+                columns: vec![("t".into(), Type::Text)],
+                rows: (0..40).map(|_| vec![Datum::text("x".repeat(1 << 20))]).collect(),
+            }),
+            _ => Err(SqlError::new(
+                SqlState::UndefinedTable,
+                format!("relation \"{sql}\" does not exist"),
+            )),
+        }
+    }
+
+    fn execute(&self, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, SqlError> {
+        self.statements.lock().unwrap().push((sql.to_string(), params));
+        match sql {
+            "insert" => Ok(ExecuteResult {
+                rows_affected: 2,
+                rows: None,
+            }),
+            "returning" => Ok(ExecuteResult {
+                rows_affected: 1,
+                rows: Some(QueryResult {
+                    columns: vec![("id".into(), Type::Int8)],
+                    rows: vec![vec![Datum::Int8(7)]],
+                }),
+            }),
+            _ => Err(SqlError::new(
+                SqlState::UniqueViolation,
+                "duplicate key value violates unique constraint \"t_pkey\"",
+            )
+            .detail("Key (id)=(1) already exists.")),
+        }
+    }
+
+    fn log(&self, level: Severity, message: &str) {
+        self.messages.lock().unwrap().push((level, message.to_string()));
+    }
+}
+
+impl Cancel for World {
+    fn check(&self) -> Result<(), SqlError> {
+        if self.cancelled.load(Ordering::SeqCst) {
+            return Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request"));
+        }
+        Ok(())
+    }
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        memory_bytes: 16 << 20,
+        cpu_time_ms: 5_000,
+        wall_time_ms: 10_000,
+        instructions: 10_000_000_000,
+        stack_bytes: 2 << 20,
+    }
+}
+
+pub fn context(world: &Arc<World>, limits: Limits) -> CallContext {
+    CallContext {
+        limits,
+        gate: world.clone(),
+        backend: world.clone(),
+        cancel: world.clone(),
+        started: Instant::now(),
+        transaction_timestamp: TIMESTAMP,
+        depth: 0,
+    }
+}
+
+pub fn source(body: &str, args: &[Type], returns: Type) -> FunctionSource {
+    FunctionSource {
+        language: Language::JavaScript,
+        name: "f".into(),
+        body: body.into(),
+        args: args.to_vec(),
+        returns,
+        set: false,
+        columns: vec![],
+    }
+}
+
+pub fn prepare(body: &str, args: &[Type], returns: Type) -> Result<Arc<Prepared>, Error> {
+    on_session_thread(|| runtime().prepare(&source(body, args, returns)))
+}
+
+/// Calls `f` once in a world of its own, under given limits.
+pub fn call_in(world: &Arc<World>, limits: Limits, body: &str, args: &[(Type, Datum)], returns: Type) -> Result<Datum, Error> {
+    on_session_thread(|| {
+        let types: Vec<Type> = args.iter().map(|(ty, _)| *ty).collect();
+        let prepared = runtime().prepare(&source(body, &types, returns))?;
+        let mut instance = runtime().instantiate(&prepared, context(world, limits))?;
+        let row = args.iter().map(|(_, value)| value.clone()).collect();
+        Ok(instance.call(&[row])?.remove(0))
+    })
+}
+
+pub fn call(body: &str, args: &[(Type, Datum)], returns: Type) -> Result<Datum, Error> {
+    call_in(&Arc::default(), limits(), body, args, returns)
+}
+
+pub fn sql_error(error: Error) -> SqlError {
+    SqlError::from(error)
+}
