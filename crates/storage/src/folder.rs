@@ -3,12 +3,18 @@
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::{Error, StoreKind};
 
 const LOCK_FILE: &str = "LOCK";
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_LINE: &str = "parhelion data folder, format 1";
+
+/// A server that was just killed, or a program that it was just starting, may hold the lock for
+/// a moment longer.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// An open data folder; the lock lasts as long as this.
 pub(crate) struct Folder {
@@ -28,10 +34,14 @@ impl Folder {
             .write(true)
             .open(&path)
             .map_err(|e| failed(&e))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::InUse(dir.to_path_buf())),
-            Err(TryLockError::Error(e)) => return Err(failed(&e)),
+        let patience = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => std::thread::sleep(LOCK_RETRY),
+                Err(TryLockError::WouldBlock) => return Err(Error::InUse(dir.to_path_buf())),
+                Err(TryLockError::Error(e)) => return Err(failed(&e)),
+            }
         }
         check_format(dir, kind)?;
         Ok(Folder { _lock: lock })

@@ -450,11 +450,13 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut threads = Vec::new();
         for id in 2..6 {
-            let (locks, order, k) = (locks.clone(), order.clone(), k.clone());
-            threads.push(std::thread::spawn(move || {
-                locks.acquire(id, &k, LockMode::Exclusive, &()).unwrap();
-                order.lock().push(id);
-                locks.release(id, &k);
+            threads.push(std::thread::spawn({
+                let (locks, order, k) = (locks.clone(), order.clone(), k.clone());
+                move || {
+                    locks.acquire(id, &k, LockMode::Exclusive, &()).unwrap();
+                    order.lock().push(id);
+                    locks.release(id, &k);
+                }
             }));
             while locks.shard(&key("k")).get(&b"k"[..]).unwrap().queue.len() < (id - 1) as usize {
                 std::thread::yield_now();

@@ -105,13 +105,14 @@ impl Transaction {
         let snapshot = {
             let mut state = self.inner.state.lock();
             state.check_open()?;
+            let snapshot = self.inner.snapshot(&mut state);
             if let Some(value) = state.writes.get(key) {
                 return Ok(value.clone());
             }
             if self.inner.isolation == Isolation::Serializable {
                 state.reads.key(key);
             }
-            self.inner.snapshot(&mut state)
+            snapshot
         };
         self.inner.shared.read_at(key, snapshot.commit)
     }
@@ -122,12 +123,12 @@ impl Transaction {
         {
             let mut state = self.inner.state.lock();
             state.check_open()?;
+            self.inner.snapshot(&mut state);
             if let Some(value) = state.writes.get(key) {
                 return Ok(value.clone());
             }
             if self.inner.isolation == Isolation::Serializable {
                 state.reads.key(key);
-                self.inner.snapshot(&mut state);
             }
         }
         let newest = Snapshot::take(&self.inner.shared);
@@ -151,9 +152,7 @@ impl Transaction {
     pub fn scan_latest(&self, range: (Bound<Vec<u8>>, Bound<Vec<u8>>)) -> Result<Scan, Error> {
         let mut state = self.inner.state.lock();
         state.check_open()?;
-        if self.inner.isolation == Isolation::Serializable {
-            self.inner.snapshot(&mut state);
-        }
+        self.inner.snapshot(&mut state);
         let newest = Snapshot::take(&self.inner.shared);
         Ok(self.inner.open_scan(&mut state, newest, range, Direction::Forward))
     }
