@@ -11,8 +11,10 @@ mod sqlstate;
 mod ty;
 
 pub mod binary;
+pub mod calendar;
 pub mod compare;
 pub mod ident;
+pub mod keyword;
 pub mod text;
 
 pub use datum::{Array, Datum, Interval};

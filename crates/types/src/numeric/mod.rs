@@ -6,6 +6,7 @@
 //! Equality, order and hash look at the value alone (`order.rs`): 1.0 equals 1.00.
 
 mod arithmetic;
+mod binary;
 mod convert;
 mod decimal;
 mod fixed;

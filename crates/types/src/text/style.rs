@@ -1,10 +1,12 @@
 //! The session settings that the text form of a value depends on.
 
-use chrono_tz::Tz;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::zone::TimeZone;
 
 /// What `TimeZone`, `DateStyle`, `IntervalStyle`, `bytea_output` and `extra_float_digits` say,
 /// and what time the inputs `now` and `today` mean.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextStyle {
     pub time_zone: TimeZone,
     /// How `01/02/03` reads; output is always ISO.
@@ -13,20 +15,30 @@ pub struct TextStyle {
     pub bytea_output: ByteaOutput,
     /// Above 0: the shortest text that reads back the same. 0 and below: 15 (real: 6) digits plus this.
     pub extra_float_digits: i32,
-    /// The transaction's start, microseconds since 1970 UTC; None reads the system clock.
+    /// The transaction's start, microseconds since 1970 UTC; None asks the clock.
     pub now: Option<i64>,
 }
 
 impl Default for TextStyle {
     fn default() -> TextStyle {
         TextStyle {
-            time_zone: TimeZone::Named(Tz::UTC),
+            time_zone: TimeZone::UTC,
             date_order: DateOrder::Mdy,
             interval_style: IntervalStyle::Postgres,
             bytea_output: ByteaOutput::Hex,
             extra_float_digits: 1,
             now: None,
         }
+    }
+}
+
+impl TextStyle {
+    /// What `now` means, in microseconds since 1970 UTC.
+    pub fn now_micros(&self) -> i64 {
+        self.now.unwrap_or_else(|| {
+            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            i64::try_from(since_1970.as_micros()).unwrap_or(0)
+        })
     }
 }
 
@@ -49,53 +61,4 @@ pub enum IntervalStyle {
 pub enum ByteaOutput {
     Hex,
     Escape,
-}
-
-/// A time zone: a name of the IANA database, or a fixed offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeZone {
-    Named(Tz),
-    /// Seconds east of UTC.
-    Fixed(i32),
-}
-
-impl TimeZone {
-    /// A zone as `SET TIME ZONE` and `AT TIME ZONE` name it: IANA names in any case, abbreviations,
-    /// `+02:00` in POSIX's sign; None where there is no such zone.
-    pub fn from_name(name: &str) -> Option<TimeZone> {
-        let _ = name;
-        None
-    }
-
-    /// Seconds east of UTC at an instant (microseconds since 1970 UTC).
-    pub fn offset_at(&self, utc_micros: i64) -> i32 {
-        let _ = utc_micros;
-        0
-    }
-
-    /// Seconds east of UTC at a local wall time (microseconds since 1970 of that wall clock). In a gap the
-    /// offset before it, in a fold the offset of standard time, as PostgreSQL's `DetermineTimeZoneOffset`.
-    pub fn offset_of_local(&self, local_micros: i64) -> i32 {
-        let _ = local_micros;
-        0
-    }
-
-    /// `timestamptz` -> wall clock: `timezone(zone, timestamptz)`. Infinities stay.
-    pub fn to_local(&self, utc_micros: i64) -> i64 {
-        utc_micros
-    }
-
-    /// Wall clock -> `timestamptz`: `timezone(zone, timestamp)`. Infinities stay.
-    pub fn to_utc(&self, local_micros: i64) -> i64 {
-        local_micros
-    }
-}
-
-impl std::fmt::Display for TimeZone {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            TimeZone::Named(tz) => f.write_str(tz.name()),
-            TimeZone::Fixed(seconds) => write!(f, "{seconds}"),
-        }
-    }
 }

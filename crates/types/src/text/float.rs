@@ -1,0 +1,318 @@
+//! real and double precision as text.
+//!
+//! With `extra_float_digits` above zero a float prints as the shortest decimal that reads back as
+//! the same float. PostgreSQL leaves out decimals that lie exactly between two floats, because not
+//! every reader rounds those alike; Rust's shortest does not, so they are recognised here:
+//! 1e23 prints `9.999999999999999e+22`.
+
+use std::fmt::{self, Write};
+
+use crate::{Result, SqlError, SqlState, Type};
+
+use super::numbers::{invalid, is_space, trim};
+
+pub(super) fn parse_f64(text: &str) -> Result<f64> {
+    let value: f64 = read(text, Type::Float8)?;
+    if out_of_range(text, value == 0.0, value.is_infinite()) {
+        return Err(range_error(text, Type::Float8));
+    }
+    Ok(value)
+}
+
+pub(super) fn parse_f32(text: &str) -> Result<f32> {
+    let value: f32 = read(text, Type::Float4)?;
+    if out_of_range(text, value == 0.0, value.is_infinite()) {
+        return Err(range_error(text, Type::Float4));
+    }
+    Ok(value)
+}
+
+/// Rust's grammar is C's, without hexadecimal floats.
+fn read<T: std::str::FromStr>(text: &str, ty: Type) -> Result<T> {
+    trim(text).parse().map_err(|_| invalid(ty, text))
+}
+
+/// An infinity that was not written as one, or a zero whose text has a digit other than 0.
+fn out_of_range(text: &str, zero: bool, infinite: bool) -> bool {
+    let mantissa = || trim(text).bytes().take_while(|b| !matches!(b, b'e' | b'E'));
+    zero && mantissa().any(|b| matches!(b, b'1'..=b'9')) || infinite && mantissa().any(|b| b.is_ascii_digit())
+}
+
+fn range_error(text: &str, ty: Type) -> SqlError {
+    let text = text.trim_start_matches(|c: char| c.is_ascii() && is_space(c as u8));
+    SqlError::new(
+        SqlState::NumericValueOutOfRange,
+        format!("\"{text}\" is out of range for type {ty}"),
+    )
+}
+
+pub(super) fn write_f64(value: f64, extra_digits: i32, out: &mut String) {
+    if write_special(value, out) {
+        return;
+    }
+    if extra_digits <= 0 {
+        return write_digits(value, 15 + extra_digits, out);
+    }
+    let bits = value.to_bits();
+    let fraction = bits & ((1 << 52) - 1);
+    let significand = if bits << 1 >> 53 == 0 { fraction } else { fraction | 1 << 52 };
+    let mut text = Scientific::default();
+    let _ = write!(text, "{value:e}");
+    if text.is_between_floats(significand, significand == 1 << 52) {
+        for digits in text.digit_count()..17 {
+            let mut longer = Scientific::default();
+            let _ = write!(longer, "{value:.digits$e}");
+            if longer.as_str().parse() == Ok(value) && !longer.is_between_floats(significand, significand == 1 << 52) {
+                text = longer;
+                break;
+            }
+        }
+    }
+    place(&text, 15, out);
+}
+
+pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut String) {
+    if write_special(f64::from(value), out) {
+        return;
+    }
+    if extra_digits <= 0 {
+        return write_digits(f64::from(value), 6 + extra_digits, out);
+    }
+    let bits = value.to_bits();
+    let fraction = bits & ((1 << 23) - 1);
+    let significand = u64::from(if bits << 1 >> 24 == 0 { fraction } else { fraction | 1 << 23 });
+    let mut text = Scientific::default();
+    let _ = write!(text, "{value:e}");
+    if text.is_between_floats(significand, significand == 1 << 23) {
+        for digits in text.digit_count()..9 {
+            let mut longer = Scientific::default();
+            let _ = write!(longer, "{value:.digits$e}");
+            if longer.as_str().parse() == Ok(value) && !longer.is_between_floats(significand, significand == 1 << 23) {
+                text = longer;
+                break;
+            }
+        }
+    }
+    place(&text, 6, out);
+}
+
+fn write_special(value: f64, out: &mut String) -> bool {
+    if value.is_nan() {
+        out.push_str("NaN");
+    } else if value.is_infinite() {
+        out.push_str(if value > 0.0 { "Infinity" } else { "-Infinity" });
+    } else {
+        return false;
+    }
+    true
+}
+
+/// C's `%.<digits>g`.
+fn write_digits(value: f64, digits: i32, out: &mut String) {
+    let digits = digits.max(1);
+    let mut text = Scientific::default();
+    let _ = write!(text, "{value:.*e}", digits as usize - 1);
+    place(&text, digits, out);
+}
+
+/// Appends d.ddde<x> as C's `%g` does: with an exponent below -4 and from `limit` on, without trailing zeros.
+fn place(text: &Scientific, limit: i32, out: &mut String) {
+    let (negative, digits, exponent) = text.split();
+    let digits = match digits.iter().rposition(|&b| b != b'0') {
+        Some(last) => &digits[..=last],
+        None => b"0",
+    };
+    let mut push = |part: &[u8]| out.extend(part.iter().map(|&b| b as char));
+    if negative {
+        push(b"-");
+    }
+    if exponent < -4 || exponent >= limit {
+        push(&digits[..1]);
+        if digits.len() > 1 {
+            push(b".");
+            push(&digits[1..]);
+        }
+        push(if exponent < 0 { b"e-" } else { b"e+" });
+        let exponent = exponent.unsigned_abs();
+        if exponent < 10 {
+            push(b"0");
+        }
+        return super::numbers::push_u64(exponent.into(), out);
+    }
+    if exponent < 0 {
+        push(b"0.");
+        for _ in 1..-exponent {
+            push(b"0");
+        }
+        return push(digits);
+    }
+    let before = exponent as usize + 1;
+    push(&digits[..before.min(digits.len())]);
+    for _ in digits.len()..before {
+        push(b"0");
+    }
+    if digits.len() > before {
+        push(b".");
+        push(&digits[before..]);
+    }
+}
+
+/// The text of `{:e}` on the stack: `-1.2345e-67`.
+#[derive(Default)]
+struct Scientific {
+    buffer: [u8; 32],
+    length: usize,
+}
+
+impl Write for Scientific {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.buffer
+            .get_mut(self.length..end)
+            .ok_or(fmt::Error)?
+            .copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl Scientific {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.buffer[..self.length]).unwrap_or_default()
+    }
+
+    fn digit_count(&self) -> usize {
+        self.split().1.len()
+    }
+
+    /// (is negative, digits without the point, exponent of the first digit).
+    fn split(&self) -> (bool, Digits, i32) {
+        let (mantissa, exponent) = self.as_str().split_once('e').unwrap_or(("0", "0"));
+        let mut digits = Digits::default();
+        for byte in mantissa.bytes().filter(u8::is_ascii_digit).take(digits.bytes.len()) {
+            digits.bytes[digits.length] = byte;
+            digits.length += 1;
+        }
+        (mantissa.starts_with('-'), digits, exponent.parse().unwrap_or(0))
+    }
+
+    /// Whether the decimal lies exactly in the middle between the float of this significand and a
+    /// neighbour: then its odd part is that of the middle. `power` says that the float is a power
+    /// of two, whose lower neighbour is half as far.
+    fn is_between_floats(&self, significand: u64, power: bool) -> bool {
+        let (_, digits, exponent) = self.split();
+        let value = digits.iter().fold(0u128, |value, digit| value * 10 + u128::from(digit - b'0'));
+        let tens = exponent - (digits.len() as i32 - 1);
+        // Outside of these no decimal of 17 digits hits a middle of two floats.
+        if value == 0 || !(-2..=23).contains(&tens) {
+            return false;
+        }
+        let five = 5u128.pow(tens.unsigned_abs());
+        let significand = u128::from(significand);
+        let (decimal, scale) = if tens >= 0 { (value * five, 1) } else { (value, five) };
+        let odd = decimal >> decimal.trailing_zeros();
+        odd == (2 * significand + 1) * scale || odd == (2 * significand - 1) * scale || power && odd == (4 * significand - 1) * scale
+    }
+}
+
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 20],
+    length: usize,
+}
+
+impl std::ops::Deref for Digits {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(value: f64) -> String {
+        let mut out = String::new();
+        write_f64(value, 1, &mut out);
+        out
+    }
+
+    #[test]
+    fn doubles_print_as_postgresql_prints_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (100.0, "100"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e14, "100000000000000"),
+            (1e15, "1e+15"),
+            (123456789012345.0, "123456789012345"),
+            (9007199254740992.0, "9.007199254740992e+15"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1.5e-7, "1.5e-07"),
+            (1e20, "1e+20"),
+            (1e23, "9.999999999999999e+22"),
+            (8.41e21, "8.409999999999999e+21"),
+            (2e22, "2e+22"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (-1.25, "-1.25"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(print(value), text);
+        }
+    }
+
+    #[test]
+    fn fewer_digits_on_request() {
+        for (extra, text) in [(0, "0.333333333333333"), (-5, "0.3333333333"), (-20, "0.3")] {
+            let mut out = String::new();
+            write_f64(1.0 / 3.0, extra, &mut out);
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn reals_print_as_postgresql_prints_them() {
+        for (value, text) in [
+            (0.1f32, "0.1"),
+            (1e5, "100000"),
+            (1e6, "1e+06"),
+            (123456.7, "123456.7"),
+            (16777216.0, "1.6777216e+07"),
+            (1e-5, "1e-05"),
+            (3.4028235e38, "3.4028235e+38"),
+        ] {
+            let mut out = String::new();
+            write_f32(value, 1, &mut out);
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_float_is_refused() {
+        assert_eq!(parse_f64(" -inf ").unwrap(), f64::NEG_INFINITY);
+        assert!(parse_f64("nan").unwrap().is_nan());
+        assert_eq!(parse_f64("1e-310").unwrap(), 1e-310);
+        for text in ["", "abc", "1e", "1 2", "."] {
+            assert_eq!(
+                parse_f64(text).unwrap_err().message(),
+                format!("invalid input syntax for type double precision: \"{text}\"")
+            );
+        }
+        for text in ["1e400", "-1e400", "1e-400"] {
+            assert_eq!(
+                parse_f64(text).unwrap_err().message(),
+                format!("\"{text}\" is out of range for type double precision")
+            );
+        }
+        assert_eq!(parse_f32("1e40").unwrap_err().message(), "\"1e40\" is out of range for type real");
+        assert_eq!(parse_f64("0e999").unwrap(), 0.0);
+    }
+}
