@@ -153,6 +153,8 @@ fn events() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_goes_in_comes_out(event in events(), id in 1..=u64::MAX >> 1) {
         let mut chain = Chain::after(id - 1, [7; 32]);

@@ -97,10 +97,9 @@ impl Gate {
         let request = ask.request();
         match self.verdict(&request) {
             Err(Denied::Lacking(_)) => return Ok(None),
-            Err(denied) => return Err(denied),
             Ok(_) if self.noted.load(Ordering::Relaxed) & T::BIT != 0 => {}
-            Ok(_) => {
-                // Decided once more, so that the row tells what was true when it was written.
+            // Decided once more, so that the row tells what was true when it was written.
+            Ok(_) | Err(_) => {
                 self.decide(&request)?;
                 self.noted.fetch_or(T::BIT, Ordering::Relaxed);
             }

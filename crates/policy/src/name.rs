@@ -62,6 +62,9 @@ pub fn is_reserved_schema(schema: &str) -> bool {
 /// Longer patterns are refused; a qualified identifier has at most 127 bytes.
 const MAX_PATTERN_BYTES: usize = 256;
 
+/// Cutting it, as identifiers are cut, would make the pattern of another name.
+const TOO_LONG: &str = "a name in it is longer than 63 bytes";
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NamePattern {
     schema: Option<Glob>,
@@ -90,12 +93,19 @@ impl NamePattern {
                     {
                         word.push(c);
                     }
+                    if word.len() > ident::MAX_IDENTIFIER_BYTES {
+                        return Err(TOO_LONG);
+                    }
                     part.push_text(&ident::fold(&word));
                 }
             }
         }
         if parts.iter().any(Glob::is_empty) {
             return Err("a name in it is empty");
+        }
+        let bytes = |part: &Glob| part.pieces().iter().map(String::len).sum::<usize>();
+        if parts.iter().any(|part| bytes(part) > ident::MAX_IDENTIFIER_BYTES) {
+            return Err(TOO_LONG);
         }
         match <[Glob; 2]>::try_from(parts) {
             Ok([schema, name]) => Ok(NamePattern {
@@ -170,7 +180,7 @@ fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String
             Some(c) => name.push(c),
         }
     }
-    Ok(ident::truncate(&name).to_string())
+    Ok(name)
 }
 
 /// The canonical text of one name: what reads back as the same pattern, quoted only where it must be.
