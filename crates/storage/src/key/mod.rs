@@ -35,8 +35,8 @@ const DAYS_PER_MONTH: i128 = 30;
 /// PostgreSQL's `MAXDIM`.
 const MAX_DIMENSIONS: usize = 6;
 
-/// Appends the key bytes of a value of this type. Fails for types that have no order, and for
-/// a datum that is not of the type.
+/// Appends the key bytes of a value of this type. Fails for types that have no order, as json has
+/// none in PostgreSQL, and for a datum that is not of the type.
 pub fn encode(datum: &Datum, ty: Type, out: &mut Vec<u8>) -> Result<(), Error> {
     if datum.is_null() {
         out.push(NULL);
@@ -61,7 +61,6 @@ pub fn encode(datum: &Datum, ty: Type, out: &mut Vec<u8>) -> Result<(), Error> {
         (Type::Timestamptz, Datum::Timestamptz(value)) => put_i64(*value, out),
         (Type::Interval, Datum::Interval(value)) => out.extend_from_slice(&(interval_span(*value) ^ i128::MIN).to_be_bytes()),
         (Type::Uuid, Datum::Uuid(value)) => out.extend_from_slice(value),
-        (Type::Json, Datum::Json(value)) => put_string(value.as_bytes(), out),
         (Type::Jsonb, Datum::Json(value)) => jsonb::encode(value, out)?,
         (Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole, Datum::Oid(value)) => {
             out.extend_from_slice(&value.to_be_bytes());
@@ -88,7 +87,6 @@ pub fn encode(datum: &Datum, ty: Type, out: &mut Vec<u8>) -> Result<(), Error> {
             | Type::Timestamptz
             | Type::Interval
             | Type::Uuid
-            | Type::Json
             | Type::Jsonb
             | Type::Oid
             | Type::Regclass
@@ -99,7 +97,9 @@ pub fn encode(datum: &Datum, ty: Type, out: &mut Vec<u8>) -> Result<(), Error> {
             | Type::Array(_),
             _,
         ) => return Err(Error::NotAKey(format!("a value of another type than {ty}"))),
-        (Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray, _) => return Err(no_order(ty)),
+        (Type::Json | Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray, _) => {
+            return Err(no_order(ty));
+        }
     }
     Ok(())
 }
@@ -131,13 +131,12 @@ pub fn decode(ty: Type, input: &mut &[u8]) -> Result<Datum, Error> {
         Type::Timestamptz => Datum::Timestamptz(take_i64(input)?),
         Type::Interval => Datum::Interval(interval_of_span(i128::from_be_bytes(take(input)?) ^ i128::MIN)?),
         Type::Uuid => Datum::Uuid(take(input)?),
-        Type::Json => Datum::Json(take_text(input)?),
         Type::Jsonb => Datum::Json(jsonb::decode(input)?),
         Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole => {
             Datum::Oid(u32::from_be_bytes(take(input)?))
         }
         Type::Array(element) => Datum::Array(Box::new(take_array(*element, input)?)),
-        Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray => return Err(no_order(ty)),
+        Type::Json | Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray => return Err(no_order(ty)),
     })
 }
 
@@ -160,7 +159,6 @@ pub fn is_lossless(ty: Type) -> bool {
         | Type::Timestamp
         | Type::Timestamptz
         | Type::Uuid
-        | Type::Json
         | Type::Oid
         | Type::Regclass
         | Type::Regtype
@@ -170,7 +168,7 @@ pub fn is_lossless(ty: Type) -> bool {
         // -0 and 0; 1.0 and 1.00; 'a' and 'a '; 1 month and 30 days; {"a": 1.0} and {"a": 1.00}.
         Type::Float4 | Type::Float8 | Type::Numeric | Type::Bpchar | Type::Interval | Type::Jsonb => false,
         Type::Array(element) => is_lossless(*element),
-        Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray => false,
+        Type::Json | Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray => false,
     }
 }
 

@@ -35,7 +35,7 @@ fn interesting_i32() -> impl Strategy<Value = i32> {
 }
 
 fn float() -> impl Strategy<Value = f64> {
-    let special = [
+    let special = vec![
         0.0,
         -0.0,
         1.0,
@@ -48,7 +48,7 @@ fn float() -> impl Strategy<Value = f64> {
         f64::MAX,
         5e-324,
     ];
-    prop_oneof![any::<f64>(), prop::num::f64::ANY, prop::sample::select(&special[..]), -2.0..2.0]
+    prop_oneof![any::<f64>(), prop::num::f64::ANY, prop::sample::select(special), -2.0..2.0]
 }
 
 fn numeric() -> impl Strategy<Value = Numeric> {
@@ -129,7 +129,6 @@ fn value(ty: Type) -> BoxedStrategy<Datum> {
                 .boxed()
         }
         Type::Uuid => any::<[u8; 16]>().prop_map(Datum::Uuid).boxed(),
-        Type::Json => json(2).prop_map(|value| Datum::Json(value.to_string())).boxed(),
         Type::Jsonb => jsonb().boxed(),
         Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole => {
             any::<u32>().prop_map(Datum::Oid).boxed()
@@ -152,7 +151,9 @@ fn value(ty: Type) -> BoxedStrategy<Datum> {
             });
             prop_oneof![flat, bounds, square].boxed()
         }
-        Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray => panic!("{ty} is not a type of keys"),
+        Type::Json | Type::Record | Type::Void | Type::Trigger | Type::Any | Type::AnyElement | Type::AnyArray => {
+            panic!("{ty} is not a type of keys")
+        }
     }
 }
 
@@ -162,8 +163,20 @@ fn nullable(ty: Type) -> BoxedStrategy<Datum> {
 
 /// Every type that can be in a key, and some arrays.
 fn key_types() -> Vec<Type> {
-    let pseudo = [Type::Record, Type::Void, Type::Trigger, Type::Any, Type::AnyElement, Type::AnyArray];
-    let mut types: Vec<Type> = SCALARS.iter().map(|scalar| scalar.ty).filter(|ty| !pseudo.contains(ty)).collect();
+    let without_order = [
+        Type::Json,
+        Type::Record,
+        Type::Void,
+        Type::Trigger,
+        Type::Any,
+        Type::AnyElement,
+        Type::AnyArray,
+    ];
+    let mut types: Vec<Type> = SCALARS
+        .iter()
+        .map(|scalar| scalar.ty)
+        .filter(|ty| !without_order.contains(ty))
+        .collect();
     types.extend([Type::Array(&Type::Int4), Type::Array(&Type::Text), Type::Array(&Type::Numeric)]);
     types
 }
@@ -173,7 +186,7 @@ fn any_type() -> impl Strategy<Value = Type> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_order_of_bytes_is_the_order_of_values(
