@@ -33,11 +33,11 @@ impl ObjectName {
 
     /// `schema.name`, as the log and error messages show it: quoted only where its parts would be unclear.
     pub fn qualified(&self) -> String {
-        format!(
-            "{}.{}",
-            component(&Glob::literal(&self.schema)),
-            component(&Glob::literal(&self.name))
-        )
+        let mut text = String::with_capacity(self.schema.len() + self.name.len() + 1);
+        put_piece(&self.schema, &mut text);
+        text.push('.');
+        put_piece(&self.name, &mut text);
+        text
     }
 
     /// The pattern that covers just this object, as short as it can be.
@@ -184,25 +184,36 @@ fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String
 }
 
 /// The canonical text of one name: what reads back as the same pattern, quoted only where it must be.
-fn component(glob: &Glob) -> String {
-    let pieces = glob.pieces().iter().map(|piece| {
-        let plain = piece
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$' || c == '-');
-        if plain {
-            piece.clone()
-        } else {
-            format!("\"{}\"", piece.replace('"', "\"\""))
+fn put_component(glob: &Glob, out: &mut String) {
+    for (index, piece) in glob.pieces().iter().enumerate() {
+        if index > 0 {
+            out.push('*');
         }
-    });
-    pieces.collect::<Vec<_>>().join("*")
+        put_piece(piece, out);
+    }
+}
+
+fn put_piece(piece: &str, out: &mut String) {
+    if piece
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'$' | b'-'))
+    {
+        out.push_str(piece);
+    } else {
+        out.push('"');
+        out.push_str(&piece.replace('"', "\"\""));
+        out.push('"');
+    }
 }
 
 impl std::fmt::Display for NamePattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.schema {
-            Some(schema) => write!(f, "{}.{}", component(schema), component(&self.name)),
-            None => f.write_str(&component(&self.name)),
+        let mut text = String::new();
+        if let Some(schema) = &self.schema {
+            put_component(schema, &mut text);
+            text.push('.');
         }
+        put_component(&self.name, &mut text);
+        f.write_str(&text)
     }
 }
