@@ -149,24 +149,60 @@ const TYPES_MARK: &str = "\0types";
 
 /// The value that tells a [`Scalar::typed`] function the types of its other arguments.
 pub fn types_argument(types: &[Type]) -> Datum {
-    let mut fields = vec![Datum::text(TYPES_MARK)];
-    fields.extend(types.iter().map(|ty| Datum::Oid(ty.oid())));
-    Datum::Record(fields)
+    let shapes: Vec<Shape> = types.iter().map(|ty| Shape { ty: *ty, fields: Vec::new() }).collect();
+    shapes_argument(&shapes)
 }
 
-/// The arguments of a [`Scalar::typed`] function without the types argument, and each one's type.
-pub(crate) fn split_types(args: &[Datum]) -> (&[Datum], Vec<Type>) {
+/// What a function may know about the type of an argument.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub ty: Type,
+    /// Names and types of a record's fields, where they are known: `row_to_json(t)` shows them.
+    pub fields: Vec<(String, Type)>,
+}
+
+/// As [`types_argument`], with the names of records' fields.
+pub fn shapes_argument(shapes: &[Shape]) -> Datum {
+    let shape = |shape: &Shape| {
+        let own = Datum::Oid(shape.ty.oid());
+        if shape.fields.is_empty() {
+            return own;
+        }
+        let fields = shape.fields.iter().flat_map(|(name, ty)| [Datum::text(name.as_str()), Datum::Oid(ty.oid())]);
+        Datum::Record([own].into_iter().chain(fields).collect())
+    };
+    Datum::Record([Datum::text(TYPES_MARK)].into_iter().chain(shapes.iter().map(shape)).collect())
+}
+
+fn type_of_oid(datum: Option<&Datum>) -> Type {
+    match datum {
+        Some(Datum::Oid(oid)) => Type::from_oid(*oid).unwrap_or(Type::Text),
+        _ => Type::Text,
+    }
+}
+
+/// The arguments of a [`Scalar::typed`] function without the types argument, and each one's shape.
+pub(crate) fn split_shapes(args: &[Datum]) -> (&[Datum], Vec<Shape>) {
     if let Some((Datum::Record(fields), rest)) = args.split_last()
         && let Some(Datum::Text(mark)) = fields.first()
         && mark == TYPES_MARK
     {
-        let types = fields[1..].iter().map(|field| match field {
-            Datum::Oid(oid) => Type::from_oid(*oid).unwrap_or(Type::Text),
-            _ => Type::Text,
-        });
-        let mut types: Vec<Type> = types.collect();
-        types.resize(rest.len(), Type::Text);
-        return (rest, types);
+        let shape = |datum: &Datum| match datum {
+            Datum::Record(parts) => Shape {
+                ty: type_of_oid(parts.first()),
+                fields: parts[1..].chunks(2).map(|pair| (pair[0].as_str().unwrap_or_default().to_string(), type_of_oid(pair.get(1)))).collect(),
+            },
+            other => Shape { ty: type_of_oid(Some(other)), fields: Vec::new() },
+        };
+        let mut shapes: Vec<Shape> = fields[1..].iter().map(shape).collect();
+        shapes.resize(rest.len(), Shape { ty: Type::Text, fields: Vec::new() });
+        return (rest, shapes);
     }
-    (args, args.iter().map(crate::argument::type_of).collect())
+    (args, args.iter().map(|arg| Shape { ty: crate::argument::type_of(arg), fields: Vec::new() }).collect())
+}
+
+/// As [`split_shapes`], types only.
+pub(crate) fn split_types(args: &[Datum]) -> (&[Datum], Vec<Type>) {
+    let (args, shapes) = split_shapes(args);
+    (args, shapes.into_iter().map(|shape| shape.ty).collect())
 }

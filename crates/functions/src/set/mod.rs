@@ -23,11 +23,16 @@ pub struct SetFunction {
     pub run: fn(&dyn Environment, &[Datum]) -> Result<Rows>,
 }
 
-pub(crate) fn families() -> &'static [&'static [SetFunction]] {
-    &FAMILIES
+pub(crate) fn families() -> impl Iterator<Item = &'static SetFunction> {
+    FAMILIES.iter().chain(&crate::scalar::array::SET_FUNCTIONS).copied().flatten()
 }
 
-static FAMILIES: [&[SetFunction]; 2] = [generate::SET_FUNCTIONS, crate::scalar::regex::SET_FUNCTIONS];
+static FAMILIES: [&[SetFunction]; 4] = [
+    generate::SET_FUNCTIONS,
+    crate::scalar::catalog::SET_FUNCTIONS,
+    crate::scalar::json::SET_FUNCTIONS,
+    crate::scalar::regex::SET_FUNCTIONS,
+];
 
 impl SetFunction {
     pub(crate) const fn new(
@@ -37,6 +42,12 @@ impl SetFunction {
         run: fn(&dyn Environment, &[Datum]) -> Result<Rows>,
     ) -> SetFunction {
         SetFunction { name, args, variadic: false, columns, strict: true, run }
+    }
+
+    /// Called with NULLs, too.
+    pub(crate) const fn lax(mut self) -> SetFunction {
+        self.strict = false;
+        self
     }
 }
 

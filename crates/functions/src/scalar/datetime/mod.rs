@@ -3,8 +3,8 @@
 pub(crate) mod arithmetic;
 pub(crate) mod clock;
 pub(crate) mod interval;
-mod make;
-mod overlaps;
+pub(crate) mod make;
+pub(crate) mod overlaps;
 pub(crate) mod part;
-mod trunc;
+pub(crate) mod trunc;
 mod units;
