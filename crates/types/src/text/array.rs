@@ -20,6 +20,7 @@ pub(super) fn parse_array(element: Type, typmod: i32, text: &str, style: &TextSt
         values: Vec::new(),
         lengths: Vec::new(),
         element_depth: None,
+        element_error: None,
     };
     let declared = reader.dimensions()?;
     reader.space();
@@ -30,35 +31,32 @@ pub(super) fn parse_array(element: Type, typmod: i32, text: &str, style: &TextSt
             "Array contents must start with \"{\"."
         }));
     }
+    // From here on messages show what follows the dimensions.
+    reader.whole = reader.rest;
     reader.level(0)?;
     reader.space();
     if !reader.rest.is_empty() {
         return Err(reader.malformed("Junk after closing right brace."));
     }
-    let Reader { values, lengths, .. } = reader;
-    if values.is_empty() && declared.is_empty() {
-        return Ok(Array {
-            element,
-            dims: vec![],
-            values,
-        });
-    }
+    let Reader {
+        values,
+        lengths,
+        element_error,
+        ..
+    } = reader;
     let lengths: Vec<i32> = lengths.into_iter().map(|length| length as i32).collect();
-    if declared.is_empty() {
-        return Ok(Array {
-            element,
-            dims: lengths.into_iter().map(|length| (length, 1)).collect(),
-            values,
-        });
-    }
-    if !declared.iter().map(|(length, _)| *length).eq(lengths) {
+    if !declared.is_empty() && !declared.iter().map(|(length, _)| *length).eq(lengths.iter().copied()) {
         return Err(malformed(text, "Specified array dimensions do not match array contents."));
     }
-    Ok(Array {
-        element,
-        dims: declared,
-        values,
-    })
+    if let Some(error) = element_error {
+        return Err(error);
+    }
+    let dims = if declared.is_empty() {
+        lengths.into_iter().map(|length| (length, 1)).collect()
+    } else {
+        declared
+    };
+    Ok(Array { element, dims, values })
 }
 
 fn malformed(text: &str, detail: &str) -> SqlError {
@@ -76,6 +74,8 @@ struct Reader<'a> {
     lengths: Vec<usize>,
     /// The depth at which elements stand.
     element_depth: Option<usize>,
+    /// The first element that its type refused: PostgreSQL reports what is wrong with the array first.
+    element_error: Option<SqlError>,
 }
 
 impl Reader<'_> {
@@ -97,11 +97,11 @@ impl Reader<'_> {
                 return Err(too_many_dimensions(dimensions.len() + 1));
             }
             self.rest = inner;
-            let first = self.bound()?;
+            let first = self.bound("\"[\" must introduce explicitly-specified array dimensions.")?;
             let (lower, upper) = match self.rest.strip_prefix(':') {
                 Some(rest) => {
                     self.rest = rest;
-                    (first, self.bound()?)
+                    (first, self.bound("Missing array dimension value.")?)
                 }
                 None => (1, first),
             };
@@ -122,6 +122,7 @@ impl Reader<'_> {
             dimensions.push((length.ok_or_else(too_large)?, lower));
         }
         if !dimensions.is_empty() {
+            self.space();
             self.rest = self
                 .rest
                 .strip_prefix('=')
@@ -130,14 +131,14 @@ impl Reader<'_> {
         Ok(dimensions)
     }
 
-    fn bound(&mut self) -> Result<i32> {
+    fn bound(&mut self, missing: &str) -> Result<i32> {
         let end = self
             .rest
             .find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+')))
             .unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(end);
         if number.is_empty() {
-            return Err(self.malformed("\"[\" must introduce explicitly-specified array dimensions."));
+            return Err(self.malformed(missing));
         }
         self.rest = rest;
         number.parse().map_err(|_| too_large())
@@ -254,11 +255,14 @@ impl Reader<'_> {
         }
         text.truncate(kept);
         self.rest = &self.rest[end..];
-        self.values.push(if !quoted && text.eq_ignore_ascii_case("null") {
-            Datum::Null
-        } else {
-            super::parse(self.element, self.typmod, &text, self.style)?
-        });
+        if !quoted && text.eq_ignore_ascii_case("null") {
+            self.values.push(Datum::Null);
+        } else if self.element_error.is_none() {
+            match super::parse(self.element, self.typmod, &text, self.style) {
+                Ok(value) => self.values.push(value),
+                Err(error) => self.element_error = Some(error),
+            }
+        }
         Ok(())
     }
 }

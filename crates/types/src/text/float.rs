@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 
 use crate::{Result, SqlError, SqlState, Type};
 
-use super::numbers::{invalid, is_space, trim};
+use super::numbers::{invalid, trim};
 
 pub(super) fn parse_f64(text: &str) -> Result<f64> {
     let value: f64 = read(text, Type::Float8)?;
@@ -39,10 +39,9 @@ fn out_of_range(text: &str, zero: bool, infinite: bool) -> bool {
 }
 
 fn range_error(text: &str, ty: Type) -> SqlError {
-    let text = text.trim_start_matches(|c: char| c.is_ascii() && is_space(c as u8));
     SqlError::new(
         SqlState::NumericValueOutOfRange,
-        format!("\"{text}\" is out of range for type {ty}"),
+        format!("\"{}\" is out of range for type {ty}", trim(text)),
     )
 }
 
@@ -54,21 +53,10 @@ pub(super) fn write_f64(value: f64, extra_digits: i32, out: &mut String) {
         return write_digits(value, 15 + extra_digits, out);
     }
     let bits = value.to_bits();
-    let fraction = bits & ((1 << 52) - 1);
-    let significand = if bits << 1 >> 53 == 0 { fraction } else { fraction | 1 << 52 };
-    let mut text = Scientific::default();
-    let _ = write!(text, "{value:e}");
-    if text.is_between_floats(significand, significand == 1 << 52) {
-        for digits in text.digit_count()..17 {
-            let mut longer = Scientific::default();
-            let _ = write!(longer, "{value:.digits$e}");
-            if longer.as_str().parse() == Ok(value) && !longer.is_between_floats(significand, significand == 1 << 52) {
-                text = longer;
-                break;
-            }
-        }
-    }
-    place(&text, 15, out);
+    let float = Float::of(bits & ((1 << 52) - 1), (bits << 1 >> 53) as i32, 52, 1075);
+    let shortest = |text: &mut Scientific| write!(text, "{value:e}");
+    let exact = |text: &mut Scientific, decimals: usize| write!(text, "{value:.decimals$e}");
+    place(&float.choose(17, shortest, exact, |text| text.parse() == Ok(value)), 15, out);
 }
 
 pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut String) {
@@ -79,21 +67,58 @@ pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut String) {
         return write_digits(f64::from(value), 6 + extra_digits, out);
     }
     let bits = value.to_bits();
-    let fraction = bits & ((1 << 23) - 1);
-    let significand = u64::from(if bits << 1 >> 24 == 0 { fraction } else { fraction | 1 << 23 });
-    let mut text = Scientific::default();
-    let _ = write!(text, "{value:e}");
-    if text.is_between_floats(significand, significand == 1 << 23) {
-        for digits in text.digit_count()..9 {
-            let mut longer = Scientific::default();
-            let _ = write!(longer, "{value:.digits$e}");
-            if longer.as_str().parse() == Ok(value) && !longer.is_between_floats(significand, significand == 1 << 23) {
-                text = longer;
-                break;
-            }
+    let float = Float::of(u64::from(bits & ((1 << 23) - 1)), (bits << 1 >> 24) as i32, 23, 150);
+    let shortest = |text: &mut Scientific| write!(text, "{value:e}");
+    let exact = |text: &mut Scientific, decimals: usize| write!(text, "{value:.decimals$e}");
+    place(&float.choose(9, shortest, exact, |text| text.parse() == Ok(value)), 6, out);
+}
+
+/// significand * 2^exponent, without its sign.
+struct Float {
+    significand: u64,
+    exponent: i32,
+    /// A power of two, whose lower neighbour is half as far as the upper one.
+    power: bool,
+}
+
+impl Float {
+    fn of(fraction: u64, biased_exponent: i32, fraction_bits: u32, bias: i32) -> Float {
+        let implicit = u64::from(biased_exponent != 0) << fraction_bits;
+        Float {
+            significand: fraction | implicit,
+            exponent: biased_exponent.max(1) - bias,
+            power: fraction == 0,
         }
     }
-    place(&text, 6, out);
+
+    /// PostgreSQL's choice among the shortest decimals that read back as this float.
+    fn choose(
+        &self,
+        most_digits: usize,
+        shortest: impl Fn(&mut Scientific) -> fmt::Result,
+        exact: impl Fn(&mut Scientific, usize) -> fmt::Result,
+        reads_back: impl Fn(&str) -> bool,
+    ) -> Scientific {
+        // The buffer holds any float of 17 digits: writing to it does not fail.
+        let mut text = Scientific::default();
+        let _ = shortest(&mut text);
+        let try_exact = |digits: usize| {
+            let mut other = Scientific::default();
+            let _ = exact(&mut other, digits - 1);
+            (reads_back(other.as_str()) && !other.is_between_floats(self)).then_some(other)
+        };
+        let digits = text.digit_count();
+        if text.is_between_floats(self) {
+            return (digits + 1..=most_digits).find_map(try_exact).unwrap_or(text);
+        }
+        // Two decimals of this length are equally near only if the float ends in a 5 one place further on.
+        // PostgreSQL takes the even one, and so does the exact printing.
+        let last_place = text.split().2 - (digits as i32 - 1);
+        if self.exponent + self.significand.trailing_zeros() as i32 == last_place - 1 {
+            return try_exact(digits).unwrap_or(text);
+        }
+        text
+    }
 }
 
 fn write_special(value: f64, out: &mut String) -> bool {
@@ -196,10 +221,9 @@ impl Scientific {
         (mantissa.starts_with('-'), digits, exponent.parse().unwrap_or(0))
     }
 
-    /// Whether the decimal lies exactly in the middle between the float of this significand and a
-    /// neighbour: then its odd part is that of the middle. `power` says that the float is a power
-    /// of two, whose lower neighbour is half as far.
-    fn is_between_floats(&self, significand: u64, power: bool) -> bool {
+    /// Whether the decimal lies exactly in the middle between the float and a neighbour: then its
+    /// odd part is that of the middle.
+    fn is_between_floats(&self, float: &Float) -> bool {
         let (_, digits, exponent) = self.split();
         let value = digits.iter().fold(0u128, |value, digit| value * 10 + u128::from(digit - b'0'));
         let tens = exponent - (digits.len() as i32 - 1);
@@ -208,10 +232,12 @@ impl Scientific {
             return false;
         }
         let five = 5u128.pow(tens.unsigned_abs());
-        let significand = u128::from(significand);
+        let significand = u128::from(float.significand);
         let (decimal, scale) = if tens >= 0 { (value * five, 1) } else { (value, five) };
         let odd = decimal >> decimal.trailing_zeros();
-        odd == (2 * significand + 1) * scale || odd == (2 * significand - 1) * scale || power && odd == (4 * significand - 1) * scale
+        let upper = odd == (2 * significand + 1) * scale;
+        let lower = odd == (2 * significand - 1) * scale;
+        upper || lower || float.power && odd == (4 * significand - 1) * scale
     }
 }
 
@@ -285,6 +311,7 @@ mod tests {
             (1e5, "100000"),
             (1e6, "1e+06"),
             (123456.7, "123456.7"),
+            (1475650.25, "1.4756502e+06"),
             (16777216.0, "1.6777216e+07"),
             (1e-5, "1e-05"),
             (3.4028235e38, "3.4028235e+38"),

@@ -35,67 +35,58 @@ pub(super) fn parse_bool(text: &str) -> Result<bool> {
 
 /// A decimal integer of an integer type; 22003 beyond its range.
 pub(super) fn parse_integer<T: TryFrom<i64>>(ty: Type, text: &str) -> Result<T> {
-    let digits = trim(text);
-    let out_of_range = || {
-        SqlError::new(
-            SqlState::NumericValueOutOfRange,
-            format!("value \"{text}\" is out of range for type {ty}"),
-        )
-    };
-    match read_i64(digits.as_bytes()) {
-        Read::Value(value) => T::try_from(value).map_err(|_| out_of_range()),
-        Read::TooLarge => Err(out_of_range()),
-        Read::NoNumber => Err(invalid(ty, text)),
+    let digits = trim(text).as_bytes();
+    let (value, rest) = leading_integer(digits);
+    // PostgreSQL sees the overflow before it sees what follows the digits.
+    match value.map(T::try_from) {
+        Some(Ok(value)) if rest.is_empty() => Ok(value),
+        Some(Err(_)) => Err(out_of_range(ty, text)),
+        None if rest.len() < digits.len() => Err(out_of_range(ty, text)),
+        Some(Ok(_)) | None => Err(invalid(ty, text)),
     }
+}
+
+fn out_of_range(ty: Type, text: &str) -> SqlError {
+    SqlError::new(
+        SqlState::NumericValueOutOfRange,
+        format!("value \"{text}\" is out of range for type {ty}"),
+    )
 }
 
 /// Like C's `strtoul`: a negative number counts from the top.
 pub(super) fn parse_oid(text: &str) -> Result<u32> {
-    match read_i64(trim(text).as_bytes()) {
-        Read::Value(value) => match (u32::try_from(value), i32::try_from(value)) {
-            (Ok(oid), _) => Ok(oid),
-            (_, Ok(negative)) => Ok(negative as u32),
-            _ => Err(SqlError::new(
-                SqlState::NumericValueOutOfRange,
-                format!("value \"{text}\" is out of range for type oid"),
-            )),
-        },
-        Read::TooLarge => Err(SqlError::new(
-            SqlState::NumericValueOutOfRange,
-            format!("value \"{text}\" is out of range for type oid"),
-        )),
-        Read::NoNumber => Err(invalid(Type::Oid, text)),
+    let digits = trim(text).as_bytes();
+    let (value, rest) = leading_integer(digits);
+    if !rest.is_empty() || digits.is_empty() {
+        return Err(invalid(Type::Oid, text));
     }
+    let oid = value.and_then(|value| {
+        u32::try_from(value)
+            .ok()
+            .or_else(|| i32::try_from(value).ok().map(|negative| negative as u32))
+    });
+    oid.ok_or_else(|| out_of_range(Type::Oid, text))
 }
 
-enum Read {
-    Value(i64),
-    TooLarge,
-    NoNumber,
-}
-
-fn read_i64(text: &[u8]) -> Read {
+/// The integer at the beginning and what follows it. None: beyond 64 bits, or, where nothing was read, no digits.
+fn leading_integer(text: &[u8]) -> (Option<i64>, &[u8]) {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
         rest => (false, rest),
     };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Read::NoNumber;
+    let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    if count == 0 {
+        return (None, text);
     }
+    let (digits, rest) = digits.split_at(count);
     // Downwards, because the most negative number has no positive twin.
-    let mut value = 0i64;
-    for digit in digits {
-        let next = value.checked_mul(10).and_then(|v| v.checked_sub(i64::from(digit - b'0')));
-        match next {
-            Some(next) => value = next,
-            None => return Read::TooLarge,
-        }
-    }
-    if negative {
-        return Read::Value(value);
-    }
-    value.checked_neg().map_or(Read::TooLarge, Read::Value)
+    let step = |value: i64, digit: &u8| value.checked_mul(10)?.checked_sub(i64::from(digit - b'0'));
+    let value = digits.iter().try_fold(0i64, step);
+    (
+        value.and_then(|value| if negative { Some(value) } else { value.checked_neg() }),
+        rest,
+    )
 }
 
 const DIGIT_PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";

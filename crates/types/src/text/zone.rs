@@ -103,6 +103,20 @@ impl TimeZone {
         }
     }
 
+    /// What an abbreviation meant in this zone at a time of its clocks: the last meaning before it, or else the first after
+    /// it (PostgreSQL's `DetermineTimeZoneAbbrevOffset`). A zone that never used it answers for itself.
+    pub(super) fn offset_of_abbreviation(&self, abbreviation: &str, local_micros: i64) -> i32 {
+        /// Zones keep an abbreviation for a season at least, and have had any for less than 200 years.
+        const STEP: i64 = 30 * MICROS_PER_DAY;
+        const STEPS: i64 = 200 * 365 / 30;
+        let here = self.offset_of_local(local_micros);
+        let utc = local_micros.saturating_sub(i64::from(here) * MICROS_PER_SECOND);
+        let means = |instant: &i64| self.abbreviation_at(*instant).eq_ignore_ascii_case(abbreviation);
+        let back = (0..STEPS).map(|n| utc.saturating_sub(n * STEP)).find(means);
+        let found = back.or_else(|| (1..STEPS).map(|n| utc.saturating_add(n * STEP)).find(means));
+        found.map_or(here, |instant| self.offset_at(instant))
+    }
+
     /// timestamptz to the zone's clocks, `timezone(zone, timestamptz)`. Infinities stay; what leaves
     /// 64 bits becomes one, which the caller's check of the range refuses.
     pub fn to_local(&self, utc_micros: i64) -> i64 {
@@ -157,7 +171,7 @@ fn naive(micros: i64) -> NaiveDateTime {
     date.and_time(chrono::NaiveTime::MIN) + TimeDelta::microseconds(time)
 }
 
-/// POSIX's `std offset`: letters or `<...>`, then hours west of UTC. Without daylight rules.
+/// POSIX's `std offset`: letters or `<...>`, then up to a week of hours west of UTC. Without daylight rules.
 fn posix(text: &str) -> Option<TimeZone> {
     let rest = match text.strip_prefix('<') {
         Some(quoted) => quoted.split_once('>')?.1,
@@ -169,8 +183,8 @@ fn posix(text: &str) -> Option<TimeZone> {
         _ => (-1, rest),
     };
     let mut seconds = 0;
-    for (part, (unit, limit)) in digits.split(':').zip([(3600, 24), (60, 59), (1, 59)]) {
-        if part.is_empty() || part.len() > 2 || !part.bytes().all(|b| b.is_ascii_digit()) {
+    for (part, (unit, limit)) in digits.split(':').zip([(3600, 167), (60, 59), (1, 59)]) {
+        if part.is_empty() || part.len() > 3 || !part.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let value: i32 = part.parse().ok().filter(|value| *value <= limit)?;
@@ -196,7 +210,7 @@ mod tests {
         assert_eq!(TimeZone::from_name("+02:00"), Some(TimeZone::Fixed(-7200)));
         assert_eq!(TimeZone::from_setting("2"), Some(TimeZone::Fixed(7200)));
         assert_eq!(TimeZone::from_setting("-3.5"), Some(TimeZone::Fixed(-12_600)));
-        for name in ["", "Mars/Olympus", "PSTX", "UTC+", "UTC+99", "+1:2:3:4"] {
+        for name in ["", "Mars/Olympus", "PSTX", "UTC+", "UTC+168", "+1:2:3:4"] {
             assert_eq!(TimeZone::from_name(name), None, "{name}");
         }
         assert_eq!(TimeZone::from_setting("PST"), None);

@@ -28,6 +28,8 @@ mod given {
     pub const WEEKDAY: u32 = 1 << 11;
     pub const MERIDIAN: u32 = 1 << 12;
     pub const ERA: u32 = 1 << 13;
+    /// `epoch`, `infinity`: beside them PostgreSQL ignores what else is given.
+    pub const SPECIAL: u32 = 1 << 14;
     pub const YEAR_AND_MONTH: u32 = YEAR | MONTH;
     pub const MONTH_AND_DAY: u32 = MONTH | DAY;
     pub const DATE: u32 = YEAR | MONTH | DAY;
@@ -107,10 +109,10 @@ pub(super) fn decode_timestamp(text: &str, style: &TextStyle) -> Result<Decoded,
     let fields = split(text)?;
     let mut decoder = Decoder::new(style, &fields, false);
     decoder.read_fields()?;
+    decoder.finish_values()?;
     if let Some(special) = decoder.special {
         return Ok(special);
     }
-    decoder.finish_values()?;
     if decoder.given & given::DATE != given::DATE {
         return Err(Failure::BadFormat);
     }
@@ -129,19 +131,27 @@ pub(super) fn decode_time(text: &str, style: &TextStyle) -> Result<Fields, Failu
     if decoder.given & given::TIME != given::TIME {
         return Err(Failure::BadFormat);
     }
+    if decoder.given & given::DAYLIGHT_MODIFIER != 0 && decoder.given & given::ZONE == 0 {
+        return Err(Failure::BadFormat);
+    }
     if let Some(TimeZone::Named(_)) = decoder.zone
         && decoder.given & given::DATE != given::DATE
         && !has_one_offset(decoder.zone)
     {
-        // A zone with summer time means nothing without a date.
+        // A zone whose offset changes, or ever did, means nothing without a date.
         return Err(Failure::BadFormat);
     }
     Ok(decoder.fields)
 }
 
 fn has_one_offset(zone: Option<TimeZone>) -> bool {
-    let at = |month| days_from_civil(2024, month, 1) * MICROS_PER_DAY;
-    zone.is_none_or(|zone| zone.offset_at(at(1)) == zone.offset_at(at(7)))
+    let Some(zone) = zone else { return true };
+    let first = zone.offset_at(0);
+    (1850..2030).all(|year| {
+        [1, 7]
+            .iter()
+            .all(|month| zone.offset_at(days_from_civil(year, *month, 1) * MICROS_PER_DAY) == first)
+    })
 }
 
 struct Decoder<'a> {
@@ -154,6 +164,8 @@ struct Decoder<'a> {
     special: Option<Decoded>,
     /// A zone whose offset waits for the date.
     zone: Option<TimeZone>,
+    /// An abbreviation whose meaning in a zone waits for the date.
+    abbreviation: Option<(TimeZone, String)>,
     /// The label before the field at hand.
     label: Option<Label>,
     text_month: bool,
@@ -174,6 +186,7 @@ impl<'a> Decoder<'a> {
             given: 0,
             special: None,
             zone: None,
+            abbreviation: None,
             label: None,
             text_month: false,
             two_digit_year: false,
@@ -502,7 +515,11 @@ impl<'a> Decoder<'a> {
                 self.fields.offset = Some(offset);
                 return Ok(Some(given::ZONE | given::DAYLIGHT));
             }
-            Some(Abbreviation::Zone(zone)) => return self.named_zone(zone).map(Some),
+            Some(Abbreviation::Zone(zone)) => {
+                let zone = TimeZone::named(zone).ok_or_else(|| Failure::UnknownZone(text.to_string()))?;
+                self.abbreviation = Some((zone, text.to_string()));
+                return Ok(Some(given::ZONE));
+            }
             None => {}
         }
         let Some(keyword) = keyword(text) else {
@@ -513,7 +530,6 @@ impl<'a> Decoder<'a> {
     }
 
     fn keyword(&mut self, i: usize, keyword: Keyword) -> Result<Option<u32>, Failure> {
-        let everything = given::DATE | given::TIME | given::ZONE;
         Ok(Some(match keyword {
             Keyword::Ignored => return Ok(None),
             Keyword::Now => {
@@ -527,7 +543,7 @@ impl<'a> Decoder<'a> {
                 let now = self.style.now_micros();
                 self.fields.offset = Some(self.style.time_zone.offset_at(now));
                 self.special = None;
-                everything
+                given::DATE | given::TIME | given::ZONE
             }
             Keyword::AllBalls => {
                 self.fields.set_time(0);
@@ -544,15 +560,15 @@ impl<'a> Decoder<'a> {
             Keyword::Tomorrow => self.day_from_today(1)?,
             Keyword::Epoch => {
                 self.special = Some(Decoded::Epoch);
-                everything
+                given::SPECIAL
             }
             Keyword::Infinity => {
                 self.special = Some(Decoded::Infinity);
-                everything
+                given::SPECIAL
             }
             Keyword::NegInfinity => {
                 self.special = Some(Decoded::NegInfinity);
-                everything
+                given::SPECIAL
             }
             Keyword::Month(_) if self.time_only => return Err(Failure::BadFormat),
             Keyword::Month(month) => {
@@ -652,6 +668,9 @@ impl<'a> Decoder<'a> {
         let modified = self.given & given::DAYLIGHT_MODIFIER != 0;
         if modified && (self.zone.is_some() || self.given & given::ZONE == 0) {
             return Err(Failure::BadFormat);
+        }
+        if let Some((zone, name)) = &self.abbreviation {
+            self.fields.offset = self.fields.local_micros().map(|local| zone.offset_of_abbreviation(name, local));
         }
         if let Some(zone) = self.zone {
             // A day beyond the range is refused later.

@@ -157,6 +157,9 @@ fn read_time(text: &str, range: i32) -> Result<i64, Failure> {
         clock.second = clock.minute;
         clock.minute = i32::try_from(clock.hour).map_err(|_| Failure::FieldOverflow)?;
         clock.hour = 0;
+        if clock.minute > 59 {
+            return Err(Failure::FieldOverflow);
+        }
     }
     let hours = clock.hour.checked_mul(MICROS_PER_HOUR);
     let rest = i64::from(clock.minute) * MICROS_PER_MINUTE + i64::from(clock.second) * MICROS_PER_SECOND + clock.micros;

@@ -185,6 +185,11 @@ impl<'a> Lexer<'a> {
                 self.end = *at + 1;
                 return Err(self.invalid_token());
             }
+            // A high surrogate that stands alone is reported first.
+            Some(_) if high.is_some() && self.unescape => {
+                self.no_high_surrogate(high, *at + 2)?;
+                return Ok(None);
+            }
             Some(b'"') => '"',
             Some(b'\\') => '\\',
             Some(b'/') => '/',
@@ -199,7 +204,6 @@ impl<'a> Lexer<'a> {
                 return Err(self.error(format!("Escape sequence \"\\{bad}\" is invalid.")));
             }
         };
-        self.no_high_surrogate(high, *at)?;
         if self.unescape {
             self.string.push(escaped);
         }

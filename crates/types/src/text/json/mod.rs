@@ -109,7 +109,12 @@ fn read_value(lexer: &mut Lexer, depth: usize) -> Result<Value> {
             return Ok(Value::object(members));
         }
         Token::String => Value::String(lexer.take_string()),
-        Token::Number => Value::Number(lexer.text().parse()?),
+        Token::Number => {
+            // What follows is looked at before the number's size, as PostgreSQL does.
+            let number = lexer.text();
+            lexer.next()?;
+            return Ok(Value::Number(number.parse()?));
+        }
         Token::True => Value::Bool(true),
         Token::False => Value::Bool(false),
         Token::Null => Value::Null,
