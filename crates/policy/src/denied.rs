@@ -14,8 +14,10 @@ pub enum Denied {
     Forbidden { subject: String, function: FunctionName },
     /// The caller's own SQL privileges do not allow it.
     Caller(SqlError),
-    /// The function, or one further up the call chain, was disabled while it ran, or dropped.
+    /// The function, or one further up the call chain, was disabled.
     Disabled { function: FunctionName },
+    /// The function, or one further up the call chain, was dropped while it ran, or its rights cannot be read.
+    Gone { function: FunctionName },
     /// A WASI call that the policy does not list. The guest's module sees an error number.
     Syscall {
         syscall: Syscall,
@@ -89,6 +91,7 @@ impl Denied {
             Denied::Forbidden { .. }
             | Denied::Caller(_)
             | Denied::Disabled { .. }
+            | Denied::Gone { .. }
             | Denied::Syscall { .. }
             | Denied::Failed(_)
             | Denied::Unrecorded(_) => None,
@@ -99,7 +102,7 @@ impl Denied {
     pub fn is_catchable(&self) -> bool {
         match self {
             Denied::Lacking(_) | Denied::Forbidden { .. } | Denied::Caller(_) | Denied::Syscall { .. } => true,
-            Denied::Disabled { .. } | Denied::Failed(_) | Denied::Unrecorded(_) => false,
+            Denied::Disabled { .. } | Denied::Gone { .. } | Denied::Failed(_) | Denied::Unrecorded(_) => false,
         }
     }
 
@@ -109,7 +112,7 @@ impl Denied {
                 SqlState::InsufficientPrivilege
             }
             Denied::Caller(error) | Denied::Failed(error) => error.state(),
-            Denied::Disabled { .. } => SqlState::ObjectNotInPrerequisiteState,
+            Denied::Disabled { .. } | Denied::Gone { .. } => SqlState::ObjectNotInPrerequisiteState,
         }
     }
 }
@@ -135,6 +138,7 @@ impl std::fmt::Display for Denied {
             ),
             Denied::Caller(error) | Denied::Failed(error) => f.write_str(error.message()),
             Denied::Disabled { function } => write!(f, "function {} is disabled", function.name),
+            Denied::Gone { function } => write!(f, "function {} was dropped while it ran", function.name),
             Denied::Syscall {
                 syscall,
                 function,
@@ -181,6 +185,7 @@ impl From<Denied> for SqlError {
                 error.detail("No function may grant capabilities, change functions, policies or roles, or write to system schemas.")
             }
             Denied::Caller(error) | Denied::Failed(error) => error,
+            Denied::Gone { .. } => error.detail("Its rights can no longer be read, so it holds none."),
             Denied::Disabled { function } => error.hint(format!("ALTER FUNCTION {} SET ENABLED = true;", function.reference)),
             Denied::Syscall { violations, .. } => {
                 let maximum = crate::MAX_VIOLATIONS;

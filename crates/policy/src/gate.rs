@@ -145,11 +145,14 @@ impl Gate {
         self.context.parent.as_ref()
     }
 
-    /// The function's rights as they are now; an error where it was disabled or is gone.
+    /// The function's rights as they are now; an error where it was disabled or dropped.
     pub fn rights(&self) -> Result<Arc<Effective>, Denied> {
         match self.context.rights.rights() {
             Some(rights) if rights.enabled => Ok(rights),
-            Some(_) | None => Err(Denied::Disabled {
+            Some(_) => Err(Denied::Disabled {
+                function: self.context.function.clone(),
+            }),
+            None => Err(Denied::Gone {
                 function: self.context.function.clone(),
             }),
         }
@@ -188,8 +191,10 @@ impl Gate {
         let mut missing = Vec::new();
         let mut would_deny = Vec::new();
         for gate in self.chain() {
-            let rights = gate.rights()?;
-            let decision = if request.is_of_the_chain() || std::ptr::eq(gate, self) {
+            // Asked once for each function: its source may have to take a lock.
+            let is_own = std::ptr::eq(gate, self);
+            let rights = if is_own { Arc::clone(&own) } else { gate.rights()? };
+            let decision = if is_own || request.is_of_the_chain() {
                 decide(&rights, request)
             } else {
                 Decision::Allowed
@@ -252,6 +257,7 @@ impl Gate {
                     Denied::Forbidden { .. }
                     | Denied::Caller(_)
                     | Denied::Disabled { .. }
+                    | Denied::Gone { .. }
                     | Denied::Syscall { .. }
                     | Denied::Failed(_)
                     | Denied::Unrecorded(_) => return event,

@@ -52,13 +52,16 @@ fn a_granted_check() {
             parent: None,
         });
         let table = ObjectName::new("public", "users", true);
-        let count = 200_000;
-        let started = Instant::now();
-        for _ in 0..count {
-            let permit = gate.check(ReadTable(table.clone())).unwrap();
-            std::hint::black_box(permit.into_asked());
-        }
-        started.elapsed().as_nanos() / count
+        // The best of many batches: the machine has other things to do.
+        let batch = || {
+            let started = Instant::now();
+            for _ in 0..2000 {
+                let permit = gate.check(ReadTable(table.clone())).unwrap();
+                std::hint::black_box(permit.into_asked());
+            }
+            started.elapsed().as_nanos() / 2000
+        };
+        (0..200).map(|_| batch()).min().unwrap()
     };
     println!(
         "{} ns for the verdict and its event, {} ns with its row",

@@ -209,7 +209,9 @@ fn a_disabled_or_dropped_function_is_stopped_at_its_next_check() {
     assert_eq!(sink.events().len(), 2);
     *function.enabled.lock() = true;
     *function.exists.lock() = false;
-    assert!(matches!(gate.check(users()), Err(Denied::Disabled { .. })));
+    let denied = gate.check(users()).unwrap_err();
+    assert!(matches!(denied, Denied::Gone { .. }) && !denied.is_catchable());
+    assert_eq!(SqlError::from(denied).message(), "function f was dropped while it ran");
 }
 
 #[test]
