@@ -311,3 +311,58 @@ fn replaced_value(shared: &Shared, key: &Bytes, replaces: Replaces) -> Result<Op
         Replaces::Known { .. } | Replaces::Unknown => shared.store.get(Space::Data, key),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Snapshot;
+    use crate::{Db, StoreKind};
+
+    fn pending(value: &str, replaces: Replaces) -> Arc<Pending> {
+        let write = Write {
+            key: Bytes::from(b"k"),
+            value: Some(Bytes::from(value.as_bytes())),
+            replaces,
+        };
+        Arc::new(Pending {
+            first_committer_wins: false,
+            reads: None,
+            snapshot: 0,
+            writes: Mutex::new(vec![write]),
+            outcome: Mutex::new(None),
+        })
+    }
+
+    fn on_both(check: impl Fn(&Arc<Shared>)) {
+        for kind in StoreKind::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            check(Db::open(folder.path(), kind).unwrap().shared());
+        }
+    }
+
+    #[test]
+    fn two_writes_of_one_key_are_two_batches() {
+        on_both(|shared| {
+            let both = [pending("1", Replaces::Unknown), pending("2", Replaces::Unknown)];
+            assert_eq!(write_batch(shared, &both, Vec::new()), Ok(1));
+            assert_eq!(write_batch(shared, &both[1..], Vec::new()), Ok(1));
+            assert_eq!(shared.store.get(Space::Data, b"k"), Ok(Some(Bytes::from(b"2"))));
+        });
+    }
+
+    #[test]
+    fn a_replaced_value_that_was_read_too_early_is_read_again() {
+        on_both(|shared| {
+            let before = Snapshot::take(shared);
+            let early = Replaces::Known {
+                value: None,
+                as_of: before.commit,
+            };
+            assert_eq!(write_batch(shared, &[pending("1", Replaces::Unknown)], Vec::new()), Ok(1));
+            let between = Snapshot::take(shared);
+            assert_eq!(write_batch(shared, &[pending("2", early)], Vec::new()), Ok(1));
+            assert_eq!(shared.read_at(b"k", before.commit), Ok(None));
+            assert_eq!(shared.read_at(b"k", between.commit), Ok(Some(Bytes::from(b"1"))));
+        });
+    }
+}

@@ -110,6 +110,11 @@ impl Db {
         self.shared.committer.flush(&self.shared)
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub fn stats(&self) -> Result<Stats, Error> {
         Ok(Stats {
             commits: self.shared.snapshots.committed(),

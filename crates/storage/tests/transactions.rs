@@ -180,12 +180,22 @@ fn a_scan_merges_more_own_writes_and_old_versions_than_fit_in_a_chunk() {
             }
         }
         changer.commit().unwrap();
-        (0..N).step_by(5).for_each(|i| reader.put(key(i), &b"own"[..]).unwrap());
+        // Own keys stand so close that they fill a chunk before the store's rows do.
+        let between = |i: u32, j: u8| [&key(i)[..], &[j]].concat();
+        for i in 0..N {
+            if i % 5 == 0 {
+                reader.put(key(i), &b"own"[..]).unwrap();
+            }
+            (0..4).for_each(|j| reader.put(between(i, j), &b"between"[..]).unwrap());
+        }
         let expected: Vec<(Vec<u8>, &[u8])> = (0..N)
-            .filter_map(|i| match (i % 5, i % 2) {
-                (0, _) => Some((key(i), &b"own"[..])),
-                (_, 0) => Some((key(i), &b"old"[..])),
-                _ => None,
+            .flat_map(|i| {
+                let at = match (i % 5, i % 2) {
+                    (0, _) => Some((key(i), &b"own"[..])),
+                    (_, 0) => Some((key(i), &b"old"[..])),
+                    _ => None,
+                };
+                at.into_iter().chain((0..4).map(move |j| (between(i, j), &b"between"[..])))
             })
             .collect();
         for direction in [Direction::Forward, Direction::Backward] {
