@@ -38,7 +38,6 @@ getters! {
     timestamptz -> i64: Some(Datum::Timestamptz(v)) => *v;
     interval -> Interval: Some(Datum::Interval(v)) => *v;
     oid -> u32: Some(Datum::Oid(v)) => *v;
-    uuid -> [u8; 16]: Some(Datum::Uuid(v)) => *v;
 }
 
 macro_rules! borrowers {
@@ -58,7 +57,6 @@ borrowers! {
     bytea -> [u8]: Some(Datum::Bytea(v)) => v;
     numeric -> Numeric: Some(Datum::Numeric(v)) => v;
     array -> Array: Some(Datum::Array(v)) => v;
-    record -> [Datum]: Some(Datum::Record(v)) => v;
 }
 
 /// The argument, or None if it is NULL or absent.

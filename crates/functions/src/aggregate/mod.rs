@@ -7,7 +7,11 @@ use types::{Datum, Result, Type};
 
 use crate::Environment;
 
+mod collect;
 mod count;
+mod ordered;
+mod statistics;
+mod sum;
 
 /// An aggregate function.
 #[derive(Debug)]
@@ -49,7 +53,20 @@ pub(crate) fn families() -> &'static [&'static [Aggregate]] {
     &FAMILIES
 }
 
-static FAMILIES: [&[Aggregate]; 1] = [count::AGGREGATES];
+static FAMILIES: [&[Aggregate]; 12] = [
+    collect::AGGREGATES,
+    count::BITS,
+    count::BOOLEANS,
+    count::COUNTS,
+    count::EXTREMES,
+    count::NATIVE_EXTREMES,
+    ordered::AGGREGATES,
+    statistics::AVERAGES,
+    statistics::PAIRS,
+    statistics::PAIR_COUNT,
+    statistics::SPREADS,
+    sum::AGGREGATES,
+];
 
 impl Aggregate {
     pub(crate) const fn new(name: &'static str, args: &'static [Type], ret: Type, new: fn(&[Type]) -> Box<dyn Accumulator>) -> Aggregate {
@@ -61,8 +78,26 @@ impl Aggregate {
         self
     }
 
+    pub(crate) const fn ordered_set(mut self) -> Aggregate {
+        self.ordered_set = true;
+        self
+    }
+
     pub(crate) const fn native(mut self, native: NativeAggregate) -> Aggregate {
         self.native = Some(native);
         self
     }
+}
+
+/// Bytes that a value holds, roughly.
+pub(crate) fn size_of_datum(datum: &Datum) -> usize {
+    size_of::<Datum>()
+        + match datum {
+            Datum::Text(text) | Datum::Json(text) => text.len(),
+            Datum::Bytea(bytes) => bytes.len(),
+            Datum::Numeric(_) => 32,
+            Datum::Array(array) => array.values.iter().map(size_of_datum).sum(),
+            Datum::Record(fields) => fields.iter().map(size_of_datum).sum(),
+            _ => 0,
+        }
 }

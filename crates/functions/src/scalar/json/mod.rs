@@ -13,6 +13,7 @@ mod show;
 pub(crate) mod write;
 
 use crate::Scalar;
+pub(crate) use build::key;
 use crate::set::SetFunction;
 
 pub(crate) static FAMILIES: [&[Scalar]; 5] = [access::SCALARS, build::SCALARS, contain::SCALARS, modify::SCALARS, show::SCALARS];

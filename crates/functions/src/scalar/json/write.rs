@@ -1,6 +1,6 @@
 //! JSON text from SQL values, and jsonb from parts.
 
-use types::{Array, Datum, Result, SqlError, SqlState, Type};
+use types::{Array, Datum, Result, SqlError, SqlState};
 
 use crate::entry::Shape;
 use crate::limit::check_size;
@@ -35,10 +35,6 @@ pub(crate) fn value(env: &dyn Environment, datum: &Datum, shape: &Shape, out: &m
 /// As [`value`], with a line feed between the elements of an array or the fields of a record.
 pub(crate) fn value_in_lines(env: &dyn Environment, datum: &Datum, shape: &Shape, out: &mut String) -> Result<()> {
     nested(env, datum, shape, true, 0, out)
-}
-
-pub(crate) fn plain(env: &dyn Environment, datum: &Datum, ty: Type, out: &mut String) -> Result<()> {
-    value(env, datum, &Shape { ty, fields: Vec::new() }, out)
 }
 
 fn nested(env: &dyn Environment, datum: &Datum, shape: &Shape, lines: bool, depth: usize, out: &mut String) -> Result<()> {
