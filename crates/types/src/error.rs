@@ -161,6 +161,7 @@ impl Severity {
 }
 
 impl Notice {
+    #[allow(clippy::self_named_constructors)] // one constructor per severity; this one is NOTICE's
     pub fn notice(message: impl Into<String>) -> Notice {
         Notice {
             severity: Severity::Notice,

@@ -12,6 +12,7 @@ use super::{
 };
 
 /// log10(e), as precise as PostgreSQL's estimates take it.
+#[allow(clippy::approx_constant)] // PostgreSQL's digits: one more could choose another scale
 const LOG10_E: f64 = 0.434294481903252;
 /// Digits that are computed and then rounded away.
 const GUARD_DIGITS: i64 = 20;

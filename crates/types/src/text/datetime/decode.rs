@@ -290,7 +290,8 @@ impl<'a> Decoder<'a> {
     fn labelled(&mut self, label: Label, text: &str) -> Result<u32, Failure> {
         let (value, rest) = leading_int(text).ok_or(Failure::FieldOverflow)?;
         let fraction_allowed = matches!(label, Label::Julian | Label::Time | Label::Second);
-        if !rest.is_empty() && !(rest.starts_with('.') && fraction_allowed) {
+        let fits = rest.is_empty() || rest.starts_with('.') && fraction_allowed;
+        if !fits {
             return Err(Failure::BadFormat);
         }
         if !self.time_only {

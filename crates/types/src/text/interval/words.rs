@@ -74,8 +74,8 @@ fn number(text: &str, unit: Unit, all_negative: bool, parts: &mut Parts, given: 
     let (mut value, rest) = leading_i64(text).ok_or(Failure::FieldOverflow)?;
     let mut unit = unit;
     let mut fraction = 0.0;
-    if rest.starts_with('-') {
-        let (months, rest) = leading_int(&rest[1..]).ok_or(Failure::FieldOverflow)?;
+    if let Some(months) = rest.strip_prefix('-') {
+        let (months, rest) = leading_int(months).ok_or(Failure::FieldOverflow)?;
         if !(0..12).contains(&months) {
             return Err(Failure::FieldOverflow);
         }
