@@ -1,1 +1,35 @@
+//! Sessions: parse, plan, authorize, execute; transactions, tables and calls of users' functions.
+//!
+//! The life of a statement: its text becomes statements ([`parse`]), a statement becomes a typed plan
+//! ([`bind`]) in which every name, type and coercion is decided; a plan that names a row by its primary
+//! key takes the point path ([`point`]); [`authorize`] checks what the role may do; queries run in the
+//! `query` crate over tables that [`context`] gives it, writes run in [`write`], everything else in
+//! [`statement`]. A function that the statement calls runs in its sandbox through [`call`], and comes
+//! back for its own SQL through the gate. Nothing here is asynchronous: a session works on its own thread.
 
+mod audit_log;
+mod authorize;
+mod bind;
+mod call;
+mod cancel;
+mod context;
+mod database;
+mod functions_cache;
+mod parse;
+mod plan;
+mod point;
+mod row;
+mod session;
+mod settings;
+mod statement;
+mod system;
+mod table;
+mod write;
+
+pub use cancel::Cancel;
+pub use database::{Database, Options, Progress, RoleLogin};
+pub use parse::ParsedStatement;
+pub use plan::ColumnDesc;
+pub use query::{Row, RowIter};
+pub use session::{ConnectOptions, Outcome, Prepared, RowTag, Session, TransactionStatus};
+pub use storage::StoreKind;

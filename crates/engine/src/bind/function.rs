@@ -1,0 +1,553 @@
+//! Function calls: special forms, aggregates, window functions, set-returning functions,
+//! built-ins and users' functions.
+
+use std::sync::Arc;
+
+use functions::resolve::{Pick, Signature, Target};
+use query::ir::{AggregateCall, AggregateTarget, Expr, Frame, FrameBound, FrameUnit, SetCall, SortKey, WindowCall, WindowTarget};
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
+use types::{Datum, Result, SqlError, SqlState, Type};
+
+use super::{Binder, NO_META, Place, Scope, cannot_cast};
+use crate::parse::{fold, object_name};
+
+/// A call's arguments as written, bound.
+struct Arguments {
+    exprs: Vec<Expr>,
+    /// The name of each argument given as `name => value`.
+    names: Vec<Option<String>>,
+    star: bool,
+    distinct: bool,
+    order_by: Vec<ast::OrderByExpr>,
+}
+
+impl Binder<'_> {
+    pub(super) fn function(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Result<Expr> {
+        let (schema, name) = object_name(&call.name)?;
+        let builtin = schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
+        if let FunctionArguments::Subquery(query) = &call.args {
+            if name == "array" && schema.is_none() {
+                return self.array_subquery(query, scope);
+            }
+            return Err(SqlError::new(SqlState::SyntaxError, "a subquery as an argument needs parentheses of its own"));
+        }
+        if builtin && matches!(call.args, FunctionArguments::None) {
+            return self.keyword_function(&name, vec![]);
+        }
+        let is_aggregate = builtin && !functions::registry::aggregates_named(&name).is_empty();
+        if let Some(over) = &call.over {
+            return self.window(&name, call, over, scope);
+        }
+        if is_aggregate || (schema.is_none() && name == "grouping") {
+            return self.aggregate(&name, call, scope);
+        }
+        if call.filter.is_some() || !call.within_group.is_empty() {
+            return Err(SqlError::new(SqlState::WrongObjectType, format!("FILTER specified, but {name} is not an aggregate function")));
+        }
+        if builtin && functions::registry::is_window_function(&name) {
+            return Err(SqlError::new(SqlState::WrongObjectType, format!("window function {name} requires an OVER clause")));
+        }
+        let args = self.arguments(call, scope)?;
+        if args.distinct {
+            return Err(SqlError::new(SqlState::WrongObjectType, format!("DISTINCT specified, but {name} is not an aggregate function")));
+        }
+        if args.star {
+            return Err(SqlError::new(SqlState::WrongObjectType, format!("{name}(*) specified, but {name} is not an aggregate function")));
+        }
+        if schema.is_none() {
+            match name.as_str() {
+                "coalesce" => return self.coalesce(args.exprs),
+                "nullif" => return self.nullif(args.exprs),
+                "greatest" | "least" => return self.extreme(&name, args.exprs),
+                "row" => {
+                    let items = args.exprs.into_iter().map(|arg| self.unknown_to_text(arg)).collect::<Result<_>>()?;
+                    return Ok(Expr::Row(items));
+                }
+                // PostgreSQL's grammar turns position(a in b) round; the function itself takes (string, substring).
+                "current_schema" | "current_user" | "session_user" if args.exprs.is_empty() => return self.keyword_function(&name, vec![]),
+                _ => {}
+            }
+        }
+        self.call(schema.as_deref(), &name, args.exprs, &args.names)
+    }
+
+    fn arguments(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Result<Arguments> {
+        let mut arguments = Arguments { exprs: vec![], names: vec![], star: false, distinct: false, order_by: vec![] };
+        let FunctionArguments::List(list) = &call.args else { return Ok(arguments) };
+        arguments.distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
+        for clause in &list.clauses {
+            match clause {
+                ast::FunctionArgumentClause::OrderBy(keys) => arguments.order_by = keys.clone(),
+                other => return Err(SqlError::unsupported(format!("{other} in a function call"))),
+            }
+        }
+        for arg in &list.args {
+            let (name, value) = match arg {
+                FunctionArg::Unnamed(value) => (None, value),
+                FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
+                FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => (Some(fold(name)), arg),
+                FunctionArg::ExprNamed { .. } => return Err(SqlError::new(SqlState::SyntaxError, "an argument's name must be an identifier")),
+            };
+            match value {
+                FunctionArgExpr::Expr(expr) => {
+                    arguments.exprs.push(self.expr(expr, scope)?);
+                    arguments.names.push(name);
+                }
+                FunctionArgExpr::Wildcard => arguments.star = true,
+                FunctionArgExpr::QualifiedWildcard(table) => {
+                    let (_, alias) = object_name(table)?;
+                    let entry = scope.table(&alias).ok_or_else(|| {
+                        SqlError::new(SqlState::UndefinedTable, format!("missing FROM-clause entry for table \"{alias}\""))
+                    })?;
+                    arguments.exprs.push(Expr::Row(entry.columns.iter().map(|c| Expr::Column { id: c.id, ty: c.ty }).collect()));
+                    arguments.names.push(None);
+                }
+                FunctionArgExpr::WildcardWithOptions(_) => return Err(SqlError::unsupported("* with options")),
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// A call of a built-in that the binder itself makes, or that has no other meaning.
+    pub(super) fn call_builtin(&mut self, name: &str, args: Vec<Expr>) -> Result<Expr> {
+        let names = vec![None; args.len()];
+        self.call(Some("pg_catalog"), name, args, &names)
+    }
+
+    fn call(&mut self, schema: Option<&str>, name: &str, args: Vec<Expr>, names: &[Option<String>]) -> Result<Expr> {
+        let types: Vec<Type> = args.iter().map(Expr::ty).collect();
+        let mut missing = None;
+        if schema.is_none_or(|schema| schema == "pg_catalog") && names.iter().all(Option::is_none) {
+            match functions::resolve::resolve_call(name, &types) {
+                Ok(resolved) => {
+                    let mut exprs = args
+                        .into_iter()
+                        .zip(&resolved.args)
+                        .map(|(arg, ty)| self.coerce_resolved(arg, *ty))
+                        .collect::<Result<Vec<_>>>()?;
+                    exprs.extend(resolved.types_argument.map(|types| Expr::Const(types, Type::Record)));
+                    return match resolved.target {
+                        Target::Scalar(function) => Ok(Expr::Call { function, args: exprs, ty: resolved.ret }),
+                        Target::Set(function) => self.set_call(name, resolved.ret, SetCall::Builtin { function, args: exprs }),
+                        Target::Cast(ty) => {
+                            let arg = exprs.pop().ok_or_else(|| undefined_function(schema, name, &types))?;
+                            self.coerce(arg, ty, types::NO_TYPMOD, functions::cast::Context::Explicit, |from| cannot_cast(from, ty))
+                        }
+                        Target::Aggregate(_) => Err(SqlError::internal("an aggregate is bound elsewhere")),
+                    };
+                }
+                Err(error) if error.state() == SqlState::UndefinedFunction && schema.is_none() => missing = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let candidates = self.names.functions(schema, name);
+        if candidates.is_empty() {
+            return Err(missing.unwrap_or_else(|| undefined_function(schema, name, &types)));
+        }
+        let (function, args) = self.user_arguments(schema, name, &candidates, args, names)?;
+        self.touched.calls.push(function.clone());
+        match &function.returns {
+            catalog::Returns::Scalar(ty) => Ok(Expr::UserCall { ty: *ty, function, args }),
+            catalog::Returns::Void => Ok(Expr::UserCall { ty: Type::Void, function, args }),
+            catalog::Returns::SetOf(ty) => {
+                let ty = *ty;
+                self.set_call(name, ty, SetCall::User { function, args })
+            }
+            catalog::Returns::Table(_) => Err(SqlError::unsupported("a function that returns a table outside FROM")),
+            catalog::Returns::Trigger => {
+                Err(SqlError::new(SqlState::FeatureNotSupported, "trigger functions can only be called as triggers"))
+            }
+        }
+    }
+
+    /// Chooses among users' functions and puts the arguments in order, defaults filled in.
+    pub(super) fn user_arguments(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+        candidates: &[Arc<catalog::Function>],
+        args: Vec<Expr>,
+        names: &[Option<String>],
+    ) -> Result<(Arc<catalog::Function>, Vec<Expr>)> {
+        let positional = names.iter().take_while(|name| name.is_none()).count();
+        // Where each given argument goes, per candidate that could take them at all.
+        let mut fitting = vec![];
+        for function in candidates {
+            let mut places: Vec<Option<usize>> = (0..function.args.len()).map(|index| (index < positional).then_some(index)).collect();
+            let mut fits = positional <= function.args.len();
+            for (given, name) in names.iter().enumerate().skip(positional) {
+                let place = function.args.iter().position(|arg| arg.name.is_some() && arg.name == *name);
+                match place {
+                    Some(place) if places[place].is_none() => places[place] = Some(given),
+                    Some(_) | None => fits = false,
+                }
+            }
+            fits &= places.iter().zip(&function.args).all(|(place, arg)| place.is_some() || arg.default.is_some());
+            if fits {
+                fitting.push((function, places));
+            }
+        }
+        let types: Vec<Type> = args.iter().map(Expr::ty).collect();
+        let signatures: Vec<Signature> = fitting
+            .iter()
+            .map(|(function, places)| {
+                let mut of_given = vec![Type::Unknown; args.len()];
+                for (index, place) in places.iter().enumerate() {
+                    if let Some(given) = place {
+                        of_given[*given] = function.args[index].ty;
+                    }
+                }
+                Signature { args: of_given, defaults: 0, variadic: false }
+            })
+            .collect();
+        let (function, places) = match functions::resolve::pick(&signatures, &types) {
+            Pick::One(index) => fitting.swap_remove(index),
+            Pick::None => return Err(undefined_function(schema, name, &types)),
+            Pick::Ambiguous => {
+                return Err(SqlError::new(SqlState::AmbiguousFunction, format!("function {} is not unique", signature(schema, name, &types)))
+                    .hint("Could not choose a best candidate function. You might need to add explicit type casts."));
+            }
+        };
+        let function = function.clone();
+        let mut given: Vec<Option<Expr>> = args.into_iter().map(Some).collect();
+        let mut ordered = vec![];
+        for (arg, place) in function.args.iter().zip(places) {
+            let bound = match place.and_then(|place| given[place].take()) {
+                Some(bound) => bound,
+                None => {
+                    let text = arg.default.as_deref().ok_or_else(|| undefined_function(schema, name, &types))?;
+                    let node = crate::parse::parse_expression(text)?;
+                    self.expr(&node, &Scope::default())?
+                }
+            };
+            let ty = arg.ty;
+            ordered.push(self.coerce(bound, ty, types::NO_TYPMOD, functions::cast::Context::Implicit, |from| cannot_cast(from, ty))?);
+        }
+        Ok((function, ordered))
+    }
+
+    /// A set-returning call in a select list.
+    fn set_call(&mut self, name: &str, ty: Type, call: SetCall) -> Result<Expr> {
+        let place = self.level().place;
+        if place != Place::SelectList {
+            return Err(SqlError::new(
+                SqlState::FeatureNotSupported,
+                format!("set-returning functions are not allowed in {} (function {name})", place.name()),
+            ));
+        }
+        let id = self.new_column(NO_META);
+        self.level().sets.push((id, ty, call));
+        Ok(Expr::Column { id, ty })
+    }
+
+    fn coalesce(&mut self, args: Vec<Expr>) -> Result<Expr> {
+        let all: Vec<Type> = args.iter().map(Expr::ty).collect();
+        let ty = functions::resolve::common_type(&all, "COALESCE")?;
+        let args = args.into_iter().map(|arg| self.coerce_resolved(arg, ty)).collect::<Result<_>>()?;
+        Ok(Expr::Coalesce(args, ty))
+    }
+
+    fn nullif(&mut self, args: Vec<Expr>) -> Result<Expr> {
+        let Ok([left, right]) = <[Expr; 2]>::try_from(args) else {
+            return Err(SqlError::new(SqlState::SyntaxError, "NULLIF takes two arguments"));
+        };
+        let equal = self.operator("=", Some(left.clone()), right)?;
+        let left = self.unknown_to_text(left)?;
+        let ty = left.ty();
+        Ok(Expr::Case { branches: vec![(equal, Expr::Const(Datum::Null, ty))], otherwise: Some(Box::new(left)), ty })
+    }
+
+    /// GREATEST and LEAST: NULLs are passed over.
+    fn extreme(&mut self, name: &str, args: Vec<Expr>) -> Result<Expr> {
+        let all: Vec<Type> = args.iter().map(Expr::ty).collect();
+        let ty = functions::resolve::common_type(&all, if name == "greatest" { "GREATEST" } else { "LEAST" })?;
+        let symbol = if name == "greatest" { ">=" } else { "<=" };
+        let mut args = args.into_iter().map(|arg| self.coerce_resolved(arg, ty)).collect::<Result<Vec<_>>>()?.into_iter();
+        let mut best = args.next().ok_or_else(|| SqlError::new(SqlState::SyntaxError, format!("{name} takes arguments")))?;
+        for next in args {
+            let keep = self.operator(symbol, Some(best.clone()), next.clone())?;
+            best = Expr::Case {
+                branches: vec![
+                    (Expr::IsNull(Box::new(next.clone())), best.clone()),
+                    (Expr::IsNull(Box::new(best.clone())), next.clone()),
+                    (keep, best),
+                ],
+                otherwise: Some(Box::new(next)),
+                ty,
+            };
+        }
+        Ok(best)
+    }
+
+    /// `ARRAY(SELECT ...)`: the rows of one column as an array, empty rather than NULL.
+    fn array_subquery(&mut self, query: &ast::Query, scope: &Scope<'_>) -> Result<Expr> {
+        let bound = self.query(query, Some(scope), false)?;
+        let [column] = bound.columns.as_slice() else {
+            return Err(SqlError::new(SqlState::SyntaxError, "subquery must return only one column"));
+        };
+        let resolved = functions::resolve::resolve_call("array_agg", &[column.ty])?;
+        let Target::Aggregate(function) = resolved.target else { return Err(SqlError::internal("array_agg is an aggregate")) };
+        let id = self.new_column(NO_META);
+        let call = AggregateCall {
+            function: AggregateTarget::Builtin(function),
+            args: vec![Expr::Column { id: column.id, ty: column.ty }],
+            distinct: false,
+            filter: None,
+            order_by: vec![],
+            ty: resolved.ret,
+        };
+        let rel = query::ir::Rel::Aggregate { input: Box::new(bound.rel), groups: vec![], sets: None, aggregates: vec![(id, call)] };
+        let element = resolved.ret.element().unwrap_or(Type::Text);
+        let empty = Expr::Const(Datum::array(element, vec![]), resolved.ret);
+        Ok(Expr::Coalesce(vec![Expr::Scalar { query: Box::new(rel), ty: resolved.ret }, empty], resolved.ret))
+    }
+
+    fn aggregate(&mut self, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<Expr> {
+        let place = self.level().place;
+        if place == Place::AggregateArgument {
+            return Err(SqlError::new(SqlState::GroupingError, "aggregate function calls cannot be nested"));
+        }
+        if !place.allows_aggregates() {
+            return Err(SqlError::new(SqlState::GroupingError, format!("aggregate functions are not allowed in {}", place.name())));
+        }
+        let bound = self.in_place(Place::AggregateArgument, |binder| binder.aggregate_call(name, call, scope))?;
+        let ty = bound.ty;
+        let id = self.new_column(NO_META);
+        self.level().aggregates.push((id, bound));
+        Ok(Expr::Column { id, ty })
+    }
+
+    fn aggregate_call(&mut self, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<AggregateCall> {
+        let mut args = self.arguments(call, scope)?;
+        if name == "grouping" {
+            // The indexes are filled in once the groups are known: until then the arguments stand here.
+            return Ok(AggregateCall {
+                function: AggregateTarget::Grouping(vec![]),
+                args: args.exprs,
+                distinct: false,
+                filter: None,
+                order_by: vec![],
+                ty: Type::Int4,
+            });
+        }
+        if args.star && !args.exprs.is_empty() {
+            return Err(SqlError::new(SqlState::SyntaxError, "* must be the only argument"));
+        }
+        if !args.star && args.exprs.is_empty() && name == "count" {
+            return Err(SqlError::new(SqlState::WrongObjectType, "count(*) must be used to call a parameterless aggregate function"));
+        }
+        let mut order_by = self.sort_keys(&args.order_by, scope)?;
+        if !call.within_group.is_empty() {
+            // percentile_cont(0.5) WITHIN GROUP (ORDER BY x): the sorted value is the last argument.
+            order_by = self.sort_keys(&call.within_group, scope)?;
+            args.exprs.extend(order_by.iter().map(|key| key.expr.clone()));
+        }
+        let types: Vec<Type> = args.exprs.iter().map(Expr::ty).collect();
+        let resolved = functions::resolve::resolve_call(name, &types)?;
+        let Target::Aggregate(function) = resolved.target else {
+            return Err(SqlError::new(SqlState::WrongObjectType, format!("{name} is not an aggregate function")));
+        };
+        let exprs = args
+            .exprs
+            .into_iter()
+            .zip(&resolved.args)
+            .map(|(arg, ty)| self.coerce_resolved(arg, *ty))
+            .collect::<Result<_>>()?;
+        let filter = call.filter.as_deref().map(|filter| self.bool_expr(filter, scope, "FILTER")).transpose()?;
+        Ok(AggregateCall {
+            function: AggregateTarget::Builtin(function),
+            args: exprs,
+            distinct: args.distinct,
+            filter,
+            order_by,
+            ty: resolved.ret,
+        })
+    }
+
+    pub(super) fn sort_keys(&mut self, keys: &[ast::OrderByExpr], scope: &Scope<'_>) -> Result<Vec<SortKey>> {
+        keys.iter()
+            .map(|key| {
+                let expr = self.expr(&key.expr, scope)?;
+                Ok(sort_key(self.unknown_to_text(expr)?, &key.options))
+            })
+            .collect()
+    }
+
+    fn window(&mut self, name: &str, call: &ast::Function, over: &ast::WindowType, scope: &Scope<'_>) -> Result<Expr> {
+        let place = self.level().place;
+        if !place.allows_windows() {
+            return Err(SqlError::new(SqlState::WindowingError, format!("window functions are not allowed in {}", place.name())));
+        }
+        let bound = self.in_place(Place::WindowArgument, |binder| binder.window_call(name, call, over, scope))?;
+        let ty = bound.ty;
+        let id = self.new_column(NO_META);
+        self.level().windows.push((id, bound));
+        Ok(Expr::Column { id, ty })
+    }
+
+    fn window_call(&mut self, name: &str, call: &ast::Function, over: &ast::WindowType, scope: &Scope<'_>) -> Result<WindowCall> {
+        let spec = self.window_spec(over, 0)?;
+        let partition_by = spec
+            .partition_by
+            .iter()
+            .map(|node| {
+                let expr = self.expr(node, scope)?;
+                self.unknown_to_text(expr)
+            })
+            .collect::<Result<_>>()?;
+        let order_by = self.sort_keys(&spec.order_by, scope)?;
+        let frame = spec.window_frame.as_ref().map(|frame| self.frame(frame, scope)).transpose()?;
+        let (function, args, filter, ty) = match window_function(name) {
+            None => {
+                let aggregate = self.aggregate_call(name, call, scope)?;
+                let AggregateTarget::Builtin(function) = aggregate.function else {
+                    return Err(SqlError::new(SqlState::SyntaxError, "GROUPING is not a window function"));
+                };
+                if aggregate.distinct {
+                    return Err(SqlError::new(SqlState::FeatureNotSupported, "DISTINCT is not implemented for window functions"));
+                }
+                (WindowTarget::Aggregate(function), aggregate.args, aggregate.filter, aggregate.ty)
+            }
+            Some(target) => {
+                let mut args = self.arguments(call, scope)?.exprs;
+                let first = match args.first_mut() {
+                    Some(first) => {
+                        let taken = std::mem::replace(first, Expr::Const(Datum::Null, Type::Unknown));
+                        *first = self.unknown_to_text(taken)?;
+                        Some(first.ty())
+                    }
+                    None => None,
+                };
+                let ty = match target {
+                    WindowTarget::RowNumber | WindowTarget::Rank | WindowTarget::DenseRank => Type::Int8,
+                    WindowTarget::PercentRank | WindowTarget::CumeDist => Type::Float8,
+                    WindowTarget::Ntile => Type::Int4,
+                    _ => first.ok_or_else(|| undefined_function(None, name, &[]))?,
+                };
+                // The offsets of lag and lead, and nth_value's number, are integers; a default has the value's type.
+                let wanted: Vec<Type> = match target {
+                    WindowTarget::Ntile => vec![Type::Int4],
+                    WindowTarget::Lag | WindowTarget::Lead => vec![ty, Type::Int4, ty],
+                    WindowTarget::NthValue => vec![ty, Type::Int4],
+                    WindowTarget::FirstValue | WindowTarget::LastValue => vec![ty],
+                    _ => vec![],
+                };
+                let types: Vec<Type> = args.iter().map(Expr::ty).collect();
+                if args.len() > wanted.len() {
+                    return Err(undefined_function(None, name, &types));
+                }
+                let args = args
+                    .into_iter()
+                    .zip(wanted)
+                    .map(|(arg, ty)| self.coerce(arg, ty, types::NO_TYPMOD, functions::cast::Context::Implicit, |_| undefined_function(None, name, &types)))
+                    .collect::<Result<_>>()?;
+                (target, args, None, ty)
+            }
+        };
+        Ok(WindowCall { function, args, filter, partition_by, order_by, frame, ty })
+    }
+
+    /// The window's definition, with a named window it builds on filled in.
+    fn window_spec(&mut self, over: &ast::WindowType, depth: usize) -> Result<ast::WindowSpec> {
+        if depth > 16 {
+            return Err(SqlError::new(SqlState::WindowingError, "window definitions refer to each other"));
+        }
+        match over {
+            ast::WindowType::NamedWindow(name) => self.named_window(name, depth),
+            ast::WindowType::WindowSpec(spec) => {
+                let Some(base) = &spec.window_name else { return Ok(spec.clone()) };
+                let mut base = self.named_window(base, depth)?;
+                if !spec.order_by.is_empty() {
+                    base.order_by = spec.order_by.clone();
+                }
+                base.window_frame = spec.window_frame.clone().or(base.window_frame);
+                Ok(base)
+            }
+        }
+    }
+
+    fn named_window(&mut self, name: &ast::Ident, depth: usize) -> Result<ast::WindowSpec> {
+        let wanted = fold(name);
+        let found = self.level().named_windows.iter().find(|window| fold(&window.0) == wanted).map(|window| window.1.clone());
+        match found {
+            Some(ast::NamedWindowExpr::WindowSpec(spec)) => self.window_spec(&ast::WindowType::WindowSpec(spec), depth + 1),
+            Some(ast::NamedWindowExpr::NamedWindow(other)) => self.window_spec(&ast::WindowType::NamedWindow(other), depth + 1),
+            None => Err(SqlError::new(SqlState::UndefinedObject, format!("window \"{wanted}\" does not exist"))),
+        }
+    }
+
+    fn frame(&mut self, frame: &ast::WindowFrame, scope: &Scope<'_>) -> Result<Frame> {
+        let unit = match frame.units {
+            ast::WindowFrameUnits::Rows => FrameUnit::Rows,
+            ast::WindowFrameUnits::Range => FrameUnit::Range,
+            ast::WindowFrameUnits::Groups => FrameUnit::Groups,
+        };
+        let mut bound = |bound: &ast::WindowFrameBound| -> Result<FrameBound> {
+            Ok(match bound {
+                ast::WindowFrameBound::CurrentRow => FrameBound::CurrentRow,
+                ast::WindowFrameBound::Preceding(None) => FrameBound::UnboundedPreceding,
+                ast::WindowFrameBound::Following(None) => FrameBound::UnboundedFollowing,
+                ast::WindowFrameBound::Preceding(Some(offset)) => FrameBound::Preceding(Box::new(self.frame_offset(offset, unit, scope)?)),
+                ast::WindowFrameBound::Following(Some(offset)) => FrameBound::Following(Box::new(self.frame_offset(offset, unit, scope)?)),
+            })
+        };
+        let start = bound(&frame.start_bound)?;
+        let end = match &frame.end_bound {
+            Some(end) => bound(end)?,
+            None => FrameBound::CurrentRow,
+        };
+        if matches!(start, FrameBound::UnboundedFollowing) {
+            return Err(SqlError::new(SqlState::WindowingError, "frame start cannot be UNBOUNDED FOLLOWING"));
+        }
+        if matches!(end, FrameBound::UnboundedPreceding) {
+            return Err(SqlError::new(SqlState::WindowingError, "frame end cannot be UNBOUNDED PRECEDING"));
+        }
+        Ok(Frame { unit, start, end })
+    }
+
+    fn frame_offset(&mut self, offset: &ast::Expr, unit: FrameUnit, scope: &Scope<'_>) -> Result<Expr> {
+        let bound = self.expr(offset, scope)?;
+        match unit {
+            FrameUnit::Rows | FrameUnit::Groups => self.coerce(bound, Type::Int8, types::NO_TYPMOD, functions::cast::Context::Implicit, |from| {
+                SqlError::new(SqlState::DatatypeMismatch, format!("argument of ROWS must be type bigint, not type {from}"))
+            }),
+            FrameUnit::Range => Ok(bound),
+        }
+    }
+}
+
+/// PostgreSQL's default order of NULLs: last when ascending, first when descending.
+pub(super) fn sort_key(expr: Expr, options: &ast::OrderByOptions) -> SortKey {
+    let descending = options.asc == Some(false);
+    SortKey { expr, descending, nulls_first: options.nulls_first.unwrap_or(descending) }
+}
+
+fn window_function(name: &str) -> Option<WindowTarget> {
+    Some(match name {
+        "row_number" => WindowTarget::RowNumber,
+        "rank" => WindowTarget::Rank,
+        "dense_rank" => WindowTarget::DenseRank,
+        "percent_rank" => WindowTarget::PercentRank,
+        "cume_dist" => WindowTarget::CumeDist,
+        "ntile" => WindowTarget::Ntile,
+        "lag" => WindowTarget::Lag,
+        "lead" => WindowTarget::Lead,
+        "first_value" => WindowTarget::FirstValue,
+        "last_value" => WindowTarget::LastValue,
+        "nth_value" => WindowTarget::NthValue,
+        _ => return None,
+    })
+}
+
+fn signature(schema: Option<&str>, name: &str, types: &[Type]) -> String {
+    let args: Vec<String> = types.iter().map(Type::to_string).collect();
+    match schema {
+        Some(schema) => format!("{schema}.{name}({})", args.join(", ")),
+        None => format!("{name}({})", args.join(", ")),
+    }
+}
+
+pub(super) fn undefined_function(schema: Option<&str>, name: &str, types: &[Type]) -> SqlError {
+    SqlError::new(SqlState::UndefinedFunction, format!("function {} does not exist", signature(schema, name, types)))
+        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+}

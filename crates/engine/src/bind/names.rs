@@ -1,0 +1,54 @@
+//! Names in the catalog, found through the search path.
+
+use std::sync::Arc;
+
+use catalog::{Function, Snapshot, Table};
+use types::{Result, SqlError, SqlState};
+
+/// A catalog as one session sees it.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    pub snapshot: &'a Snapshot,
+    /// Schema names, `"$user"` already replaced, without the implicit pg_catalog.
+    pub search_path: &'a [String],
+}
+
+impl Names<'_> {
+    /// The schemas that an unqualified name is looked up in: pg_catalog first, unless the path names it.
+    pub fn schemas(&self) -> impl Iterator<Item = &str> {
+        let implicit = !self.search_path.iter().any(|schema| schema == "pg_catalog");
+        implicit.then_some("pg_catalog").into_iter().chain(self.search_path.iter().map(String::as_str))
+    }
+
+    pub fn find_table(&self, schema: Option<&str>, name: &str) -> Option<Arc<Table>> {
+        match schema {
+            Some(schema) => self.snapshot.table(schema, name).cloned(),
+            None => self.schemas().find_map(|schema| self.snapshot.table(schema, name).cloned()),
+        }
+    }
+
+    pub fn table(&self, schema: Option<&str>, name: &str) -> Result<Arc<Table>> {
+        self.find_table(schema, name).ok_or_else(|| {
+            let full = match schema {
+                Some(schema) => format!("{schema}.{name}"),
+                None => name.to_string(),
+            };
+            SqlError::new(SqlState::UndefinedTable, format!("relation \"{full}\" does not exist"))
+        })
+    }
+
+    /// Users' functions of this name, those of the first schema on the path first.
+    pub fn functions(&self, schema: Option<&str>, name: &str) -> Vec<Arc<Function>> {
+        match schema {
+            Some(schema) => self.snapshot.functions_named(schema, name).to_vec(),
+            None => self.schemas().flat_map(|schema| self.snapshot.functions_named(schema, name).to_vec()).collect(),
+        }
+    }
+
+    /// Where a new object without a schema goes.
+    pub fn creation_schema(&self) -> Result<&str> {
+        self.search_path.iter().map(String::as_str).find(|schema| self.snapshot.schema(schema).is_some()).ok_or_else(|| {
+            SqlError::new(SqlState::InvalidSchemaName, "no schema has been selected to create in")
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! What ends a running statement from outside: a cancel request, a timeout, a shutdown.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use types::{Result, SqlError, SqlState};
+
+/// Shared by a session, the statement it runs, and whoever may cancel it.
+#[derive(Debug, Default)]
+pub struct Cancel {
+    requested: AtomicBool,
+    terminated: AtomicBool,
+    deadline: Mutex<Option<Instant>>,
+}
+
+impl Cancel {
+    /// A statement begins: an earlier request is forgotten, the timeout counts from now.
+    pub fn start(&self, timeout_ms: u64) {
+        self.requested.store(false, Ordering::SeqCst);
+        *self.deadline.lock() = (timeout_ms > 0).then(|| Instant::now() + Duration::from_millis(timeout_ms));
+    }
+
+    /// The statement has ended: its deadline must not reach the next one.
+    pub fn finish(&self) {
+        *self.deadline.lock() = None;
+    }
+
+    pub fn request(&self) {
+        self.requested.store(true, Ordering::SeqCst);
+    }
+
+    /// The session is to end.
+    pub fn terminate(&self) {
+        self.terminated.store(true, Ordering::SeqCst);
+    }
+
+    pub fn check(&self) -> Result<()> {
+        if self.terminated.load(Ordering::Relaxed) {
+            return Err(SqlError::new(SqlState::AdminShutdown, "terminating connection due to administrator command").fatal());
+        }
+        if self.requested.load(Ordering::Relaxed) {
+            return Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request"));
+        }
+        // A clock read costs more than the flags: only where there is a deadline at all.
+        if let Some(deadline) = *self.deadline.lock()
+            && Instant::now() >= deadline
+        {
+            return Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to statement timeout"));
+        }
+        Ok(())
+    }
+}
+
+impl storage::WaitControl for Cancel {
+    fn poll(&self) -> Result<(), SqlError> {
+        self.check()
+    }
+}
+
+impl sandbox::Cancel for Cancel {
+    fn check(&self) -> Result<(), SqlError> {
+        Cancel::check(self)
+    }
+}

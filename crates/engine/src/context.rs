@@ -1,0 +1,412 @@
+//! What one statement works with: its transaction, its catalog, its parameters, its sandboxes.
+//!
+//! A statement's context is made when it starts and dropped when it ends; threads that the query
+//! library uses share it. It answers the plan's questions ([`query::Host`]) and those of the built-in
+//! functions ([`Environment`]); calls of users' functions go to `crate::call`.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Instant;
+
+use catalog::{Snapshot, Table, TableKind};
+use functions::Environment;
+use parking_lot::Mutex;
+use query::{BatchIter, Host, Row, RowIter, ScanBounds};
+use storage::{Isolation, LockMode, Transaction};
+use types::text::TextStyle;
+use types::{Datum, Notice, Result, SqlError, SqlState};
+
+use crate::call::Calls;
+use crate::cancel::Cancel;
+use crate::database::Database;
+use crate::settings::Settings;
+use crate::table::{self, Space};
+
+/// Who acts, and on whose behalf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The role whose privileges count.
+    pub role: u32,
+    pub name: Arc<str>,
+    /// The role that logged in.
+    pub session_user: Arc<str>,
+}
+
+/// What all statements of a session share.
+pub struct SessionShared {
+    pub pid: i32,
+    /// Unique over the life of the database; the audit log's `session_id`.
+    pub session_id: i64,
+    pub settings: Mutex<Settings>,
+    pub notices: Mutex<Vec<Notice>>,
+    pub cancel: Arc<Cancel>,
+    pub client: Option<std::net::SocketAddr>,
+}
+
+/// One statement at work.
+pub struct StatementContext {
+    pub db: Arc<Database>,
+    pub session: Arc<SessionShared>,
+    pub cancel: Arc<Cancel>,
+    pub txn: Arc<Transaction>,
+    pub isolation: Isolation,
+    pub read_only: bool,
+    /// Microseconds since 1970 UTC.
+    pub transaction_timestamp: i64,
+    pub statement_timestamp: i64,
+    pub started: Instant,
+    pub catalog: Arc<Snapshot>,
+    /// Whether the catalog holds changes of this transaction that nobody else sees yet.
+    pub private_catalog: bool,
+    pub search_path: Vec<String>,
+    pub text_style: TextStyle,
+    pub actor: Actor,
+    pub params: Vec<Datum>,
+    /// The sandboxes of this statement, one for each function that it calls.
+    pub calls: Calls,
+    /// Rows that ON CONFLICT DO UPDATE has already changed.
+    conflict_rows: Mutex<HashSet<Vec<u8>>>,
+}
+
+impl StatementContext {
+    #[allow(clippy::too_many_arguments)] // the statement's surroundings, each once
+    pub fn new(
+        db: Arc<Database>,
+        session: Arc<SessionShared>,
+        txn: Arc<Transaction>,
+        read_only: bool,
+        transaction_timestamp: i64,
+        statement_timestamp: i64,
+        catalog: Arc<Snapshot>,
+        actor: Actor,
+        params: Vec<Datum>,
+        calls: Calls,
+    ) -> StatementContext {
+        let (search_path, mut text_style) = {
+            let settings = session.settings.lock();
+            (effective_path(&settings.search_path, &actor, &catalog), settings.text_style.clone())
+        };
+        text_style.now = Some(transaction_timestamp);
+        StatementContext {
+            cancel: session.cancel.clone(),
+            isolation: txn.isolation(),
+            started: Instant::now(),
+            db,
+            session,
+            txn,
+            read_only,
+            transaction_timestamp,
+            statement_timestamp,
+            catalog,
+            private_catalog: false,
+            search_path,
+            text_style,
+            actor,
+            params,
+            calls,
+            conflict_rows: Mutex::new(HashSet::new()),
+        }
+    }
+
+    /// Another role, for what a SECURITY DEFINER function does.
+    pub fn acting_as(&self, role: u32) -> Result<Actor> {
+        let role = self.catalog.role_by_oid(role).ok_or_else(|| SqlError::new(SqlState::UndefinedObject, "the owner of the function does not exist"))?;
+        Ok(Actor { role: role.oid, name: Arc::from(role.name.as_str()), session_user: self.actor.session_user.clone() })
+    }
+
+    pub fn notice(&self, notice: Notice) {
+        self.session.notices.lock().push(notice);
+    }
+
+    /// False when ON CONFLICT has already updated this row in this statement.
+    pub fn claim_conflict_row(&self, key: &[u8]) -> bool {
+        self.conflict_rows.lock().insert(key.to_vec())
+    }
+
+    /// Holds a table as it is until the transaction ends: readers and writers share it, a change of its
+    /// definition has it alone.
+    pub fn lock_table(&self, oid: u32, mode: LockMode) -> Result<()> {
+        let mut key = vec![b'T'];
+        key.extend_from_slice(&oid.to_be_bytes());
+        Ok(self.txn.lock(&key, mode, &*self.cancel)?)
+    }
+
+    fn system_rows(&self, system: &'static catalog::SystemTable, bounds: &ScanBounds) -> Result<Vec<Row>> {
+        let mut path = vec!["pg_catalog".to_string()];
+        path.extend(self.search_path.iter().filter(|schema| *schema != "pg_catalog").cloned());
+        let live = crate::system::LiveServer { context: self };
+        let context = catalog::SystemContext {
+            snapshot: &self.catalog,
+            database: crate::database::DATABASE_NAME,
+            current_user: self.actor.role,
+            search_path: &path,
+            live: &live,
+        };
+        // An equality on a column that the catalog can look up.
+        let equals = bounds.iter().find_map(|(index, low, high)| match (low, high) {
+            (Bound::Included(low), Bound::Included(high)) if types::compare::compare(low, high) == std::cmp::Ordering::Equal => {
+                let (name, _) = system.columns.get(*index)?;
+                system.finder(name).map(|_| (*name, low))
+            }
+            _ => None,
+        });
+        Ok(system.scan(&context, equals))
+    }
+}
+
+/// The search path with `"$user"` replaced and schemas that do not exist left out.
+fn effective_path(path: &[String], actor: &Actor, catalog: &Snapshot) -> Vec<String> {
+    path.iter()
+        .map(|schema| if schema == "$user" { actor.name.to_string() } else { schema.clone() })
+        .filter(|schema| catalog.schema(schema).is_some())
+        .collect()
+}
+
+impl Environment for StatementContext {
+    fn transaction_timestamp(&self) -> i64 {
+        self.transaction_timestamp
+    }
+
+    fn statement_timestamp(&self) -> i64 {
+        self.statement_timestamp
+    }
+
+    fn text_style(&self) -> &TextStyle {
+        &self.text_style
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        match name.to_ascii_lowercase().as_str() {
+            "is_superuser" => Some(if self.is_superuser() { "on".into() } else { "off".into() }),
+            "transaction_isolation" => Some(isolation_name(self.isolation).into()),
+            "transaction_read_only" => Some(if self.read_only { "on".into() } else { "off".into() }),
+            other => self.session.settings.lock().get(other),
+        }
+    }
+
+    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String> {
+        if self.calls.depth() > 0 {
+            return Err(SqlError::new(SqlState::InsufficientPrivilege, "a function cannot change settings"));
+        }
+        let _ = local;
+        self.session.settings.lock().set(name, value)
+    }
+
+    fn current_user(&self) -> &str {
+        &self.actor.name
+    }
+
+    fn session_user(&self) -> &str {
+        &self.actor.session_user
+    }
+
+    fn current_database(&self) -> &str {
+        crate::database::DATABASE_NAME
+    }
+
+    fn current_schemas(&self, implicit: bool) -> Vec<String> {
+        let mut schemas = self.search_path.clone();
+        if implicit && !schemas.iter().any(|schema| schema == "pg_catalog") {
+            schemas.insert(0, "pg_catalog".into());
+        }
+        schemas
+    }
+
+    fn backend_pid(&self) -> i32 {
+        self.session.pid
+    }
+
+    fn is_superuser(&self) -> bool {
+        self.catalog.is_superuser(self.actor.role)
+    }
+
+    fn catalog_call(&self, name: &'static str, args: &[Datum]) -> Result<Datum> {
+        if let Some(answer) = crate::system::own_call(self, name, args) {
+            return answer;
+        }
+        let mut path = vec!["pg_catalog".to_string()];
+        path.extend(self.search_path.iter().filter(|schema| *schema != "pg_catalog").cloned());
+        let live = crate::system::LiveServer { context: self };
+        let context = catalog::SystemContext {
+            snapshot: &self.catalog,
+            database: crate::database::DATABASE_NAME,
+            current_user: self.actor.role,
+            search_path: &path,
+            live: &live,
+        };
+        catalog::call(&context, name, args)
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        self.cancel.check()
+    }
+}
+
+impl Host for StatementContext {
+    fn environment(&self) -> &dyn Environment {
+        self
+    }
+
+    fn params(&self) -> &[Datum] {
+        &self.params
+    }
+
+    fn scan(&self, table: &Table, columns: &[usize], bounds: &ScanBounds) -> Result<BatchIter> {
+        match &table.kind {
+            TableKind::Table => self.scan_rows(table, columns, bounds),
+            TableKind::System(system) if system.schema == "heliosdb" && system.name == "audit_log" => {
+                crate::audit_log::scan(&self.db.audit, columns, bounds, self.cancel.clone())
+            }
+            TableKind::System(system) => {
+                let rows = self.system_rows(system, bounds)?;
+                let columns = columns.to_vec();
+                let rows: Vec<Row> = rows.into_iter().map(|row| columns.iter().map(|index| row[*index].clone()).collect()).collect();
+                Ok(batches(rows))
+            }
+            TableKind::Sequence(_) | TableKind::View { .. } => {
+                Err(SqlError::new(SqlState::WrongObjectType, format!("cannot open relation \"{}\"", table.name)))
+            }
+        }
+    }
+
+    fn get(&self, table: &Table, key: &[Datum], columns: &[usize]) -> Result<Option<Row>> {
+        if key.iter().any(Datum::is_null) {
+            return Ok(None);
+        }
+        let key = table::row_key(table, key)?;
+        let Some(bytes) = self.txn.get(&key)? else { return Ok(None) };
+        decode_row(table, &key, &bytes, columns).map(Some)
+    }
+
+    fn call(&self, function: &Arc<catalog::Function>, rows: &[Row]) -> Result<Vec<Datum>> {
+        self.calls.call(self, function, rows)
+    }
+
+    fn call_set(&self, function: &Arc<catalog::Function>, args: Vec<Datum>) -> Result<RowIter> {
+        let _ = args;
+        Err(SqlError::unsupported(format!("the set-returning function {}", function.signature())))
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        self.cancel.check()
+    }
+}
+
+impl StatementContext {
+    fn scan_rows(&self, table: &Table, columns: &[usize], bounds: &ScanBounds) -> Result<BatchIter> {
+        let range = key_range(table, bounds)?;
+        let mut scan = self.txn.scan(range)?;
+        let decoder = RowDecoder::new(table, columns);
+        let cancel = self.cancel.clone();
+        Ok(Box::new(std::iter::from_fn(move || {
+            if let Err(error) = cancel.check() {
+                return Some(Err(error));
+            }
+            let mut batch = Vec::with_capacity(query::BATCH_ROWS);
+            for item in scan.by_ref() {
+                match item.map_err(SqlError::from).and_then(|(key, bytes)| decoder.decode(&key, &bytes)) {
+                    Ok(row) => batch.push(row),
+                    Err(error) => return Some(Err(error)),
+                }
+                if batch.len() >= query::BATCH_ROWS {
+                    break;
+                }
+            }
+            (!batch.is_empty()).then_some(Ok(batch))
+        })))
+    }
+}
+
+/// Decodes rows of one table into the columns that a scan asks for.
+struct RowDecoder {
+    types: Vec<types::Type>,
+    /// The stored columns to decode.
+    stored: Vec<usize>,
+    /// Where the row's key goes in the result, where it is asked for.
+    key_at: Option<usize>,
+}
+
+impl RowDecoder {
+    fn new(table: &Table, columns: &[usize]) -> RowDecoder {
+        let key_index = crate::bind::dml::row_key_index(table);
+        RowDecoder {
+            types: table.columns.iter().map(|column| column.ty).collect(),
+            stored: columns.iter().copied().filter(|index| *index != key_index).collect(),
+            key_at: columns.iter().position(|index| *index == key_index),
+        }
+    }
+
+    fn decode(&self, key: &[u8], bytes: &[u8]) -> Result<Row> {
+        let mut row = crate::row::decode(bytes, &self.types, &self.stored)?;
+        if let Some(at) = self.key_at {
+            row.insert(at, Datum::Bytea(key.to_vec()));
+        }
+        Ok(row)
+    }
+}
+
+fn decode_row(table: &Table, key: &[u8], bytes: &[u8], columns: &[usize]) -> Result<Row> {
+    RowDecoder::new(table, columns).decode(key, bytes)
+}
+
+/// The part of a table's rows that the bounds on its first key column leave.
+fn key_range(table: &Table, bounds: &ScanBounds) -> Result<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+    let all = table::prefix(Space::Row, table.oid);
+    let (mut low, mut high) = table::range_of(&all);
+    let Some(first) = table.primary_key.as_ref().and_then(|key| key.columns.first()) else { return Ok((low, high)) };
+    let ty = table.columns[*first].ty;
+    let edge = |value: &Datum| -> Result<Vec<u8>> {
+        let mut key = all.clone();
+        table::encode(value, ty, &mut key)?;
+        Ok(key)
+    };
+    for (index, from, to) in bounds.iter().filter(|(index, _, _)| index == first) {
+        let _ = index;
+        // The key has more columns after this one: both edges take in everything under the value.
+        if let Bound::Included(value) | Bound::Excluded(value) = from {
+            let key = edge(value)?;
+            if matches!(&low, Bound::Included(known) if *known < key) {
+                low = Bound::Included(key);
+            }
+        }
+        if let Bound::Included(value) | Bound::Excluded(value) = to {
+            let (_, end) = table::range_of(&edge(value)?);
+            let tighter = match (&high, &end) {
+                (Bound::Excluded(known), Bound::Excluded(end)) => end < known,
+                (Bound::Unbounded, _) => true,
+                _ => false,
+            };
+            if tighter {
+                high = end;
+            }
+        }
+    }
+    // Contradicting bounds leave nothing; a store may object to a range that runs backwards.
+    if let (Bound::Included(from), Bound::Excluded(to)) = (&low, &high)
+        && from >= to
+    {
+        let nothing = from.clone();
+        return Ok((Bound::Included(nothing.clone()), Bound::Excluded(nothing)));
+    }
+    Ok((low, high))
+}
+
+pub fn batches(rows: Vec<Row>) -> BatchIter {
+    let mut rows = rows.into_iter();
+    Box::new(std::iter::from_fn(move || {
+        let batch: Vec<Row> = rows.by_ref().take(query::BATCH_ROWS).collect();
+        (!batch.is_empty()).then_some(Ok(batch))
+    }))
+}
+
+pub fn isolation_name(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::ReadCommitted => "read committed",
+        Isolation::RepeatableRead => "repeatable read",
+        Isolation::Serializable => "serializable",
+    }
+}
+
+/// The functions that a statement holds ready: see `crate::call`.
+pub type FunctionMap<T> = HashMap<(u32, u64), T>;

@@ -1,0 +1,240 @@
+//! The database: one data folder, its catalog, its audit log, its sessions.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
+
+use catalog::{Change, Snapshot, Table};
+use parking_lot::{Mutex, RwLock};
+use storage::{Db, Isolation, StoreKind};
+use types::{Result, SqlError, SqlState};
+
+use crate::audit_log::AuditLog;
+use crate::cancel::Cancel;
+use crate::functions_cache::Functions;
+use crate::session::{ConnectOptions, Session};
+use crate::table::{self, Space};
+
+/// The one database of a data folder.
+pub const DATABASE_NAME: &str = "postgres";
+
+/// Told in words what takes long.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+pub struct Options {
+    pub data_dir: PathBuf,
+    pub store: StoreKind,
+    pub progress: Progress,
+}
+
+pub struct Database {
+    pub(crate) store: Db,
+    catalog: RwLock<Arc<Snapshot>>,
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) functions: Functions,
+    sessions: Mutex<HashMap<i32, SessionHandle>>,
+    next_pid: AtomicI32,
+    next_session: AtomicI64,
+    pub(crate) next_call: AtomicI64,
+    /// The next number of a row, per table without a primary key.
+    row_numbers: Mutex<HashMap<u32, Arc<AtomicU64>>>,
+}
+
+/// How the rest of the server reaches a session.
+struct SessionHandle {
+    secret: i32,
+    cancel: Arc<Cancel>,
+}
+
+/// What the server needs to know of a role to let somebody in.
+#[derive(Clone, Debug)]
+pub struct RoleLogin {
+    /// A SCRAM-SHA-256 verifier in PostgreSQL's format.
+    pub password: Option<String>,
+    pub login: bool,
+}
+
+impl Database {
+    /// Opens a data folder, and makes it a database where it is empty.
+    pub fn open(options: Options) -> Result<Arc<Database>> {
+        let store = Db::open(&options.data_dir, options.store)?;
+        let catalog = load_catalog(&store)?;
+        let audit = AuditLog::open(&store)?;
+        let functions = Functions::new(options.data_dir.join("cache"), options.progress);
+        let first = numbers_of_this_start(&store)?;
+        Ok(Arc::new(Database {
+            store,
+            catalog: RwLock::new(Arc::new(catalog)),
+            audit,
+            functions,
+            sessions: Mutex::new(HashMap::new()),
+            next_pid: AtomicI32::new(1),
+            next_session: AtomicI64::new(first),
+            next_call: AtomicI64::new(first),
+            row_numbers: Mutex::new(HashMap::new()),
+        }))
+    }
+
+    /// Makes the interpreters ready now rather than at the first call.
+    pub fn warm_up(&self) -> Result<()> {
+        self.functions.runtime().map(|_| ())
+    }
+
+    pub fn catalog(&self) -> Arc<Snapshot> {
+        self.catalog.read().clone()
+    }
+
+    /// Makes committed changes everybody's catalog. Called by the transaction that holds the catalog's lock.
+    pub(crate) fn publish(&self, changes: &[Change]) {
+        let mut catalog = self.catalog.write();
+        let next = catalog.apply(changes);
+        *catalog = Arc::new(next);
+    }
+
+    /// A session for a user whom the server has let in.
+    pub fn connect(self: &Arc<Self>, options: ConnectOptions) -> Result<Session> {
+        let pid = self.next_pid.fetch_add(1, Ordering::Relaxed);
+        let mut secret = [0u8; 4];
+        getrandom::fill(&mut secret).map_err(|error| SqlError::internal(format!("no randomness: {error}")))?;
+        let secret = i32::from_le_bytes(secret);
+        let session_id = self.next_session.fetch_add(1, Ordering::Relaxed);
+        let session = Session::new(self.clone(), options, pid, secret, session_id)?;
+        self.sessions.lock().insert(pid, SessionHandle { secret, cancel: session.cancel().clone() });
+        Ok(session)
+    }
+
+    pub(crate) fn forget_session(&self, pid: i32) {
+        self.sessions.lock().remove(&pid);
+    }
+
+    /// A cancel request: nothing happens unless the secret is right.
+    pub fn cancel(&self, pid: i32, secret: i32) {
+        if let Some(session) = self.sessions.lock().get(&pid)
+            && session.secret == secret
+        {
+            session.cancel.request();
+        }
+    }
+
+    /// `pg_cancel_backend` and `pg_terminate_backend`; false where there is no such session.
+    pub(crate) fn signal(&self, pid: i32, terminate: bool) -> bool {
+        match self.sessions.lock().get(&pid) {
+            Some(session) if terminate => session.cancel.terminate(),
+            Some(session) => session.cancel.request(),
+            None => return false,
+        }
+        true
+    }
+
+    /// Ends every statement that still runs: the last step of a shutdown.
+    pub fn cancel_all(&self) {
+        for session in self.sessions.lock().values() {
+            session.cancel.terminate();
+        }
+    }
+
+    pub fn session_count(&self) -> usize {
+        self.sessions.lock().len()
+    }
+
+    pub fn role_login(&self, user: &str) -> Option<RoleLogin> {
+        let catalog = self.catalog();
+        let role = catalog.role(user)?;
+        Some(RoleLogin { password: role.password.clone(), login: role.login })
+    }
+
+    /// Whether anybody has a password: until then the server is open to this machine and closed to others.
+    pub fn has_any_password(&self) -> bool {
+        self.catalog().roles().any(|role| role.password.is_some())
+    }
+
+    /// Records a login, or a refused one, in the audit log.
+    pub fn record_login(&self, user: &str, client: Option<std::net::SocketAddr>, refused: Option<&SqlError>) -> Result<()> {
+        self.audit.record_login(user, client, refused)
+    }
+
+    /// Writes out what is in memory, before the process ends.
+    pub fn close(&self) -> Result<()> {
+        self.store.flush()?;
+        Ok(())
+    }
+
+    /// A number for a new row of a table without a primary key. After a restart the numbers go on
+    /// after the highest one that is stored.
+    pub(crate) fn next_row_number(&self, table: &Table) -> Result<u64> {
+        let counter = {
+            let mut counters = self.row_numbers.lock();
+            match counters.get(&table.oid) {
+                Some(counter) => counter.clone(),
+                None => {
+                    let counter = Arc::new(AtomicU64::new(self.last_row_number(table)? + 1));
+                    counters.insert(table.oid, counter.clone());
+                    counter
+                }
+            }
+        };
+        Ok(counter.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn last_row_number(&self, table: &Table) -> Result<u64> {
+        let prefix = table::prefix(Space::Row, table.oid);
+        let txn = self.store.begin(Isolation::ReadCommitted);
+        let mut scan = txn.scan_in(table::range_of(&prefix), storage::Direction::Backward)?;
+        let Some(last) = scan.next() else { return Ok(0) };
+        let (key, _) = last?;
+        let number = key.get(prefix.len()..).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        number.map(u64::from_be_bytes).ok_or_else(|| SqlError::new(SqlState::DataCorrupted, "a row's key is damaged"))
+    }
+}
+
+/// How many sessions or calls one start of the server may number.
+const NUMBERS_PER_START: i64 = 1_000_000_000;
+
+/// The first number of a session or a call of this start: each start has a range of its own, so that numbers in
+/// the audit log are unique over the life of the data folder.
+fn numbers_of_this_start(store: &Db) -> Result<i64> {
+    let key = [Space::Starts as u8];
+    let txn = store.begin(Isolation::ReadCommitted);
+    let stored = match txn.get(&key)? {
+        None => 0,
+        Some(bytes) => {
+            let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| SqlError::new(SqlState::DataCorrupted, "the count of starts is damaged"))?;
+            i64::from_be_bytes(bytes)
+        }
+    };
+    txn.put(key.to_vec(), (stored + 1).to_be_bytes().to_vec())?;
+    txn.commit()?;
+    stored.checked_mul(NUMBERS_PER_START).map(|first| first + 1).ok_or_else(|| SqlError::internal("starts are used up"))
+}
+
+/// Reads the stored catalog; a new folder gets the first one.
+fn load_catalog(store: &Db) -> Result<Snapshot> {
+    let txn = store.begin(Isolation::ReadCommitted);
+    let mut records = vec![];
+    for item in txn.scan(table::range_of(&[Space::Catalog as u8]))? {
+        let (key, value) = item?;
+        records.push((key[1..].to_vec(), value.to_vec()));
+    }
+    if records.is_empty() {
+        let changes = Snapshot::bootstrap_changes();
+        for change in &changes {
+            put_change(&txn, change)?;
+        }
+        txn.commit()?;
+        return Ok(Snapshot::bootstrap());
+    }
+    Snapshot::load(records).map_err(|error| SqlError::new(SqlState::DataCorrupted, format!("the stored catalog cannot be read: {error}")))
+}
+
+/// Writes a change's record in a transaction.
+pub(crate) fn put_change(txn: &storage::Transaction, change: &Change) -> Result<()> {
+    let (key, value) = change.record();
+    let mut full = vec![Space::Catalog as u8];
+    full.extend_from_slice(&key);
+    match value {
+        Some(value) => txn.put(full, value)?,
+        None => txn.delete(full)?,
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Users' functions made ready to run: the sandbox's runtime and what it has prepared.
+//!
+//! A function is prepared once for each version of its descriptor; ALTER and DROP leave the old version
+//! behind, which goes when the cache is full or the function is forgotten.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use catalog::{Function, Language};
+use parking_lot::Mutex;
+use sandbox::{FunctionSource, Prepared, Runtime, RuntimeOptions};
+use types::{Result, SqlError, Type};
+
+use crate::database::Progress;
+
+/// How many prepared functions are kept; the sandbox keeps fewer snapshots itself.
+const KEPT: usize = 4096;
+
+pub struct Functions {
+    cache_dir: PathBuf,
+    progress: Progress,
+    runtime: OnceLock<Result<Arc<Runtime>>>,
+    prepared: Mutex<HashMap<(u32, u64), Arc<Prepared>>>,
+}
+
+impl Functions {
+    pub fn new(cache_dir: PathBuf, progress: Progress) -> Functions {
+        Functions { cache_dir, progress, runtime: OnceLock::new(), prepared: Mutex::new(HashMap::new()) }
+    }
+
+    /// The runtime, started at its first use.
+    pub fn runtime(&self) -> Result<Arc<Runtime>> {
+        self.runtime
+            .get_or_init(|| {
+                let options = RuntimeOptions { cache_dir: self.cache_dir.clone(), progress: self.progress.clone() };
+                Runtime::start(options).map_err(SqlError::from)
+            })
+            .clone()
+    }
+
+    /// Compiles and loads a body that is about to be created: its errors show now.
+    pub fn prepare_new(&self, function: &Function) -> Result<Arc<Prepared>> {
+        let prepared = self.runtime()?.prepare(&source(function)?)?;
+        self.insert(function, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// What runs this version of the function.
+    pub fn prepared(&self, function: &Function) -> Result<Arc<Prepared>> {
+        if let Some(prepared) = self.prepared.lock().get(&(function.oid, function.version)) {
+            return Ok(prepared.clone());
+        }
+        self.prepare_new(function)
+    }
+
+    /// Drops every version of a function: it was altered or dropped.
+    pub fn forget(&self, oid: u32) {
+        self.prepared.lock().retain(|(known, _), _| *known != oid);
+    }
+
+    /// Drops the versions before this one.
+    pub fn forget_old(&self, oid: u32, version: u64) {
+        self.prepared.lock().retain(|(known, of), _| *known != oid || *of >= version);
+    }
+
+    fn insert(&self, function: &Function, prepared: Arc<Prepared>) {
+        let mut all = self.prepared.lock();
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.insert((function.oid, function.version), prepared);
+    }
+}
+
+fn source(function: &Function) -> Result<FunctionSource> {
+    let language = match function.language {
+        Language::JavaScript => sandbox::Language::JavaScript,
+        Language::Python => sandbox::Language::Python,
+        Language::Wasm => sandbox::Language::Wasm,
+        Language::Sql => return Err(SqlError::unsupported("LANGUAGE sql")),
+    };
+    let columns = match &function.returns {
+        catalog::Returns::Table(columns) => columns.clone(),
+        _ => vec![],
+    };
+    Ok(FunctionSource {
+        language,
+        name: function.name.clone(),
+        body: function.body.clone(),
+        args: function.args.iter().map(|arg| arg.ty).collect(),
+        returns: match &function.returns {
+            catalog::Returns::Void => Type::Void,
+            other => other.ty(),
+        },
+        set: function.returns.is_set(),
+        columns,
+    })
+}

@@ -1,0 +1,359 @@
+//! `CREATE`, `ALTER` and `DROP FUNCTION` (and `PROCEDURE`): the statements that are ours.
+
+use sqlparser::ast::{DataType, Ident};
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+
+use super::{at_end, byte_offset, expect_word, fold, own_error, string, word, words};
+
+type Parsed<T> = std::result::Result<T, ParserError>;
+
+/// A function's name, perhaps qualified, perhaps with argument types.
+#[derive(Clone, Debug)]
+pub struct FunctionName {
+    pub schema: Option<String>,
+    pub name: String,
+    pub args: Option<Vec<DataType>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Argument {
+    pub name: Option<String>,
+    pub data_type: DataType,
+    /// The DEFAULT expression's text.
+    pub default: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Returns {
+    Scalar(DataType),
+    SetOf(DataType),
+    Table(Vec<(String, DataType)>),
+    Trigger,
+    Void,
+}
+
+#[derive(Clone, Debug)]
+pub struct CreateFunction {
+    pub or_replace: bool,
+    pub procedure: bool,
+    pub schema: Option<String>,
+    pub name: String,
+    pub args: Vec<Argument>,
+    pub returns: Option<Returns>,
+    pub language: Option<String>,
+    pub body: Option<String>,
+    /// `i`, `s` or `v`, as `pg_proc.provolatile` has it.
+    pub volatility: char,
+    pub strict: bool,
+    pub security_definer: bool,
+    pub purpose: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DropFunction {
+    pub if_exists: bool,
+    pub procedure: bool,
+    pub names: Vec<FunctionName>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AlterFunction {
+    pub procedure: bool,
+    pub name: FunctionName,
+    pub actions: Vec<AlterAction>,
+}
+
+#[derive(Clone, Debug)]
+pub enum AlterAction {
+    /// The text of the capability list.
+    Grant(String),
+    Revoke(String),
+    SetPolicy(String),
+    SetEnabled(bool),
+    /// One limit: key and the text of its value.
+    SetLimit(String, String),
+    OwnerTo(String),
+    RenameTo(String),
+}
+
+pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
+    expect_word(parser, "CREATE")?;
+    let or_replace = words(parser, &["OR", "REPLACE"]);
+    let procedure = word(parser, "PROCEDURE");
+    if !procedure {
+        expect_word(parser, "FUNCTION")?;
+    }
+    let (schema, name) = qualified(parser)?;
+    let args = arguments(parser, source)?;
+    let mut created = CreateFunction {
+        or_replace,
+        procedure,
+        schema,
+        name,
+        args,
+        returns: None,
+        language: None,
+        body: None,
+        volatility: 'v',
+        strict: false,
+        security_definer: false,
+        purpose: None,
+    };
+    loop {
+        let next = parser.peek_token();
+        if next.token == Token::EOF {
+            return Ok(created);
+        }
+        if word(parser, "RETURNS") {
+            if words(parser, &["NULL", "ON", "NULL", "INPUT"]) {
+                created.strict = true;
+            } else if procedure || created.returns.is_some() {
+                return parser.expected("a function option", next);
+            } else {
+                created.returns = Some(returns(parser)?);
+            }
+        } else if word(parser, "LANGUAGE") {
+            let next = parser.peek_token();
+            if created.language.is_some() {
+                return own_error("conflicting or redundant options");
+            }
+            created.language = Some(match next.token {
+                Token::SingleQuotedString(_) => string(parser)?.to_ascii_lowercase(),
+                _ => fold(&parser.parse_identifier()?),
+            });
+        } else if word(parser, "AS") {
+            if created.body.is_some() {
+                return own_error("conflicting or redundant options");
+            }
+            // FILE 'path' is kept as the body's text; whoever creates the function reads it.
+            created.body = Some(if word(parser, "FILE") { format!("FILE {}", string(parser)?) } else { string(parser)? });
+        } else if word(parser, "IMMUTABLE") {
+            created.volatility = 'i';
+        } else if word(parser, "STABLE") {
+            created.volatility = 's';
+        } else if word(parser, "VOLATILE") {
+            created.volatility = 'v';
+        } else if word(parser, "STRICT") {
+            created.strict = true;
+        } else if words(parser, &["CALLED", "ON", "NULL", "INPUT"]) {
+            created.strict = false;
+        } else if words(parser, &["EXTERNAL", "SECURITY"]) || word(parser, "SECURITY") {
+            created.security_definer = word(parser, "DEFINER");
+            if !created.security_definer {
+                expect_word(parser, "INVOKER")?;
+            }
+        } else if word(parser, "PURPOSE") {
+            created.purpose = Some(string(parser)?);
+        } else if word(parser, "PARALLEL") {
+            parser.parse_identifier()?;
+        } else if word(parser, "COST") || word(parser, "ROWS") {
+            parser.next_token();
+        } else if word(parser, "LEAKPROOF") {
+        } else {
+            return parser.expected("a function option", next);
+        }
+    }
+}
+
+pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
+    expect_word(parser, "ALTER")?;
+    let procedure = word(parser, "PROCEDURE");
+    if !procedure {
+        expect_word(parser, "FUNCTION")?;
+    }
+    let name = function_name(parser)?;
+    let mut actions = vec![];
+    loop {
+        let next = parser.peek_token();
+        if next.token == Token::EOF && !actions.is_empty() {
+            return Ok(AlterFunction { procedure, name, actions });
+        }
+        if words(parser, &["GRANT", "CAPABILITY"]) {
+            actions.push(AlterAction::Grant(rest(parser, source)));
+        } else if words(parser, &["REVOKE", "CAPABILITY"]) {
+            actions.push(AlterAction::Revoke(rest(parser, source)));
+        } else if words(parser, &["SET", "SECURITY", "POLICY"]) {
+            let next = parser.peek_token();
+            // DEFAULT and the like are keywords to the parser and names here.
+            let policy = match &next.token {
+                Token::Word(word) if word.quote_style.is_none() => {
+                    parser.next_token();
+                    types::ident::fold(&word.value)
+                }
+                _ => fold(&parser.parse_identifier()?),
+            };
+            actions.push(AlterAction::SetPolicy(policy));
+        } else if word(parser, "SET") {
+            let key = fold(&parser.parse_identifier()?);
+            if !parser.consume_token(&Token::Eq) && !word(parser, "TO") {
+                let next = parser.peek_token();
+                return parser.expected("=", next);
+            }
+            let start = parser.peek_token();
+            let value = match start.token.clone() {
+                Token::Word(word) => word.value,
+                Token::Number(number, _) => number,
+                Token::SingleQuotedString(text) => text,
+                Token::Minus => {
+                    parser.next_token();
+                    match parser.peek_token().token {
+                        Token::Number(number, _) => format!("-{number}"),
+                        _ => return parser.expected("a value", start),
+                    }
+                }
+                _ => return parser.expected("a value", start),
+            };
+            parser.next_token();
+            if key == "enabled" {
+                match value.to_ascii_lowercase().as_str() {
+                    "true" | "on" => actions.push(AlterAction::SetEnabled(true)),
+                    "false" | "off" => actions.push(AlterAction::SetEnabled(false)),
+                    _ => return parser.expected("true or false", start),
+                }
+            } else {
+                actions.push(AlterAction::SetLimit(key, value));
+            }
+        } else if words(parser, &["OWNER", "TO"]) {
+            actions.push(AlterAction::OwnerTo(fold(&parser.parse_identifier()?)));
+        } else if words(parser, &["RENAME", "TO"]) {
+            actions.push(AlterAction::RenameTo(fold(&parser.parse_identifier()?)));
+        } else {
+            return parser.expected("GRANT CAPABILITY, REVOKE CAPABILITY or SET", next);
+        }
+    }
+}
+
+pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropFunction> {
+    expect_word(parser, "DROP")?;
+    let procedure = word(parser, "PROCEDURE");
+    if !procedure {
+        expect_word(parser, "FUNCTION")?;
+    }
+    let if_exists = words(parser, &["IF", "EXISTS"]);
+    let mut names = vec![function_name(parser)?];
+    while parser.consume_token(&Token::Comma) {
+        names.push(function_name(parser)?);
+    }
+    let _ = word(parser, "RESTRICT") || word(parser, "CASCADE");
+    at_end(parser)?;
+    Ok(DropFunction { if_exists, procedure, names })
+}
+
+/// The statement's text from here to its end.
+fn rest(parser: &mut Parser<'_>, source: &str) -> String {
+    let start = parser.peek_token().span.start;
+    let mut end = start;
+    while parser.peek_token().token != Token::EOF {
+        end = parser.next_token().span.end;
+    }
+    source[byte_offset(source, start)..byte_offset(source, end)].to_string()
+}
+
+fn qualified(parser: &mut Parser<'_>) -> Parsed<(Option<String>, String)> {
+    let first = fold(&parser.parse_identifier()?);
+    if parser.consume_token(&Token::Period) {
+        return Ok((Some(first), fold(&parser.parse_identifier()?)));
+    }
+    Ok((None, first))
+}
+
+/// `name` or `schema.name(type, ...)`.
+fn function_name(parser: &mut Parser<'_>) -> Parsed<FunctionName> {
+    let (schema, name) = qualified(parser)?;
+    let mut args = None;
+    if parser.consume_token(&Token::LParen) {
+        let mut types = vec![];
+        if !parser.consume_token(&Token::RParen) {
+            loop {
+                types.push(named_type(parser)?.1);
+                if !parser.consume_token(&Token::Comma) {
+                    parser.expect_token(&Token::RParen)?;
+                    break;
+                }
+            }
+        }
+        args = Some(types);
+    }
+    Ok(FunctionName { schema, name, args })
+}
+
+/// `[name] type`: an argument's name may be left out, and only what follows tells which it is.
+fn named_type(parser: &mut Parser<'_>) -> Parsed<(Option<Ident>, DataType)> {
+    let _ = word(parser, "IN");
+    let start = parser.index();
+    // `name type` first: an identifier after which a type still parses.
+    if let Ok(name) = parser.parse_identifier()
+        && !matches!(parser.peek_token().token, Token::Comma | Token::RParen | Token::LParen | Token::LBracket | Token::Period | Token::Eq)
+        && !is_default(parser)
+    {
+        let multi_word = ["double", "character", "timestamp", "time", "national"].iter().any(|t| name.quote_style.is_none() && name.value.eq_ignore_ascii_case(t))
+            && ["precision", "varying", "with", "without"].iter().any(|t| peeks(parser, t));
+        if !multi_word {
+            return Ok((Some(name), parser.parse_data_type()?));
+        }
+    }
+    while parser.index() > start {
+        parser.prev_token();
+    }
+    Ok((None, parser.parse_data_type()?))
+}
+
+fn peeks(parser: &Parser<'_>, expected: &str) -> bool {
+    matches!(&parser.peek_token().token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
+}
+
+fn is_default(parser: &Parser<'_>) -> bool {
+    peeks(parser, "DEFAULT")
+}
+
+fn arguments(parser: &mut Parser<'_>, source: &str) -> Parsed<Vec<Argument>> {
+    parser.expect_token(&Token::LParen)?;
+    let mut args = vec![];
+    if parser.consume_token(&Token::RParen) {
+        return Ok(args);
+    }
+    loop {
+        if peeks(parser, "OUT") || peeks(parser, "INOUT") || peeks(parser, "VARIADIC") {
+            return own_error("OUT, INOUT and VARIADIC arguments are not supported; use RETURNS TABLE(...)");
+        }
+        let (name, data_type) = named_type(parser)?;
+        let mut default = None;
+        if word(parser, "DEFAULT") || parser.consume_token(&Token::Eq) {
+            let start = parser.peek_token().span.start;
+            parser.parse_expr()?;
+            let end = parser.get_current_token().span.end;
+            default = Some(source[byte_offset(source, start)..byte_offset(source, end)].to_string());
+        }
+        args.push(Argument { name: name.as_ref().map(fold), data_type, default });
+        if !parser.consume_token(&Token::Comma) {
+            parser.expect_token(&Token::RParen)?;
+            return Ok(args);
+        }
+    }
+}
+
+fn returns(parser: &mut Parser<'_>) -> Parsed<Returns> {
+    if word(parser, "SETOF") {
+        return Ok(Returns::SetOf(parser.parse_data_type()?));
+    }
+    if word(parser, "TABLE") {
+        parser.expect_token(&Token::LParen)?;
+        let mut columns = vec![];
+        loop {
+            let name = fold(&parser.parse_identifier()?);
+            columns.push((name, parser.parse_data_type()?));
+            if !parser.consume_token(&Token::Comma) {
+                parser.expect_token(&Token::RParen)?;
+                return Ok(Returns::Table(columns));
+            }
+        }
+    }
+    if word(parser, "TRIGGER") {
+        return Ok(Returns::Trigger);
+    }
+    if word(parser, "VOID") {
+        return Ok(Returns::Void);
+    }
+    Ok(Returns::Scalar(parser.parse_data_type()?))
+}

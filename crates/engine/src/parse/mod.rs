@@ -1,0 +1,414 @@
+//! Text to statements.
+//!
+//! The life of a statement's text: it is cut into tokens once; the tokens are divided at the
+//! semicolons; each piece is parsed by `sqlparser`, or by our own grammar where the statement is
+//! ours (functions, capabilities, policies) or where PostgreSQL's forms are simpler to read
+//! directly (transactions, settings, roles). Errors come back as PostgreSQL words them, with the
+//! position of the offending token. Nesting is bounded here, before anything recurses over it.
+
+mod function;
+mod utility;
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use types::{Result, SqlError, SqlState};
+
+pub use function::{AlterAction, AlterFunction, CreateFunction, DropFunction, FunctionName, Returns};
+pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
+
+/// How deep parentheses, sub-selects and operators may nest in one statement. PostgreSQL's bound
+/// is its stack (2 MB, about 5,000 levels); a session's stack of 64 MiB holds this with room for
+/// the parser, the binder and the query library, each of which recurses over the same tree.
+const MAX_NESTING: usize = 300;
+
+/// How many operands one chain of operators may have (`1 + 1 + ...`): the parser makes a
+/// left-deep tree of it, which is recursed over later.
+const MAX_TOKENS: usize = 200_000;
+const MAX_CHAIN: usize = 2_000;
+
+/// One statement and where it stands in the text that the client sent.
+#[derive(Clone, Debug)]
+pub struct ParsedStatement {
+    pub kind: Statement,
+    /// The whole text that the client sent: positions count from its start.
+    pub source: Arc<str>,
+    /// This statement's own text, without the semicolon.
+    pub text: Arc<str>,
+    /// How many statements the text held.
+    pub siblings: usize,
+}
+
+#[derive(Clone, Debug)]
+pub enum Statement {
+    Sql(Arc<ast::Statement>),
+    CreateFunction(Arc<CreateFunction>),
+    AlterFunction(Arc<AlterFunction>),
+    DropFunction(Arc<DropFunction>),
+    /// The bare `GRANT CAPABILITY c` / `REVOKE CAPABILITY c`: text of the capability list.
+    GrantCapability { list: String, revoke: bool },
+    Utility(Arc<Utility>),
+}
+
+/// Where placeholders may be written as `?`: in SQL that comes from a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placeholders {
+    Dollar,
+    QuestionMarkToo,
+}
+
+/// Cuts a text into its statements and parses each of them.
+pub fn parse(sql: &str, placeholders: Placeholders) -> Result<Vec<ParsedStatement>> {
+    let source: Arc<str> = Arc::from(sql);
+    let tokens = tokenize(&source, placeholders)?;
+    if tokens.len() > MAX_TOKENS {
+        return Err(too_complex());
+    }
+    let pieces: Vec<&[TokenWithSpan]> = tokens
+        .split(|token| token.token == Token::SemiColon)
+        .filter(|piece| piece.iter().any(|token| !is_space(&token.token)))
+        .collect();
+    let siblings = pieces.len();
+    let mut statements = Vec::with_capacity(siblings);
+    for piece in pieces {
+        check_nesting(piece)?;
+        let piece: Vec<TokenWithSpan> = piece.iter().filter(|token| !is_space(&token.token)).cloned().collect();
+        let first = piece[0].span.start;
+        let last = piece[piece.len() - 1].span.end;
+        let text = Arc::from(&source[byte_offset(&source, first)..byte_offset(&source, last)]);
+        let kind = parse_one(piece, &source)?;
+        statements.push(ParsedStatement { kind, source: source.clone(), text, siblings });
+    }
+    Ok(statements)
+}
+
+/// Parses a scalar expression that we stored ourselves: a DEFAULT or a CHECK.
+pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
+    let source: Arc<str> = Arc::from(sql);
+    let tokens = tokenize(&source, Placeholders::Dollar)?;
+    check_nesting(&tokens)?;
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
+    parser.parse_expr().map_err(|error| syntax_error(error, &source, &[]))
+}
+
+/// How many parameters a statement asks for: the highest `$n`, or the number of `?`.
+pub fn count_placeholders(sql: &str) -> usize {
+    let Ok(tokens) = tokenize(sql, Placeholders::QuestionMarkToo) else { return 0 };
+    let numbers = tokens.iter().filter_map(|token| match &token.token {
+        Token::Placeholder(name) => name.strip_prefix('$').and_then(|digits| digits.parse().ok()),
+        _ => None,
+    });
+    numbers.max().unwrap_or(0)
+}
+
+/// The 1-based character position of a location, as PostgreSQL counts it.
+pub fn position(source: &str, location: Location) -> Option<usize> {
+    if location.line == 0 {
+        return None;
+    }
+    let before = byte_offset(source, location);
+    Some(source[..before].chars().count() + 1)
+}
+
+/// The byte at which a token's location stands in the text.
+pub fn byte_offset(source: &str, location: Location) -> usize {
+    let mut start = 0;
+    for _ in 1..location.line {
+        match source[start..].find('\n') {
+            Some(newline) => start += newline + 1,
+            None => return source.len(),
+        }
+    }
+    let column = usize::try_from(location.column.saturating_sub(1)).unwrap_or(usize::MAX);
+    source[start..].char_indices().nth(column).map_or(source.len(), |(offset, _)| start + offset)
+}
+
+fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpan>> {
+    let dialect = PostgreSqlDialect {};
+    let mut tokens = Tokenizer::new(&dialect, source).tokenize_with_location().map_err(|error| {
+        let at = position(source, error.location);
+        let rest = at.map_or("", |at| source.char_indices().nth(at - 1).map_or("", |(offset, _)| &source[offset..]));
+        let kind = error.message.to_ascii_lowercase();
+        let what = if kind.contains("double") || kind.contains("delimiter") || kind.contains("delimited") {
+            "unterminated quoted identifier"
+        } else if kind.contains("comment") {
+            "unterminated /* comment"
+        } else if kind.contains("dollar") || kind.contains("unterminated dollar") {
+            "unterminated dollar-quoted string"
+        } else if kind.contains("string") || kind.contains("unterminated") {
+            "unterminated quoted string"
+        } else {
+            "syntax error"
+        };
+        let error = SqlError::new(SqlState::SyntaxError, format!("{what} at or near \"{}\"", first_line(rest)));
+        match at {
+            Some(at) => error.position(at),
+            None => error,
+        }
+    })?;
+    if placeholders == Placeholders::QuestionMarkToo {
+        let numbered = tokens.iter().any(|token| matches!(&token.token, Token::Placeholder(name) if name.starts_with('$')));
+        if !numbered {
+            let mut next = 1;
+            for token in &mut tokens {
+                if matches!(&token.token, Token::Question) || matches!(&token.token, Token::Placeholder(name) if name == "?") {
+                    token.token = Token::Placeholder(format!("${next}"));
+                    next += 1;
+                }
+            }
+        }
+    }
+    Ok(tokens)
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or("").trim_end()
+}
+
+fn is_space(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_) | Token::EOF)
+}
+
+/// Refuses what would recurse too deep: nested brackets, and chains of operators in one list item.
+fn check_nesting(tokens: &[TokenWithSpan]) -> Result<()> {
+    let mut depth = 0usize;
+    let mut chains = vec![0usize];
+    for token in tokens {
+        match &token.token {
+            Token::LParen | Token::LBracket => {
+                depth += 1;
+                chains.push(0);
+            }
+            Token::RParen | Token::RBracket => {
+                depth = depth.saturating_sub(1);
+                if chains.len() > 1 {
+                    chains.pop();
+                }
+            }
+            Token::Word(word) if matches!(word.keyword, Keyword::CASE) => depth += 1,
+            Token::Word(word) if matches!(word.keyword, Keyword::END) => depth = depth.saturating_sub(1),
+            Token::Comma => {
+                if let Some(chain) = chains.last_mut() {
+                    *chain = 0;
+                }
+            }
+            Token::Whitespace(_) => continue,
+            _ => {
+                if let Some(chain) = chains.last_mut() {
+                    *chain += 1;
+                    // Two tokens an operand.
+                    if *chain > 2 * MAX_CHAIN {
+                        return Err(too_complex());
+                    }
+                }
+            }
+        }
+        if depth > MAX_NESTING {
+            return Err(too_complex());
+        }
+    }
+    Ok(())
+}
+
+fn too_complex() -> SqlError {
+    SqlError::new(SqlState::StatementTooComplex, "stack depth limit exceeded").hint(format!(
+        "A statement may nest {MAX_NESTING} levels deep and chain {MAX_CHAIN} operators; write it with fewer."
+    ))
+}
+
+fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
+    let dialect = PostgreSqlDialect {};
+    let words: Vec<String> = piece
+        .iter()
+        .take(4)
+        .map(|token| match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+            _ => String::new(),
+        })
+        .collect();
+    let word = |index: usize| words.get(index).map_or("", String::as_str);
+    // Kept for the error message: the parser takes the tokens.
+    let parser = |piece: &[TokenWithSpan]| {
+        let mut tokens = piece.to_vec();
+        let end = piece.last().map(|token| token.span.end).unwrap_or(Location::new(1, 1));
+        tokens.push(TokenWithSpan::new(Token::EOF, sqlparser::tokenizer::Span::new(end, end)));
+        Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens)
+    };
+    let or_replace = word(1) == "OR" && word(2) == "REPLACE";
+    let object = if or_replace { word(3) } else { word(1) };
+    let result = match (word(0), object) {
+        ("CREATE", "FUNCTION" | "PROCEDURE") => function::create(&mut parser(&piece), source).map(|s| Statement::CreateFunction(Arc::new(s))),
+        ("ALTER", "FUNCTION" | "PROCEDURE") => function::alter(&mut parser(&piece), source).map(|s| Statement::AlterFunction(Arc::new(s))),
+        ("DROP", "FUNCTION" | "PROCEDURE") => function::drop(&mut parser(&piece)).map(|s| Statement::DropFunction(Arc::new(s))),
+        ("GRANT" | "REVOKE", "CAPABILITY") => {
+            let from = piece.get(2).map(|token| token.span.start);
+            let list = from.map_or("", |from| &source[byte_offset(source, from)..byte_offset(source, piece[piece.len() - 1].span.end)]);
+            Ok(Statement::GrantCapability { list: list.to_string(), revoke: word(0) == "REVOKE" })
+        }
+        (first, second) if utility::is_ours(first, second) => utility::parse(&mut parser(&piece)).map(|s| Statement::Utility(Arc::new(s))),
+        _ => {
+            let mut parser = parser(&piece);
+            parser.parse_statement().and_then(|statement| {
+                at_end(&mut parser)?;
+                Ok(Statement::Sql(Arc::new(statement)))
+            })
+        }
+    };
+    result.map_err(|error| syntax_error(error, source, &piece))
+}
+
+/// Refuses text after the statement's end.
+fn at_end(parser: &mut Parser<'_>) -> std::result::Result<(), ParserError> {
+    let next = parser.peek_token();
+    match next.token {
+        Token::EOF => Ok(()),
+        _ => parser.expected("end of statement", next),
+    }
+}
+
+/// PostgreSQL's words for a parser's error. The parser says "Expected: x, found: y at Line: l, Column: c".
+fn syntax_error(error: ParserError, source: &str, tokens: &[TokenWithSpan]) -> SqlError {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => return too_complex(),
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+    };
+    if let Some((_, own)) = message.split_once(OWN_ERROR) {
+        return SqlError::new(SqlState::SyntaxError, own.to_string());
+    }
+    let location = message.rsplit_once(" at Line: ").and_then(|(_, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        let column = column.trim_end_matches(|c: char| !c.is_ascii_digit());
+        Some(Location::new(line.trim().parse().ok()?, column.trim().parse().ok()?))
+    });
+    let Some(location) = location else {
+        return SqlError::new(SqlState::SyntaxError, "syntax error").detail(format!("The parser says: {message}."));
+    };
+    let found = tokens.iter().find(|token| token.span.start == location);
+    match found {
+        Some(token) => {
+            let end = byte_offset(source, token.span.end);
+            let start = byte_offset(source, token.span.start);
+            let error = SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{}\"", &source[start..end]));
+            match position(source, location) {
+                Some(position) => error.position(position),
+                None => error,
+            }
+        }
+        None => SqlError::new(SqlState::SyntaxError, "syntax error at end of input").position(source.trim_end().chars().count() + 1),
+    }
+}
+
+/// Marks a parser error whose text is already ours.
+const OWN_ERROR: &str = "\u{1}";
+
+fn own_error<T>(message: impl std::fmt::Display) -> std::result::Result<T, ParserError> {
+    Err(ParserError::ParserError(format!("{OWN_ERROR}{message}")))
+}
+
+/// The next token if it is this unquoted word, whether the parser knows it as a keyword or not.
+fn word(parser: &mut Parser<'_>, expected: &str) -> bool {
+    let next = parser.peek_token();
+    if let Token::Word(word) = &next.token
+        && word.quote_style.is_none()
+        && word.value.eq_ignore_ascii_case(expected)
+    {
+        parser.next_token();
+        return true;
+    }
+    false
+}
+
+fn words(parser: &mut Parser<'_>, expected: &[&str]) -> bool {
+    let start = parser.index();
+    for one in expected {
+        if !word(parser, one) {
+            while parser.index() > start {
+                parser.prev_token();
+            }
+            return false;
+        }
+    }
+    true
+}
+
+fn expect_word(parser: &mut Parser<'_>, expected: &str) -> std::result::Result<(), ParserError> {
+    if word(parser, expected) {
+        return Ok(());
+    }
+    let next = parser.peek_token();
+    parser.expected(expected, next)
+}
+
+/// A literal string, quoted in any of PostgreSQL's ways.
+fn string(parser: &mut Parser<'_>) -> std::result::Result<String, ParserError> {
+    let next = parser.next_token();
+    match next.token {
+        Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) | Token::UnicodeStringLiteral(text) => Ok(text),
+        Token::DollarQuotedString(quoted) => Ok(quoted.value),
+        _ => parser.expected("a string", next),
+    }
+}
+
+/// Folds an identifier the way PostgreSQL does.
+pub fn fold(ident: &ast::Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => types::ident::fold(&ident.value),
+    }
+}
+
+/// A possibly qualified name: (schema, name).
+pub fn object_name(name: &ast::ObjectName) -> Result<(Option<String>, String)> {
+    let mut parts = Vec::with_capacity(name.0.len());
+    for part in &name.0 {
+        match part {
+            ast::ObjectNamePart::Identifier(ident) => parts.push(fold(ident)),
+            ast::ObjectNamePart::Function(_) => return Err(SqlError::new(SqlState::SyntaxError, "a name is expected here, not a function call")),
+        }
+    }
+    let name = parts.pop().ok_or_else(|| SqlError::new(SqlState::SyntaxError, "a name is missing"))?;
+    let schema = parts.pop();
+    if parts.len() > 1 {
+        return Err(SqlError::new(SqlState::SyntaxError, "improper qualified name (too many dotted names)"));
+    }
+    Ok((schema, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(sql: &str) -> (String, Option<usize>) {
+        let error = parse(sql, Placeholders::Dollar).unwrap_err();
+        (error.message().to_string(), error.fields().position)
+    }
+
+    #[test]
+    fn syntax_errors_are_postgres_s() {
+        assert_eq!(error("SELEC 1"), ("syntax error at or near \"SELEC\"".into(), Some(1)));
+        assert_eq!(error("SELECT 1 FROM"), ("syntax error at end of input".into(), Some(14)));
+        assert_eq!(error("SELECT 1; SELECT )"), ("syntax error at or near \")\"".into(), Some(18)));
+        assert_eq!(error("SELECT 'abc").0, "unterminated quoted string at or near \"'abc\"");
+    }
+
+    #[test]
+    fn statements_are_split_at_semicolons_outside_quotes() {
+        let statements = parse("SELECT ';'; ;\nSELECT $$;$$ -- ;\n;", Placeholders::Dollar).unwrap();
+        assert_eq!(statements.iter().map(|s| &*s.text).collect::<Vec<_>>(), ["SELECT ';'", "SELECT $$;$$"]);
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let deep = format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000));
+        assert_eq!(parse(&deep, Placeholders::Dollar).unwrap_err().state(), SqlState::StatementTooComplex);
+        let long = format!("SELECT 1{}", " + 1".repeat(50_000));
+        assert_eq!(parse(&long, Placeholders::Dollar).unwrap_err().state(), SqlState::StatementTooComplex);
+        let minus = format!("SELECT {}1", "- ".repeat(50_000));
+        assert_eq!(parse(&minus, Placeholders::Dollar).unwrap_err().state(), SqlState::StatementTooComplex);
+    }
+}

@@ -1,0 +1,289 @@
+//! Statements about the session: transactions, settings, roles. Read directly, in PostgreSQL's forms.
+
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+use storage::Isolation;
+
+use super::{at_end, expect_word, fold, own_error, string, word, words};
+
+type Parsed<T> = std::result::Result<T, ParserError>;
+
+#[derive(Clone, Debug)]
+pub enum Utility {
+    Begin(TransactionModes),
+    Commit,
+    Rollback,
+    Savepoint(String),
+    RollbackTo(String),
+    Release(String),
+    SetTransaction { modes: TransactionModes, session: bool },
+    Set { name: String, value: SetValue, local: bool },
+    Reset(String),
+    ResetAll,
+    Show(String),
+    ShowAll,
+    DiscardAll,
+    CreateRole { name: String, options: RoleOptions, if_not_exists: bool },
+    AlterRole(AlterRole),
+    DropRole { names: Vec<String>, if_exists: bool },
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TransactionModes {
+    pub isolation: Option<Isolation>,
+    pub read_only: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+pub enum SetValue {
+    Default,
+    /// The words after `=` or `TO`, joined with commas as PostgreSQL stores a list.
+    Text(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct AlterRole {
+    pub name: String,
+    pub options: RoleOptions,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RoleOptions {
+    pub superuser: Option<bool>,
+    pub login: Option<bool>,
+    pub createrole: Option<bool>,
+    pub createdb: Option<bool>,
+    /// `Some(None)` is PASSWORD NULL.
+    pub password: Option<Option<String>>,
+}
+
+/// Whether a statement that begins with these two words is read here.
+pub fn is_ours(first: &str, second: &str) -> bool {
+    match first {
+        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD" => true,
+        "CREATE" | "ALTER" | "DROP" => matches!(second, "ROLE" | "USER"),
+        _ => false,
+    }
+}
+
+pub fn parse(parser: &mut Parser<'_>) -> Parsed<Utility> {
+    let utility = parse_inner(parser)?;
+    at_end(parser)?;
+    Ok(utility)
+}
+
+fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
+    let start = parser.peek_token();
+    if word(parser, "BEGIN") {
+        let _ = word(parser, "WORK") || word(parser, "TRANSACTION");
+        return Ok(Utility::Begin(transaction_modes(parser)?));
+    }
+    if word(parser, "START") {
+        expect_word(parser, "TRANSACTION")?;
+        return Ok(Utility::Begin(transaction_modes(parser)?));
+    }
+    if word(parser, "COMMIT") || word(parser, "END") {
+        let _ = word(parser, "WORK") || word(parser, "TRANSACTION");
+        no_chain(parser)?;
+        return Ok(Utility::Commit);
+    }
+    if word(parser, "ROLLBACK") || word(parser, "ABORT") {
+        let _ = word(parser, "WORK") || word(parser, "TRANSACTION");
+        if word(parser, "TO") {
+            let _ = word(parser, "SAVEPOINT");
+            return Ok(Utility::RollbackTo(fold(&parser.parse_identifier()?)));
+        }
+        no_chain(parser)?;
+        return Ok(Utility::Rollback);
+    }
+    if word(parser, "SAVEPOINT") {
+        return Ok(Utility::Savepoint(fold(&parser.parse_identifier()?)));
+    }
+    if word(parser, "RELEASE") {
+        let _ = word(parser, "SAVEPOINT");
+        return Ok(Utility::Release(fold(&parser.parse_identifier()?)));
+    }
+    if word(parser, "SET") {
+        return set(parser);
+    }
+    if word(parser, "RESET") {
+        if word(parser, "ALL") {
+            return Ok(Utility::ResetAll);
+        }
+        return Ok(Utility::Reset(setting_name(parser)?));
+    }
+    if word(parser, "SHOW") {
+        if word(parser, "ALL") {
+            return Ok(Utility::ShowAll);
+        }
+        return Ok(Utility::Show(setting_name(parser)?));
+    }
+    if word(parser, "DISCARD") {
+        expect_word(parser, "ALL")?;
+        return Ok(Utility::DiscardAll);
+    }
+    if word(parser, "CREATE") {
+        let user = word(parser, "USER");
+        if !user {
+            expect_word(parser, "ROLE")?;
+        }
+        let if_not_exists = words(parser, &["IF", "NOT", "EXISTS"]);
+        let name = fold(&parser.parse_identifier()?);
+        let mut options = role_options(parser)?;
+        // CREATE USER is CREATE ROLE with LOGIN.
+        options.login = options.login.or(Some(user));
+        return Ok(Utility::CreateRole { name, options, if_not_exists });
+    }
+    if word(parser, "ALTER") {
+        if !word(parser, "USER") {
+            expect_word(parser, "ROLE")?;
+        }
+        let name = fold(&parser.parse_identifier()?);
+        return Ok(Utility::AlterRole(AlterRole { name, options: role_options(parser)? }));
+    }
+    if word(parser, "DROP") {
+        if !word(parser, "USER") {
+            expect_word(parser, "ROLE")?;
+        }
+        let if_exists = words(parser, &["IF", "EXISTS"]);
+        let mut names = vec![fold(&parser.parse_identifier()?)];
+        while parser.consume_token(&Token::Comma) {
+            names.push(fold(&parser.parse_identifier()?));
+        }
+        return Ok(Utility::DropRole { names, if_exists });
+    }
+    parser.expected("a statement", start)
+}
+
+fn no_chain(parser: &mut Parser<'_>) -> Parsed<()> {
+    if words(parser, &["AND", "NO", "CHAIN"]) {
+        return Ok(());
+    }
+    if words(parser, &["AND", "CHAIN"]) {
+        return own_error("AND CHAIN is not supported");
+    }
+    Ok(())
+}
+
+fn transaction_modes(parser: &mut Parser<'_>) -> Parsed<TransactionModes> {
+    let mut modes = TransactionModes::default();
+    loop {
+        if words(parser, &["ISOLATION", "LEVEL"]) {
+            modes.isolation = Some(if words(parser, &["READ", "COMMITTED"]) || words(parser, &["READ", "UNCOMMITTED"]) {
+                Isolation::ReadCommitted
+            } else if words(parser, &["REPEATABLE", "READ"]) {
+                Isolation::RepeatableRead
+            } else {
+                expect_word(parser, "SERIALIZABLE")?;
+                Isolation::Serializable
+            });
+        } else if words(parser, &["READ", "ONLY"]) {
+            modes.read_only = Some(true);
+        } else if words(parser, &["READ", "WRITE"]) {
+            modes.read_only = Some(false);
+        } else if words(parser, &["NOT", "DEFERRABLE"]) || word(parser, "DEFERRABLE") {
+            // Deferring is about waiting for a safe snapshot; ours are always safe.
+        } else {
+            return Ok(modes);
+        }
+        let _separator = parser.consume_token(&Token::Comma);
+    }
+}
+
+fn set(parser: &mut Parser<'_>) -> Parsed<Utility> {
+    if words(parser, &["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) {
+        return Ok(Utility::SetTransaction { modes: transaction_modes(parser)?, session: true });
+    }
+    if word(parser, "TRANSACTION") {
+        return Ok(Utility::SetTransaction { modes: transaction_modes(parser)?, session: false });
+    }
+    let local = word(parser, "LOCAL");
+    if !local {
+        let _ = word(parser, "SESSION");
+    }
+    if words(parser, &["TIME", "ZONE"]) {
+        let value = if word(parser, "LOCAL") || word(parser, "DEFAULT") { SetValue::Default } else { SetValue::Text(value(parser)?) };
+        return Ok(Utility::Set { name: "timezone".into(), value, local });
+    }
+    if word(parser, "NAMES") {
+        return Ok(Utility::Set { name: "client_encoding".into(), value: SetValue::Text(value(parser)?), local });
+    }
+    let name = setting_name(parser)?;
+    if !parser.consume_token(&Token::Eq) && !word(parser, "TO") {
+        let next = parser.peek_token();
+        return parser.expected("= or TO", next);
+    }
+    if word(parser, "DEFAULT") {
+        return Ok(Utility::Set { name, value: SetValue::Default, local });
+    }
+    let mut values = vec![value(parser)?];
+    while parser.consume_token(&Token::Comma) {
+        values.push(value(parser)?);
+    }
+    Ok(Utility::Set { name, value: SetValue::Text(values.join(", ")), local })
+}
+
+fn setting_name(parser: &mut Parser<'_>) -> Parsed<String> {
+    // The two-word names of SHOW and RESET.
+    if words(parser, &["TIME", "ZONE"]) {
+        return Ok("timezone".into());
+    }
+    if words(parser, &["TRANSACTION", "ISOLATION", "LEVEL"]) {
+        return Ok("transaction_isolation".into());
+    }
+    if words(parser, &["SESSION", "AUTHORIZATION"]) {
+        return Ok("session_authorization".into());
+    }
+    let mut name = parser.parse_identifier()?.value.to_ascii_lowercase();
+    while parser.consume_token(&Token::Period) {
+        name.push('.');
+        name.push_str(&parser.parse_identifier()?.value.to_ascii_lowercase());
+    }
+    Ok(name)
+}
+
+fn value(parser: &mut Parser<'_>) -> Parsed<String> {
+    let next = parser.next_token();
+    match next.token {
+        Token::Word(word) => Ok(word.value),
+        Token::Number(number, _) => Ok(number),
+        Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) => Ok(text),
+        Token::Plus => value(parser),
+        Token::Minus => Ok(format!("-{}", value(parser)?)),
+        _ => parser.expected("a value", next),
+    }
+}
+
+fn role_options(parser: &mut Parser<'_>) -> Parsed<RoleOptions> {
+    let mut options = RoleOptions::default();
+    let _ = word(parser, "WITH");
+    loop {
+        let next = parser.peek_token();
+        if next.token == Token::EOF {
+            return Ok(options);
+        }
+        if word(parser, "SUPERUSER") {
+            options.superuser = Some(true);
+        } else if word(parser, "NOSUPERUSER") {
+            options.superuser = Some(false);
+        } else if word(parser, "LOGIN") {
+            options.login = Some(true);
+        } else if word(parser, "NOLOGIN") {
+            options.login = Some(false);
+        } else if word(parser, "CREATEROLE") {
+            options.createrole = Some(true);
+        } else if word(parser, "NOCREATEROLE") {
+            options.createrole = Some(false);
+        } else if word(parser, "CREATEDB") {
+            options.createdb = Some(true);
+        } else if word(parser, "NOCREATEDB") {
+            options.createdb = Some(false);
+        } else if word(parser, "INHERIT") {
+            // What every role does.
+        } else if words(parser, &["ENCRYPTED", "PASSWORD"]) || word(parser, "PASSWORD") {
+            options.password = Some(if word(parser, "NULL") { None } else { Some(string(parser)?) });
+        } else {
+            return parser.expected("a role option", next);
+        }
+    }
+}

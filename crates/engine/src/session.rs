@@ -1,0 +1,976 @@
+//! A session: one client's connection to the database.
+//!
+//! The life of a statement here: its text is parsed ([`Session::parse`]); a transaction is opened
+//! around it unless one is; it is bound to the catalog, its tables are locked against changes of their
+//! definition, and what it may do is checked; it runs, and its rows are handed out one by one. When they are
+//! consumed the audit rows of the functions it called are durable, and [`Session::finish`] ends the implicit
+//! transaction. An error puts an explicit transaction into the failed state, as PostgreSQL does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use catalog::{Change, Snapshot, TableKind};
+use parking_lot::Mutex;
+use query::{Host, RowIter};
+use sqlparser::ast;
+use storage::{Isolation, LockMode, Savepoint, Transaction};
+use types::{Datum, Notice, Result, SqlError, SqlState, Type};
+
+use crate::bind::{Binder, Names};
+use crate::call::Calls;
+use crate::cancel::Cancel;
+use crate::context::{Actor, SessionShared, StatementContext};
+use crate::database::Database;
+use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
+use crate::plan::{ColumnDesc, Plan, QueryPlan};
+use crate::settings::Settings;
+use crate::write::{self, Stop, Written};
+use crate::{authorize, point, statement};
+
+/// The most bytes that one query of a function may give it at once.
+pub(crate) const ROW_BYTES_LIMIT: usize = 64 << 20;
+
+/// Who connects. The server has authenticated `user` already.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    pub user: String,
+    pub database: String,
+    /// Settings from the startup message.
+    pub settings: Vec<(String, String)>,
+    pub client: Option<SocketAddr>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TransactionStatus {
+    Idle,
+    InTransaction,
+    Failed,
+}
+
+/// What a statement gave.
+pub enum Outcome {
+    Rows { columns: Vec<ColumnDesc>, rows: RowIter, tag: RowTag },
+    Complete { tag: String },
+    /// The text held no statement.
+    Empty,
+}
+
+/// The command tag of a statement that returns rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowTag {
+    /// The number of rows follows.
+    Counted(&'static str),
+    Fixed(&'static str),
+}
+
+impl RowTag {
+    pub fn text(self, rows: u64) -> String {
+        match self {
+            RowTag::Counted(word) => format!("{word} {rows}"),
+            RowTag::Fixed(word) => word.to_string(),
+        }
+    }
+}
+
+/// A prepared statement: parsed, its parameters typed; its plan is kept while the catalog stays as it is.
+pub struct Prepared {
+    statement: Option<ParsedStatement>,
+    param_types: Vec<Type>,
+    columns: Option<Vec<ColumnDesc>>,
+    plan: Mutex<Option<CachedPlan>>,
+}
+
+struct CachedPlan {
+    catalog_version: u64,
+    search_path: Vec<String>,
+    plan: Arc<Plan>,
+}
+
+impl Prepared {
+    pub fn param_types(&self) -> &[Type] {
+        &self.param_types
+    }
+
+    /// The columns of the result; None for a statement that returns no rows.
+    pub fn columns(&self) -> Option<&[ColumnDesc]> {
+        self.columns.as_deref()
+    }
+
+    /// Whether there is no statement in it.
+    pub fn is_empty(&self) -> bool {
+        self.statement.is_none()
+    }
+}
+
+pub struct Session {
+    pub(crate) db: Arc<Database>,
+    shared: Arc<SessionShared>,
+    secret: i32,
+    pub(crate) actor: Actor,
+    state: State,
+    /// The function that this session created or altered last: what a bare GRANT CAPABILITY means.
+    pub(crate) last_function: Option<u32>,
+}
+
+enum State {
+    Idle,
+    /// Around one statement, or the statements of one message.
+    Implicit(Open),
+    /// After BEGIN.
+    Explicit(Open),
+    /// After BEGIN and an error.
+    Failed(Open),
+}
+
+/// An open transaction.
+pub(crate) struct Open {
+    pub txn: Arc<Transaction>,
+    /// Microseconds since 1970 UTC.
+    pub timestamp: i64,
+    pub read_only: bool,
+    /// Catalog changes so far, in order.
+    pub changes: Vec<Change>,
+    /// The catalog with them.
+    overlay: Option<Arc<Snapshot>>,
+    savepoints: Vec<NamedSavepoint>,
+    settings_before: Settings,
+    /// What SET LOCAL hid, newest last; it comes back when the transaction ends.
+    hidden: Vec<(String, String)>,
+}
+
+struct NamedSavepoint {
+    name: String,
+    position: Savepoint,
+    changes: usize,
+}
+
+impl Session {
+    pub(crate) fn new(db: Arc<Database>, options: ConnectOptions, pid: i32, secret: i32, session_id: i64) -> Result<Session> {
+        let catalog = db.catalog();
+        let role = catalog.role(&options.user).ok_or_else(|| {
+            SqlError::new(SqlState::InvalidAuthorizationSpecification, format!("role \"{}\" does not exist", options.user)).fatal()
+        })?;
+        if !role.login {
+            return Err(SqlError::new(SqlState::InvalidAuthorizationSpecification, format!("role \"{}\" is not permitted to log in", role.name)).fatal());
+        }
+        if options.database != crate::database::DATABASE_NAME {
+            return Err(SqlError::new(SqlState::InvalidCatalogName, format!("database \"{}\" does not exist", options.database)).fatal());
+        }
+        let mut settings = Settings::default();
+        settings.set_internal("session_authorization", &role.name);
+        settings.set_internal("is_superuser", if role.superuser { "on" } else { "off" });
+        for (name, value) in &options.settings {
+            settings.set_startup(name, value).map_err(SqlError::fatal)?;
+        }
+        settings.take_changed();
+        let name: Arc<str> = Arc::from(role.name.as_str());
+        let actor = Actor { role: role.oid, name: name.clone(), session_user: name };
+        let shared = Arc::new(SessionShared {
+            pid,
+            session_id,
+            settings: Mutex::new(settings),
+            notices: Mutex::new(vec![]),
+            cancel: Arc::new(Cancel::default()),
+            client: options.client,
+        });
+        Ok(Session { db, shared, secret, actor, state: State::Idle, last_function: None })
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.shared.pid
+    }
+
+    pub fn secret_key(&self) -> i32 {
+        self.secret
+    }
+
+    pub fn cancel(&self) -> &Arc<Cancel> {
+        &self.shared.cancel
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<SessionShared> {
+        &self.shared
+    }
+
+    /// (name, value) of everything that a client is told at its start.
+    pub fn parameter_status(&self) -> Vec<(String, String)> {
+        self.shared.settings.lock().reported()
+    }
+
+    /// What of it has changed since.
+    pub fn changed_parameters(&self) -> Vec<(String, String)> {
+        self.shared.settings.lock().take_changed()
+    }
+
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.shared.notices.lock())
+    }
+
+    pub(crate) fn notice(&self, notice: Notice) {
+        self.shared.notices.lock().push(notice);
+    }
+
+    pub fn transaction_status(&self) -> TransactionStatus {
+        match self.state {
+            State::Idle | State::Implicit(_) => TransactionStatus::Idle,
+            State::Explicit(_) => TransactionStatus::InTransaction,
+            State::Failed(_) => TransactionStatus::Failed,
+        }
+    }
+
+    /// Cuts a text into statements. A syntax error anywhere in it is the text's.
+    pub fn parse(&mut self, sql: &str) -> Result<Vec<ParsedStatement>> {
+        let result = crate::parse::parse(sql, Placeholders::Dollar);
+        if result.is_err() {
+            self.fail();
+        }
+        result
+    }
+
+    /// Runs one statement without parameters.
+    pub fn run(&mut self, statement: &ParsedStatement) -> Result<Outcome> {
+        let result = self.run_inner(statement, vec![], None);
+        self.settle(result)
+    }
+
+    /// Parses and binds a statement for later: 42601 where the text holds more than one.
+    pub fn prepare(&mut self, sql: &str, param_types: &[Option<Type>]) -> Result<Arc<Prepared>> {
+        let result = self.prepare_inner(sql, param_types);
+        if result.is_err() {
+            self.fail();
+        }
+        result
+    }
+
+    fn prepare_inner(&mut self, sql: &str, param_types: &[Option<Type>]) -> Result<Arc<Prepared>> {
+        let mut statements = crate::parse::parse(sql, Placeholders::Dollar)?;
+        if statements.len() > 1 {
+            return Err(SqlError::new(SqlState::SyntaxError, "cannot insert multiple commands into a prepared statement"));
+        }
+        let Some(statement) = statements.pop() else {
+            return Ok(Arc::new(Prepared { statement: None, param_types: vec![], columns: None, plan: Mutex::new(None) }));
+        };
+        if matches!(self.state, State::Failed(_)) && !allowed_when_failed(&statement.kind) {
+            return Err(failed_transaction());
+        }
+        let (plan, types) = match self.needs_binding(&statement.kind) {
+            false => (None, param_types.iter().map(|ty| ty.unwrap_or(Type::Text)).collect()),
+            true => {
+                let open = self.open()?;
+                open.txn.refresh_snapshot()?;
+                let context = self.context(vec![], Calls::top())?;
+                let (plan, types) = bind(&context, &statement, param_types)?;
+                (Some((plan, context)), types)
+            }
+        };
+        let (columns, cached) = match plan {
+            None => (statement::columns(&statement.kind), None),
+            Some((plan, context)) => {
+                let columns = match &plan {
+                    Plan::Utility(statement) => statement::columns(statement),
+                    other => other.columns().map(<[ColumnDesc]>::to_vec),
+                };
+                let cached = CachedPlan { catalog_version: context.catalog.version(), search_path: context.search_path.clone(), plan: Arc::new(plan) };
+                // A plan made in a transaction that changed the catalog may never become true.
+                let settled = self.open_transaction().is_none_or(|open| open.changes.is_empty());
+                (columns, settled.then_some(cached))
+            }
+        };
+        Ok(Arc::new(Prepared { statement: Some(statement), param_types: types, columns, plan: Mutex::new(cached) }))
+    }
+
+    /// Runs a prepared statement.
+    pub fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<Datum>) -> Result<Outcome> {
+        let Some(statement) = &prepared.statement else { return Ok(Outcome::Empty) };
+        let result = self.run_inner(statement, params, Some(prepared));
+        self.settle(result)
+    }
+
+    /// Must be called when a statement's rows have been consumed, or have failed.
+    pub fn statement_done(&mut self, result: Result<(), &SqlError>) {
+        self.shared.cancel.finish();
+        if result.is_err() {
+            self.fail();
+        }
+    }
+
+    /// Ends the implicit transaction: at Sync, and at the end of a simple query.
+    pub fn finish(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Implicit(open) => self.commit(open),
+            other => {
+                self.state = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(&mut self, result: Result<Outcome>) -> Result<Outcome> {
+        match &result {
+            Ok(Outcome::Rows { .. }) => {}
+            Ok(Outcome::Complete { .. } | Outcome::Empty) => self.shared.cancel.finish(),
+            Err(_) => {
+                self.shared.cancel.finish();
+                self.fail();
+            }
+        }
+        result
+    }
+
+    /// After an error: an implicit transaction is gone, an explicit one waits for its ROLLBACK.
+    fn fail(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Idle => State::Idle,
+            State::Implicit(open) => {
+                self.roll_back(open);
+                State::Idle
+            }
+            State::Explicit(open) | State::Failed(open) => State::Failed(open),
+        };
+    }
+
+    fn needs_binding(&self, statement: &Statement) -> bool {
+        match statement {
+            Statement::Sql(_) => true,
+            Statement::CreateFunction(_)
+            | Statement::AlterFunction(_)
+            | Statement::DropFunction(_)
+            | Statement::GrantCapability { .. }
+            | Statement::Utility(_) => false,
+        }
+    }
+
+    fn run_inner(&mut self, statement: &ParsedStatement, params: Vec<Datum>, prepared: Option<&Arc<Prepared>>) -> Result<Outcome> {
+        if let Statement::Utility(utility) = &statement.kind
+            && let Some(outcome) = self.transaction_control(utility)
+        {
+            return outcome;
+        }
+        if matches!(self.state, State::Failed(_)) {
+            return Err(failed_transaction());
+        }
+        let timeout = self.shared.settings.lock().statement_timeout_ms;
+        self.shared.cancel.start(timeout);
+        self.open()?;
+        if !self.needs_binding(&statement.kind) {
+            let context = self.context(params, Calls::top())?;
+            return statement::execute(self, &context, &statement.kind, statement);
+        }
+        self.run_bound(statement, params, prepared)
+    }
+
+    /// Binds, locks, checks and runs a statement that sqlparser reads.
+    fn run_bound(&mut self, statement: &ParsedStatement, params: Vec<Datum>, prepared: Option<&Arc<Prepared>>) -> Result<Outcome> {
+        loop {
+            self.open()?.txn.refresh_snapshot()?;
+            let context = self.context(params.clone(), Calls::top())?;
+            let plan = self.plan(&context, statement, prepared)?;
+            if let Plan::Utility(kind) = &*plan {
+                return statement::execute(self, &context, kind, statement);
+            }
+            lock_tables(&plan, &context)?;
+            // Whoever changed a table while this waited for its lock may have changed the plan's ground.
+            if self.visible_catalog().version() != context.catalog.version() {
+                continue;
+            }
+            authorize::plan(&plan, &context)?;
+            return self.run_plan(&plan, context);
+        }
+    }
+
+    fn plan(&self, context: &Arc<StatementContext>, statement: &ParsedStatement, prepared: Option<&Arc<Prepared>>) -> Result<Arc<Plan>> {
+        let Some(prepared) = prepared else {
+            return Ok(Arc::new(bind(context, statement, &[])?.0));
+        };
+        let changed = self.open_transaction().is_some_and(|open| !open.changes.is_empty());
+        if !changed
+            && let Some(cached) = &*prepared.plan.lock()
+            && cached.catalog_version == context.catalog.version()
+            && cached.search_path == context.search_path
+        {
+            return Ok(cached.plan.clone());
+        }
+        let known: Vec<Option<Type>> = prepared.param_types.iter().copied().map(Some).collect();
+        let (plan, _) = bind(context, statement, &known)?;
+        if plan.columns().map(<[ColumnDesc]>::to_vec) != prepared.columns && !matches!(plan, Plan::Utility(_)) {
+            return Err(SqlError::new(SqlState::FeatureNotSupported, "cached plan must not change result type"));
+        }
+        let plan = Arc::new(plan);
+        if !changed {
+            *prepared.plan.lock() =
+                Some(CachedPlan { catalog_version: context.catalog.version(), search_path: context.search_path.clone(), plan: plan.clone() });
+        }
+        Ok(plan)
+    }
+
+    fn run_plan(&mut self, plan: &Arc<Plan>, context: Arc<StatementContext>) -> Result<Outcome> {
+        match &**plan {
+            Plan::Query(query) => run_query(query, &context),
+            Plan::Insert(insert) => {
+                let written = self.write(context, |context| write::insert(insert, context))?;
+                Ok(written_outcome(written, "INSERT 0", plan.columns()))
+            }
+            Plan::Update(update) => {
+                let written = self.write(context, |context| {
+                    lock_point(&update.input, context)?;
+                    write::update(update, context)
+                })?;
+                Ok(written_outcome(written, "UPDATE", plan.columns()))
+            }
+            Plan::Delete(delete) => {
+                let written = self.write(context, |context| {
+                    lock_point(&delete.input, context)?;
+                    write::delete(delete, context)
+                })?;
+                Ok(written_outcome(written, "DELETE", plan.columns()))
+            }
+            Plan::Utility(_) => Err(SqlError::internal("a utility statement is not a plan")),
+        }
+    }
+
+    /// Runs a writing statement, over again while others change its rows under it (READ COMMITTED).
+    fn write(&mut self, mut context: Arc<StatementContext>, run: impl Fn(&Arc<StatementContext>) -> Result<Written, Stop>) -> Result<Written> {
+        let savepoint = context.txn.savepoint()?;
+        loop {
+            match run(&context) {
+                Ok(written) => {
+                    context.txn.release(savepoint)?;
+                    context.calls.finish(&context)?;
+                    return Ok(written);
+                }
+                Err(Stop::Error(error)) => {
+                    context.calls.fail(&context, &error);
+                    return Err(error);
+                }
+                Err(Stop::Restart) => {
+                    context.cancel.check()?;
+                    context.calls.finish(&context)?;
+                    context.txn.rollback_to(savepoint)?;
+                    context.txn.refresh_snapshot()?;
+                    let params = context.params.clone();
+                    context = self.context(params, Calls::top())?;
+                }
+            }
+        }
+    }
+
+    /// The open transaction; an implicit one is begun where there is none.
+    pub(crate) fn open(&mut self) -> Result<&mut Open> {
+        if matches!(self.state, State::Idle) {
+            self.state = State::Implicit(self.begin(None, None));
+        }
+        match &mut self.state {
+            State::Implicit(open) | State::Explicit(open) | State::Failed(open) => Ok(open),
+            State::Idle => Err(SqlError::internal("a transaction was just begun")),
+        }
+    }
+
+    fn open_transaction(&self) -> Option<&Open> {
+        match &self.state {
+            State::Implicit(open) | State::Explicit(open) | State::Failed(open) => Some(open),
+            State::Idle => None,
+        }
+    }
+
+    fn begin(&self, isolation: Option<Isolation>, read_only: Option<bool>) -> Open {
+        let settings = self.shared.settings.lock();
+        let default = || settings.get("default_transaction_isolation");
+        let isolation = isolation.unwrap_or_else(|| match default().as_deref() {
+            Some("serializable") => Isolation::Serializable,
+            Some("repeatable read") => Isolation::RepeatableRead,
+            _ => Isolation::ReadCommitted,
+        });
+        let read_only = read_only.unwrap_or_else(|| settings.get("default_transaction_read_only").as_deref() == Some("on"));
+        Open {
+            txn: Arc::new(self.db.store.begin(isolation)),
+            timestamp: now(),
+            read_only,
+            changes: vec![],
+            overlay: None,
+            savepoints: vec![],
+            settings_before: settings.clone(),
+            hidden: vec![],
+        }
+    }
+
+    /// The catalog as this transaction sees it.
+    pub(crate) fn visible_catalog(&self) -> Arc<Snapshot> {
+        match self.open_transaction().and_then(|open| open.overlay.clone()) {
+            Some(overlay) => overlay,
+            None => self.db.catalog(),
+        }
+    }
+
+    pub(crate) fn context(&mut self, params: Vec<Datum>, calls: Calls) -> Result<Arc<StatementContext>> {
+        let catalog = self.visible_catalog();
+        let (db, shared, actor) = (self.db.clone(), self.shared.clone(), self.actor.clone());
+        let open = self.open()?;
+        let private = open.overlay.is_some();
+        let mut context =
+            StatementContext::new(db, shared, open.txn.clone(), open.read_only, open.timestamp, now(), catalog, actor, params, calls);
+        context.private_catalog = private;
+        Ok(Arc::new(context))
+    }
+
+    /// Takes the right to change the catalog: one transaction has it at a time, to its end.
+    pub(crate) fn lock_catalog(&mut self) -> Result<()> {
+        let cancel = self.shared.cancel.clone();
+        let open = self.open()?;
+        if open.read_only {
+            return Err(read_only());
+        }
+        open.txn.lock(b"C", LockMode::Exclusive, &*cancel)?;
+        Ok(())
+    }
+
+    /// Changes the catalog in this transaction. The catalog must be locked.
+    pub(crate) fn change(&mut self, changes: Vec<Change>) -> Result<()> {
+        let before = self.visible_catalog();
+        let open = self.open()?;
+        for change in &changes {
+            crate::database::put_change(&open.txn, change)?;
+        }
+        open.overlay = Some(Arc::new(before.apply(&changes)));
+        open.changes.extend(changes);
+        Ok(())
+    }
+
+    fn commit(&mut self, open: Open) -> Result<()> {
+        if let Err(error) = open.txn.commit() {
+            let error = SqlError::from(error);
+            self.roll_back(open);
+            return Err(error);
+        }
+        if !open.changes.is_empty() {
+            self.db.publish(&open.changes);
+            for change in &open.changes {
+                match change {
+                    Change::PutFunction(function) => self.db.functions.forget_old(function.oid, function.version),
+                    Change::DropFunction(oid) => self.db.functions.forget(*oid),
+                    Change::PutSchema(_)
+                    | Change::DropSchema(_)
+                    | Change::PutTable(_)
+                    | Change::DropTable(_)
+                    | Change::PutRole(_)
+                    | Change::DropRole(_)
+                    | Change::PutPolicy(_)
+                    | Change::DropPolicy(_)
+                    | Change::OidMark(_) => {}
+                }
+            }
+        }
+        let mut settings = self.shared.settings.lock();
+        for (name, value) in open.hidden.iter().rev() {
+            settings.set(name, value)?;
+        }
+        // Locks go with the transaction, after the catalog is everybody's.
+        drop(open);
+        Ok(())
+    }
+
+    fn roll_back(&mut self, open: Open) {
+        open.txn.rollback();
+        for change in &open.changes {
+            if let Change::PutFunction(function) = change {
+                self.db.functions.forget(function.oid);
+            }
+        }
+        // What SET did in the transaction is undone with it.
+        let mut settings = self.shared.settings.lock();
+        *settings = open.settings_before;
+    }
+
+    /// BEGIN, COMMIT and their kin; None for other statements.
+    fn transaction_control(&mut self, utility: &Utility) -> Option<Result<Outcome>> {
+        let complete = |tag: &str| Ok(Outcome::Complete { tag: tag.to_string() });
+        let outcome = match utility {
+            Utility::Begin(modes) => match std::mem::replace(&mut self.state, State::Idle) {
+                State::Idle => {
+                    self.state = State::Explicit(self.begin(modes.isolation, modes.read_only));
+                    complete("BEGIN")
+                }
+                // BEGIN among the statements of one message makes them all one transaction.
+                State::Implicit(open) => {
+                    self.state = State::Explicit(open);
+                    complete("BEGIN")
+                }
+                State::Explicit(open) => {
+                    self.state = State::Explicit(open);
+                    self.notice(Notice::warning(SqlState::ActiveSqlTransaction, "there is already a transaction in progress"));
+                    complete("BEGIN")
+                }
+                State::Failed(open) => {
+                    self.state = State::Failed(open);
+                    Err(failed_transaction())
+                }
+            },
+            Utility::Commit => match std::mem::replace(&mut self.state, State::Idle) {
+                State::Idle => {
+                    self.notice(no_transaction());
+                    complete("COMMIT")
+                }
+                State::Implicit(open) => {
+                    self.notice(no_transaction());
+                    self.commit(open).and_then(|()| complete("COMMIT"))
+                }
+                State::Explicit(open) => self.commit(open).and_then(|()| complete("COMMIT")),
+                State::Failed(open) => {
+                    self.roll_back(open);
+                    complete("ROLLBACK")
+                }
+            },
+            Utility::Rollback => match std::mem::replace(&mut self.state, State::Idle) {
+                State::Idle => {
+                    self.notice(no_transaction());
+                    complete("ROLLBACK")
+                }
+                State::Implicit(open) => {
+                    self.notice(no_transaction());
+                    self.roll_back(open);
+                    complete("ROLLBACK")
+                }
+                State::Explicit(open) | State::Failed(open) => {
+                    self.roll_back(open);
+                    complete("ROLLBACK")
+                }
+            },
+            Utility::Savepoint(name) => self.savepoint(name).and_then(|()| complete("SAVEPOINT")),
+            Utility::Release(name) => self.release_savepoint(name).and_then(|()| complete("RELEASE")),
+            Utility::RollbackTo(name) => self.rollback_to(name).and_then(|()| complete("ROLLBACK")),
+            Utility::SetTransaction { .. }
+            | Utility::Set { .. }
+            | Utility::Reset(_)
+            | Utility::ResetAll
+            | Utility::Show(_)
+            | Utility::ShowAll
+            | Utility::DiscardAll
+            | Utility::CreateRole { .. }
+            | Utility::AlterRole(_)
+            | Utility::DropRole { .. } => return None,
+        };
+        Some(outcome)
+    }
+
+    fn savepoint(&mut self, name: &str) -> Result<()> {
+        match &mut self.state {
+            State::Failed(_) => Err(failed_transaction()),
+            State::Idle | State::Implicit(_) => {
+                Err(SqlError::new(SqlState::NoActiveSqlTransaction, "SAVEPOINT can only be used in transaction blocks"))
+            }
+            State::Explicit(open) => {
+                let position = open.txn.savepoint()?;
+                open.savepoints.push(NamedSavepoint { name: name.to_string(), position, changes: open.changes.len() });
+                Ok(())
+            }
+        }
+    }
+
+    fn release_savepoint(&mut self, name: &str) -> Result<()> {
+        match &mut self.state {
+            State::Failed(_) => Err(failed_transaction()),
+            State::Idle | State::Implicit(_) => {
+                Err(SqlError::new(SqlState::NoActiveSqlTransaction, "RELEASE SAVEPOINT can only be used in transaction blocks"))
+            }
+            State::Explicit(open) => {
+                let at = open.find_savepoint(name)?;
+                open.txn.release(open.savepoints[at].position)?;
+                open.savepoints.truncate(at);
+                Ok(())
+            }
+        }
+    }
+
+    fn rollback_to(&mut self, name: &str) -> Result<()> {
+        let base = self.db.catalog();
+        self.state = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Explicit(mut open) | State::Failed(mut open) => {
+                let found = open.find_savepoint(name).and_then(|at| {
+                    open.txn.rollback_to(open.savepoints[at].position)?;
+                    Ok(at)
+                });
+                match found {
+                    Ok(at) => {
+                        open.savepoints.truncate(at + 1);
+                        open.changes.truncate(open.savepoints[at].changes);
+                        open.overlay = (!open.changes.is_empty()).then(|| Arc::new(base.apply(&open.changes)));
+                        State::Explicit(open)
+                    }
+                    Err(error) => {
+                        self.state = State::Failed(open);
+                        return Err(error);
+                    }
+                }
+            }
+            other => {
+                self.state = other;
+                return Err(SqlError::new(SqlState::NoActiveSqlTransaction, "ROLLBACK TO SAVEPOINT can only be used in transaction blocks"));
+            }
+        };
+        Ok(())
+    }
+
+    /// SET TRANSACTION, before the transaction's first query.
+    pub(crate) fn set_transaction(&mut self, modes: crate::parse::TransactionModes, session: bool) -> Result<()> {
+        if session {
+            let mut settings = self.shared.settings.lock();
+            if let Some(isolation) = modes.isolation {
+                settings.set("default_transaction_isolation", crate::context::isolation_name(isolation))?;
+            }
+            if let Some(read_only) = modes.read_only {
+                settings.set("default_transaction_read_only", if read_only { "on" } else { "off" })?;
+            }
+            return Ok(());
+        }
+        let fresh = |isolation, read_only| self.begin(Some(isolation), Some(read_only));
+        match &self.state {
+            State::Explicit(open) => {
+                let isolation = modes.isolation.unwrap_or(open.txn.isolation());
+                let read_only = modes.read_only.unwrap_or(open.read_only);
+                if isolation != open.txn.isolation() && (open.txn.has_writes() || !open.changes.is_empty()) {
+                    return Err(SqlError::new(SqlState::ActiveSqlTransaction, "SET TRANSACTION ISOLATION LEVEL must be called before any query"));
+                }
+                let mut next = if isolation == open.txn.isolation() { None } else { Some(fresh(isolation, read_only)) };
+                if let State::Explicit(open) = &mut self.state {
+                    match next.take() {
+                        None => open.read_only = read_only,
+                        Some(next) => *open = next,
+                    }
+                }
+                Ok(())
+            }
+            State::Idle | State::Implicit(_) | State::Failed(_) => {
+                self.notice(Notice::warning(SqlState::NoActiveSqlTransaction, "SET TRANSACTION can only be used in transaction blocks"));
+                Ok(())
+            }
+        }
+    }
+
+    /// SET LOCAL: until the transaction ends.
+    pub(crate) fn set_local(&mut self, name: &str, value: &crate::parse::SetValue) -> Result<()> {
+        let shared = self.shared.clone();
+        let mut settings = shared.settings.lock();
+        let before = settings.get(name);
+        match value {
+            crate::parse::SetValue::Default => settings.reset(name)?,
+            crate::parse::SetValue::Text(text) => {
+                settings.set(name, text)?;
+            }
+        }
+        drop(settings);
+        if let Some(before) = before {
+            self.open()?.hidden.push((name.to_string(), before));
+        }
+        Ok(())
+    }
+
+    /// Records an event of this session and returns once it is durable.
+    pub(crate) fn audit(&self, mut event: audit::Event) -> Result<()> {
+        event.user_name = Some(self.actor.name.clone());
+        event.session_id = Some(self.shared.session_id);
+        self.db.audit.record_durably(event)
+    }
+
+    pub(crate) fn in_explicit_transaction(&self) -> bool {
+        matches!(self.state, State::Explicit(_))
+    }
+}
+
+impl Open {
+    fn find_savepoint(&self, name: &str) -> Result<usize> {
+        self.savepoints
+            .iter()
+            .rposition(|savepoint| savepoint.name == name)
+            .ok_or_else(|| SqlError::new(SqlState::SEInvalidSpecification, format!("savepoint \"{name}\" does not exist")))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let State::Implicit(open) | State::Explicit(open) | State::Failed(open) = std::mem::replace(&mut self.state, State::Idle) {
+            open.txn.rollback();
+        }
+        self.db.forget_session(self.shared.pid);
+    }
+}
+
+/// Binds one statement; what is not a query or a write stays as it is written.
+pub(crate) fn bind(context: &Arc<StatementContext>, statement: &ParsedStatement, params: &[Option<Type>]) -> Result<(Plan, Vec<Type>)> {
+    let Statement::Sql(sql) = &statement.kind else {
+        return Ok((Plan::Utility(statement.kind.clone()), vec![]));
+    };
+    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let mut binder = Binder::new(names, &**context, statement.source.clone(), params);
+    let mut plan = match &**sql {
+        ast::Statement::Query(query) => query_plan(&mut binder, query, false)?,
+        ast::Statement::Explain { statement: inner, analyze: false, .. } => match &**inner {
+            ast::Statement::Query(query) => query_plan(&mut binder, query, true)?,
+            _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
+        },
+        ast::Statement::Insert(insert) => Plan::Insert(binder.insert(insert)?),
+        ast::Statement::Update(update) => Plan::Update(binder.update(update)?),
+        ast::Statement::Delete(delete) => Plan::Delete(binder.delete(delete)?),
+        _ => return Ok((Plan::Utility(statement.kind.clone()), vec![])),
+    };
+    match &mut plan {
+        Plan::Query(query) => point::rewrite(&mut query.rel),
+        Plan::Insert(insert) => point::rewrite(&mut insert.input),
+        Plan::Update(update) => point::rewrite(&mut update.input),
+        Plan::Delete(delete) => point::rewrite(&mut delete.input),
+        Plan::Utility(_) => {}
+    }
+    Ok((plan, binder.param_types()))
+}
+
+fn query_plan(binder: &mut Binder<'_>, query: &ast::Query, explain: bool) -> Result<Plan> {
+    let bound = binder.query(query, None, false)?;
+    let columns = match explain {
+        true => vec![ColumnDesc::new("QUERY PLAN", Type::Text)],
+        false => binder.describe(&bound.columns),
+    };
+    Ok(Plan::Query(QueryPlan { rel: bound.rel, columns, touched: std::mem::take(&mut binder.touched), explain }))
+}
+
+fn run_query(plan: &QueryPlan, context: &Arc<StatementContext>) -> Result<Outcome> {
+    let host: Arc<dyn Host> = context.clone();
+    if plan.explain {
+        let lines = query::explain(&plan.rel, &host)?;
+        let rows: RowIter = Box::new(lines.into_iter().map(|line| Ok(vec![Datum::Text(line)])));
+        return Ok(Outcome::Rows { columns: plan.columns.clone(), rows, tag: RowTag::Fixed("EXPLAIN") });
+    }
+    let rows = query::execute(&plan.rel, &host).inspect_err(|error| context.calls.fail(context, error))?;
+    let rows: RowIter = match plan.touched.calls.is_empty() {
+        true => rows,
+        false => Box::new(AuditedRows { rows, context: context.clone(), ended: false }),
+    };
+    Ok(Outcome::Rows { columns: plan.columns.clone(), rows, tag: RowTag::Counted("SELECT") })
+}
+
+/// Rows of a statement that called functions: at their end the calls are recorded, durably.
+struct AuditedRows {
+    rows: RowIter,
+    context: Arc<StatementContext>,
+    ended: bool,
+}
+
+impl Iterator for AuditedRows {
+    type Item = Result<query::Row>;
+
+    fn next(&mut self) -> Option<Result<query::Row>> {
+        if self.ended {
+            return None;
+        }
+        match self.rows.next() {
+            Some(Ok(row)) => Some(Ok(row)),
+            Some(Err(error)) => {
+                self.ended = true;
+                self.context.calls.fail(&self.context, &error);
+                Some(Err(error))
+            }
+            None => {
+                self.ended = true;
+                self.context.calls.finish(&self.context).err().map(Err)
+            }
+        }
+    }
+}
+
+impl Drop for AuditedRows {
+    fn drop(&mut self) {
+        if !self.ended {
+            // The client did not want the rest: what ran, ran.
+            if let Err(error) = self.context.calls.finish(&self.context) {
+                tracing::error!(%error, "the end of a call could not be recorded");
+            }
+        }
+    }
+}
+
+pub(crate) fn written_outcome(written: Written, tag: &'static str, columns: Option<&[ColumnDesc]>) -> Outcome {
+    match columns {
+        None => Outcome::Complete { tag: format!("{tag} {}", written.rows) },
+        Some(columns) => {
+            Outcome::Rows { columns: columns.to_vec(), rows: Box::new(written.returned.into_iter().map(Ok)), tag: RowTag::Counted(tag) }
+        }
+    }
+}
+
+/// Takes the shared locks of every stored table that a plan touches.
+pub(crate) fn lock_tables(plan: &Plan, context: &StatementContext) -> Result<()> {
+    let (touched, target) = match plan {
+        Plan::Query(query) => (&query.touched, None),
+        Plan::Insert(insert) => (&insert.touched, Some(&insert.table)),
+        Plan::Update(update) => (&update.touched, Some(&update.table)),
+        Plan::Delete(delete) => (&delete.touched, Some(&delete.table)),
+        Plan::Utility(_) => return Ok(()),
+    };
+    for table in touched.reads.iter().chain(target) {
+        match table.kind {
+            TableKind::Table => context.lock_table(table.oid, LockMode::Shared)?,
+            TableKind::View { .. } | TableKind::Sequence(_) | TableKind::System(_) => {}
+        }
+    }
+    if target.is_some() && context.read_only {
+        return Err(read_only());
+    }
+    Ok(())
+}
+
+/// READ COMMITTED, and the row is named by its key: locking it before it is read saves starting over.
+pub(crate) fn lock_point(input: &query::ir::Rel, context: &Arc<StatementContext>) -> Result<(), Stop> {
+    use query::ir::Rel;
+    if context.isolation != Isolation::ReadCommitted {
+        return Ok(());
+    }
+    let Rel::Project { input, .. } = input else { return Ok(()) };
+    let get = match &**input {
+        Rel::Filter { input, .. } => &**input,
+        other => other,
+    };
+    let Rel::PointGet { table, key, .. } = get else { return Ok(()) };
+    let host: Arc<dyn Host> = context.clone();
+    let values = key.iter().map(|expr| query::eval(expr, &[], &[], &host)).collect::<Result<Vec<Datum>>>()?;
+    if values.iter().any(Datum::is_null) {
+        return Ok(());
+    }
+    let key = crate::table::row_key(table, &values)?;
+    context.txn.lock(&key, LockMode::Exclusive, &*context.cancel)?;
+    if context.txn.changed_since_snapshot(&key)? {
+        context.txn.refresh_snapshot()?;
+    }
+    Ok(())
+}
+
+fn allowed_when_failed(statement: &Statement) -> bool {
+    match statement {
+        Statement::Utility(utility) => matches!(&**utility, Utility::Commit | Utility::Rollback | Utility::RollbackTo(_)),
+        Statement::Sql(_)
+        | Statement::CreateFunction(_)
+        | Statement::AlterFunction(_)
+        | Statement::DropFunction(_)
+        | Statement::GrantCapability { .. } => false,
+    }
+}
+
+fn failed_transaction() -> SqlError {
+    SqlError::new(SqlState::InFailedSqlTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+fn no_transaction() -> Notice {
+    Notice::warning(SqlState::NoActiveSqlTransaction, "there is no transaction in progress")
+}
+
+pub(crate) fn read_only() -> SqlError {
+    SqlError::new(SqlState::ReadOnlySqlTransaction, "cannot change the database in a read-only transaction")
+}
+
+/// Microseconds since 1970 UTC.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A call's number, unique over the life of the database.
+pub(crate) fn next_call_id(db: &Database) -> i64 {
+    db.next_call.fetch_add(1, Ordering::Relaxed)
+}

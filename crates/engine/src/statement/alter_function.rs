@@ -1,0 +1,154 @@
+//! `ALTER FUNCTION`: capabilities, policy, limits, the switch. And the bare `GRANT CAPABILITY`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use audit::{Event, EventType};
+use catalog::{Change, Function};
+use policy::{Capability, Policy, Rights};
+use types::{Notice, Result, SqlError, SqlState};
+
+use super::{complete, drop_function, must_be_owner};
+use crate::call::find_policy;
+use crate::context::StatementContext;
+use crate::parse::{AlterAction, AlterFunction};
+use crate::session::{Outcome, Session};
+
+pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &AlterFunction) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let function = drop_function::find(context, &alter.name)?;
+    apply(session, context, &function, &alter.actions)?;
+    Ok(complete(if alter.procedure { "ALTER PROCEDURE" } else { "ALTER FUNCTION" }))
+}
+
+/// `GRANT CAPABILITY c` without a function: the one that this session created or altered last.
+pub fn run_bare_grant(session: &mut Session, context: &Arc<StatementContext>, list: &str, revoke: bool) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let function = session.last_function.and_then(|oid| context.catalog.function_by_oid(oid)).cloned().ok_or_else(|| {
+        SqlError::new(SqlState::UndefinedFunction, "there is no function to grant the capability to")
+            .detail("This session has not created or altered a function yet.")
+            .hint("Name it: ALTER FUNCTION f GRANT CAPABILITY ...")
+    })?;
+    let action = if revoke { AlterAction::Revoke(list.to_string()) } else { AlterAction::Grant(list.to_string()) };
+    apply(session, context, &function, &[action])?;
+    Ok(complete(if revoke { "REVOKE" } else { "GRANT" }))
+}
+
+fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<Function>, actions: &[AlterAction]) -> Result<()> {
+    if !context.catalog.owns(context.actor.role, function.owner) {
+        return Err(must_be_owner("function", &function.name));
+    }
+    let mut changed = Function::clone(function);
+    changed.version += 1;
+    for action in actions {
+        let policy = find_policy(&context.catalog, &changed.rights.policy)
+            .ok_or_else(|| SqlError::internal(format!("the security policy \"{}\" of a function is gone", changed.rights.policy)))?;
+        match action {
+            AlterAction::Grant(list) => grant(session, context, &mut changed, &policy, list)?,
+            AlterAction::Revoke(list) => revoke(session, context, &mut changed, &policy, list)?,
+            AlterAction::SetPolicy(name) => set_policy(session, context, &mut changed, name)?,
+            AlterAction::SetEnabled(enabled) => {
+                let mut event = event(if *enabled { EventType::FunctionEnabled } else { EventType::FunctionDisabled }, &changed);
+                event.details = Some(serde_json::json!({ "violations": changed.violations }));
+                changed.enabled = *enabled;
+                if *enabled {
+                    changed.violations = 0;
+                }
+                session.audit(event)?;
+            }
+            AlterAction::SetLimit(key, value) => {
+                let key = changed.rights.limits.set(key, value)?;
+                let mut event = event(EventType::FunctionAltered, &changed);
+                event.details = Some(serde_json::json!({ "limit": key.name(), "value": value }));
+                session.audit(event)?;
+            }
+            AlterAction::OwnerTo(name) => {
+                let owner = context
+                    .catalog
+                    .role(name)
+                    .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("role \"{name}\" does not exist")))?;
+                if !context.catalog.is_superuser(context.actor.role) {
+                    return Err(SqlError::new(SqlState::InsufficientPrivilege, format!("must be superuser to give function {} away", changed.name)));
+                }
+                changed.owner = owner.oid;
+                let mut event = event(EventType::FunctionAltered, &changed);
+                event.details = Some(serde_json::json!({ "owner": name }));
+                session.audit(event)?;
+            }
+            AlterAction::RenameTo(name) => {
+                return Err(SqlError::unsupported(format!("renaming a function to {name}"))
+                    .detail("The body defines a function of the old name.")
+                    .hint("Create the function under its new name and drop the old one."));
+            }
+        }
+    }
+    session.last_function = Some(changed.oid);
+    session.change(vec![Change::PutFunction(changed)])
+}
+
+fn event(event_type: EventType, function: &Function) -> Event {
+    let mut event = Event::new(event_type);
+    event.function_name = Some(Arc::from(function.name.as_str()));
+    event
+}
+
+fn grant(session: &Session, context: &StatementContext, function: &mut Function, policy: &Policy, list: &str) -> Result<()> {
+    for capability in parse_list(list)? {
+        may_grant(context, &capability)?;
+        let mut event = event(EventType::CapabilityGranted, function);
+        event.capability = Some(Cow::Owned(capability.to_string()));
+        if function.rights.grant(capability, policy) {
+            session.audit(event)?;
+        }
+    }
+    Ok(())
+}
+
+fn revoke(session: &Session, context: &StatementContext, function: &mut Function, policy: &Policy, list: &str) -> Result<()> {
+    for capability in parse_list(list)? {
+        match function.rights.revoke(&capability, policy) {
+            Ok(revocation) => {
+                for removed in &revocation.removed {
+                    let mut event = event(EventType::CapabilityRevoked, function);
+                    event.capability = Some(Cow::Owned(removed.to_string()));
+                    session.audit(event)?;
+                }
+                if !revocation.still_held.is_empty() {
+                    let held: Vec<String> = revocation.still_held.iter().map(Capability::to_string).collect();
+                    context.notice(Notice::warning(
+                        SqlState::Warning,
+                        format!("function {} still holds {}, which allows some of it", function.name, held.join(", ")),
+                    ));
+                }
+            }
+            Err(error) => context.notice(Notice::warning(SqlState::WarningPrivilegeNotRevoked, error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+fn set_policy(session: &Session, context: &StatementContext, function: &mut Function, name: &str) -> Result<()> {
+    let policy = find_policy(&context.catalog, name)
+        .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("security policy \"{name}\" does not exist")))?;
+    for capability in &policy.capabilities {
+        may_grant(context, capability)?;
+    }
+    function.rights = Rights::of(&policy);
+    let mut event = event(EventType::PolicyApplied, function);
+    event.resource = Some(policy.name.clone());
+    session.audit(event)
+}
+
+/// The grantor's own rights bound what can be granted.
+fn may_grant(context: &StatementContext, capability: &Capability) -> Result<()> {
+    if capability.is_superuser_only() && !context.catalog.is_superuser(context.actor.role) {
+        return Err(SqlError::new(SqlState::InsufficientPrivilege, format!("must be superuser to grant capability {capability}")));
+    }
+    Ok(())
+}
+
+fn parse_list(list: &str) -> Result<Vec<Capability>> {
+    Ok(Capability::parse_list(list)?)
+}

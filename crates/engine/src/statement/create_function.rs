@@ -1,0 +1,157 @@
+//! `CREATE FUNCTION` and `CREATE PROCEDURE`.
+
+use std::sync::Arc;
+
+use audit::{Event, EventType};
+use catalog::{Argument, Change, Function, Language, Returns, Volatility};
+use policy::Rights;
+use types::{NO_TYPMOD, Result, SqlError, SqlState, Type};
+
+use super::{complete, creation_schema, must_be_owner};
+use crate::bind::{Binder, Names, type_names};
+use crate::context::StatementContext;
+use crate::parse::CreateFunction;
+use crate::parse::Returns as WrittenReturns;
+use crate::session::{Outcome, Session};
+
+/// PostgreSQL's FUNC_MAX_ARGS.
+const MAX_ARGUMENTS: usize = 100;
+
+pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &CreateFunction) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let schema = creation_schema(context, create.schema.as_deref())?;
+    let function = describe(context, create, schema)?;
+    let existing = context.catalog.function(&function.schema, &function.name, &function.arg_types()).cloned();
+    let replaced = existing.is_some();
+    let function = match existing {
+        None => function,
+        Some(old) => replace(context, create, &old, function)?,
+    };
+    // Loaded now: errors of the body show here, not at the first call.
+    session.db.functions.prepare_new(&function)?;
+    let event = if replaced { EventType::FunctionAltered } else { EventType::FunctionCreated };
+    let mut event = Event::new(event);
+    event.function_name = Some(Arc::from(function.name.as_str()));
+    event.details = Some(serde_json::json!({
+        "signature": function.signature(),
+        "schema": function.schema,
+        "language": function.language.name(),
+        "policy": function.rights.policy,
+        "security_definer": function.security_definer,
+    }));
+    session.audit(event)?;
+    let oid = function.oid;
+    session.change(vec![Change::PutFunction(function)])?;
+    session.last_function = Some(oid);
+    Ok(complete(if create.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" }))
+}
+
+/// The descriptor of a new function: it holds nothing yet.
+fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: String) -> Result<Function> {
+    let invalid = |message: String| SqlError::new(SqlState::InvalidFunctionDefinition, message);
+    let language = create.language.as_deref().ok_or_else(|| invalid("no language specified".into()))?;
+    let language = Language::from_name(language)
+        .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("language \"{language}\" does not exist")))?;
+    match language {
+        Language::JavaScript => {}
+        Language::Python | Language::Wasm | Language::Sql => return Err(SqlError::unsupported(format!("LANGUAGE {}", language.name()))),
+    }
+    let body = create.body.clone().ok_or_else(|| invalid("no function body specified".into()))?;
+    if create.args.len() > MAX_ARGUMENTS {
+        return Err(SqlError::new(SqlState::TooManyArguments, format!("functions cannot have more than {MAX_ARGUMENTS} arguments")));
+    }
+    if create.procedure {
+        return Err(SqlError::unsupported("CREATE PROCEDURE"));
+    }
+    let returns = match &create.returns {
+        Some(WrittenReturns::Scalar(ty)) => Returns::Scalar(value_type(ty)?),
+        Some(WrittenReturns::Void) => Returns::Void,
+        Some(WrittenReturns::SetOf(_) | WrittenReturns::Table(_)) => return Err(SqlError::unsupported("RETURNS SETOF and RETURNS TABLE")),
+        Some(WrittenReturns::Trigger) => return Err(SqlError::unsupported("RETURNS TRIGGER")),
+        None => return Err(invalid("function result type must be specified".into())),
+    };
+    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let mut args: Vec<Argument> = vec![];
+    for arg in &create.args {
+        let ty = value_type(&arg.data_type)?;
+        if let Some(name) = &arg.name
+            && args.iter().any(|other| other.name.as_ref() == Some(name))
+        {
+            return Err(invalid(format!("parameter name \"{name}\" used more than once")));
+        }
+        match &arg.default {
+            Some(text) => {
+                let mut binder = Binder::new(names, &**context, Arc::from(text.as_str()), &[]);
+                binder.value(&crate::parse::parse_expression(text)?, ty)?;
+            }
+            None if args.last().is_some_and(|last| last.default.is_some()) => {
+                return Err(invalid("input parameters after one with a default value must also have defaults".into()));
+            }
+            None => {}
+        }
+        args.push(Argument { name: arg.name.clone(), ty, default: arg.default.clone() });
+    }
+    Ok(Function {
+        oid: context.catalog.next_oid(),
+        schema,
+        name: create.name.clone(),
+        owner: context.actor.role,
+        language,
+        args,
+        returns,
+        body,
+        volatility: match create.volatility {
+            'i' => Volatility::Immutable,
+            's' => Volatility::Stable,
+            _ => Volatility::Volatile,
+        },
+        strict: create.strict,
+        security_definer: create.security_definer,
+        purpose: create.purpose.clone(),
+        version: 1,
+        rights: Rights::default(),
+        enabled: true,
+        violations: 0,
+        is_procedure: create.procedure,
+        acl: None,
+        comment: None,
+    })
+}
+
+/// What of the old function a replaced one keeps: its identity and its rights.
+fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, new: Function) -> Result<Function> {
+    if !create.or_replace {
+        return Err(SqlError::new(SqlState::DuplicateFunction, format!("function \"{}\" already exists with same argument types", old.name)));
+    }
+    if !context.catalog.owns(context.actor.role, old.owner) {
+        return Err(must_be_owner("function", &old.name));
+    }
+    if old.returns != new.returns {
+        return Err(SqlError::new(SqlState::InvalidFunctionDefinition, "cannot change return type of existing function")
+            .hint(format!("Use DROP FUNCTION {} first.", old.signature())));
+    }
+    Ok(Function {
+        oid: old.oid,
+        owner: old.owner,
+        version: old.version + 1,
+        rights: old.rights.clone(),
+        enabled: old.enabled,
+        violations: old.violations,
+        acl: old.acl.clone(),
+        comment: old.comment.clone(),
+        ..new
+    })
+}
+
+fn value_type(data_type: &sqlparser::ast::DataType) -> Result<Type> {
+    let (ty, typmod) = type_names::resolve(data_type)?;
+    // As in PostgreSQL, a length on an argument or result is parsed and not kept.
+    let _ = typmod != NO_TYPMOD;
+    match ty {
+        Type::Record | Type::Unknown | Type::Any | Type::AnyElement | Type::AnyArray | Type::Trigger | Type::Void => {
+            Err(SqlError::new(SqlState::InvalidFunctionDefinition, format!("functions cannot take or return type {ty}")))
+        }
+        _ => Ok(ty),
+    }
+}

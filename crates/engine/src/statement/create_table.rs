@@ -1,0 +1,267 @@
+//! `CREATE TABLE`.
+
+use std::sync::Arc;
+
+use catalog::{Change, Column, Constraint, ConstraintKind, Key, Table, TableKind};
+use sqlparser::ast;
+use types::{Notice, Result, SqlError, SqlState, Type};
+
+use super::{complete, creation_schema};
+use crate::bind::{Binder, Names, Scope, type_names};
+use crate::context::StatementContext;
+use crate::parse::{fold, object_name};
+use crate::session::{Outcome, Session};
+
+/// PostgreSQL's MaxHeapAttributeNumber.
+const MAX_COLUMNS: usize = 1600;
+
+pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast::CreateTable) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let (schema, name) = object_name(&create.name)?;
+    let schema = creation_schema(context, schema.as_deref())?;
+    refuse_options(create)?;
+    if context.catalog.relation(&schema, &name).is_some() {
+        if create.if_not_exists {
+            context.notice(Notice {
+                state: SqlState::DuplicateTable,
+                ..Notice::notice(format!("relation \"{name}\" already exists, skipping"))
+            });
+            return Ok(complete("CREATE TABLE"));
+        }
+        return Err(SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists")));
+    }
+    let mut oids = context.catalog.next_oid()..;
+    let mut next_oid = || oids.next().ok_or_else(|| SqlError::internal("object identifiers are used up"));
+    let mut table = Table {
+        oid: next_oid()?,
+        schema,
+        name,
+        owner: context.actor.role,
+        kind: TableKind::Table,
+        columns: vec![],
+        primary_key: None,
+        constraints: vec![],
+        indexes: vec![],
+        version: 1,
+        acl: None,
+        comment: None,
+    };
+    let mut wanted: Vec<Wanted> = vec![];
+    for definition in &create.columns {
+        add_column(&mut table, definition, &mut wanted)?;
+    }
+    if table.columns.len() > MAX_COLUMNS {
+        return Err(SqlError::new(SqlState::TooManyColumns, format!("tables can have at most {MAX_COLUMNS} columns")));
+    }
+    for constraint in &create.constraints {
+        wanted.push(table_constraint(&table, constraint)?);
+    }
+    for one in wanted {
+        add_constraint(context, &mut table, one, &mut next_oid)?;
+    }
+    check_defaults(context, &table)?;
+    session.change(vec![Change::PutTable(table)])?;
+    Ok(complete("CREATE TABLE"))
+}
+
+/// A constraint as it was written, its columns resolved.
+struct Wanted {
+    name: Option<String>,
+    kind: WantedKind,
+}
+
+enum WantedKind {
+    PrimaryKey(Vec<usize>),
+    Unique { columns: Vec<usize>, nulls_not_distinct: bool },
+    Check(Box<ast::Expr>, Option<usize>),
+}
+
+fn refuse_options(create: &ast::CreateTable) -> Result<()> {
+    let refused = [
+        (create.temporary, "CREATE TEMPORARY TABLE"),
+        (create.query.is_some(), "CREATE TABLE AS"),
+        (create.inherits.is_some(), "INHERITS"),
+        (create.partition_by.is_some() || create.partition_of.is_some(), "table partitioning"),
+        (create.like.is_some(), "CREATE TABLE LIKE"),
+        (create.or_replace, "CREATE OR REPLACE TABLE"),
+    ];
+    match refused.iter().find(|(given, _)| *given) {
+        Some((_, what)) => Err(SqlError::unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+fn add_column(table: &mut Table, definition: &ast::ColumnDef, wanted: &mut Vec<Wanted>) -> Result<()> {
+    let name = fold(&definition.name);
+    if table.column_index(&name).is_some() {
+        return Err(SqlError::new(SqlState::DuplicateColumn, format!("column \"{name}\" specified more than once")));
+    }
+    if type_names::serial(&definition.data_type).is_some() {
+        return Err(SqlError::unsupported("serial columns"));
+    }
+    let (ty, typmod) = type_names::resolve(&definition.data_type)?;
+    if matches!(ty, Type::Void | Type::Trigger | Type::Record | Type::Unknown | Type::Any | Type::AnyElement | Type::AnyArray) {
+        return Err(SqlError::new(SqlState::InvalidTableDefinition, format!("column \"{name}\" has pseudo-type {ty}")));
+    }
+    let index = table.columns.len();
+    let attnum = i16::try_from(index + 1).map_err(|_| SqlError::new(SqlState::TooManyColumns, "too many columns"))?;
+    let mut column = Column::new(name.clone(), ty, attnum);
+    column.typmod = typmod;
+    for option in &definition.options {
+        let constraint_name = option.name.as_ref().map(fold);
+        match &option.option {
+            ast::ColumnOption::Null => {}
+            ast::ColumnOption::NotNull => column.not_null = true,
+            ast::ColumnOption::Default(expr) => {
+                if column.default.is_some() {
+                    return Err(SqlError::new(SqlState::SyntaxError, format!("multiple default values specified for column \"{name}\" of table \"{}\"", table.name)));
+                }
+                column.default = Some(expr.to_string());
+            }
+            ast::ColumnOption::PrimaryKey(_) => wanted.push(Wanted { name: constraint_name, kind: WantedKind::PrimaryKey(vec![index]) }),
+            ast::ColumnOption::Unique(unique) => wanted.push(Wanted {
+                name: constraint_name,
+                kind: WantedKind::Unique { columns: vec![index], nulls_not_distinct: unique.nulls_distinct == ast::NullsDistinctOption::NotDistinct },
+            }),
+            ast::ColumnOption::Check(check) => wanted.push(Wanted { name: constraint_name, kind: WantedKind::Check(check.expr.clone(), Some(index)) }),
+            // One collation: nothing to keep.
+            ast::ColumnOption::Collation(_) => {}
+            ast::ColumnOption::ForeignKey(_) => return Err(SqlError::unsupported("FOREIGN KEY")),
+            ast::ColumnOption::Generated { .. } | ast::ColumnOption::Identity(_) => return Err(SqlError::unsupported("GENERATED columns")),
+            other => return Err(SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{other}\""))),
+        }
+    }
+    table.columns.push(column);
+    Ok(())
+}
+
+fn table_constraint(table: &Table, constraint: &ast::TableConstraint) -> Result<Wanted> {
+    let columns = |list: &[ast::IndexColumn]| -> Result<Vec<usize>> {
+        let mut indexes = vec![];
+        for column in list {
+            let ast::Expr::Identifier(ident) = &column.column.expr else {
+                return Err(SqlError::new(SqlState::SyntaxError, "a key is made of columns"));
+            };
+            let name = fold(ident);
+            let index = table
+                .column_index(&name)
+                .ok_or_else(|| SqlError::new(SqlState::UndefinedColumn, format!("column \"{name}\" named in key does not exist")))?;
+            if indexes.contains(&index) {
+                return Err(SqlError::new(SqlState::DuplicateColumn, format!("column \"{name}\" appears twice in primary key constraint")));
+            }
+            indexes.push(index);
+        }
+        Ok(indexes)
+    };
+    Ok(match constraint {
+        ast::TableConstraint::PrimaryKey(key) => {
+            Wanted { name: key.name.as_ref().map(fold), kind: WantedKind::PrimaryKey(columns(&key.columns)?) }
+        }
+        ast::TableConstraint::Unique(unique) => Wanted {
+            name: unique.name.as_ref().map(fold),
+            kind: WantedKind::Unique {
+                columns: columns(&unique.columns)?,
+                nulls_not_distinct: unique.nulls_distinct == ast::NullsDistinctOption::NotDistinct,
+            },
+        },
+        ast::TableConstraint::Check(check) => Wanted { name: check.name.as_ref().map(fold), kind: WantedKind::Check(check.expr.clone(), None) },
+        ast::TableConstraint::ForeignKey(_) => return Err(SqlError::unsupported("FOREIGN KEY")),
+        other => return Err(SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{other}\""))),
+    })
+}
+
+fn add_constraint(context: &Arc<StatementContext>, table: &mut Table, wanted: Wanted, next_oid: &mut impl FnMut() -> Result<u32>) -> Result<()> {
+    let column_names = |columns: &[usize]| columns.iter().map(|index| table.columns[*index].name.as_str()).collect::<Vec<_>>().join("_");
+    match wanted.kind {
+        WantedKind::PrimaryKey(columns) => {
+            if table.primary_key.is_some() {
+                return Err(SqlError::new(
+                    SqlState::InvalidTableDefinition,
+                    format!("multiple primary keys for table \"{}\" are not allowed", table.name),
+                ));
+            }
+            keyable(table, &columns)?;
+            let name = free_name(context, table, wanted.name, &format!("{}_pkey", table.name))?;
+            columns.iter().for_each(|index| table.columns[*index].not_null = true);
+            table.primary_key = Some(Key { oid: next_oid()?, index_oid: next_oid()?, name, columns });
+        }
+        WantedKind::Unique { columns, nulls_not_distinct } => {
+            keyable(table, &columns)?;
+            let proposed = format!("{}_{}_key", table.name, column_names(&columns));
+            let name = free_name(context, table, wanted.name, &proposed)?;
+            let kind = ConstraintKind::Unique { index_oid: next_oid()?, nulls_not_distinct };
+            table.constraints.push(Constraint { oid: next_oid()?, name, columns, kind, comment: None });
+        }
+        WantedKind::Check(expr, of_column) => {
+            let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+            let text = expr.to_string();
+            let mut binder = Binder::new(names, &**context, Arc::from(text.as_str()), &[]);
+            let shared = Arc::new(table.clone());
+            let entry = binder.row_of(&shared, &table.name);
+            let ids: Vec<_> = entry.columns.iter().map(|column| column.id).collect();
+            let bound = binder.condition(&expr, &Scope { tables: vec![entry], parent: None })?;
+            let columns = (0..ids.len()).filter(|index| uses(&bound, ids[*index])).collect::<Vec<_>>();
+            let proposed = match of_column.or(if let [only] = columns.as_slice() { Some(*only) } else { None }) {
+                Some(index) => format!("{}_{}_check", table.name, table.columns[index].name),
+                None => format!("{}_check", table.name),
+            };
+            let name = free_name(context, table, wanted.name, &proposed)?;
+            table.constraints.push(Constraint { oid: next_oid()?, name, columns, kind: ConstraintKind::Check { expression: text }, comment: None });
+        }
+    }
+    Ok(())
+}
+
+fn uses(expr: &query::ir::Expr, column: query::ir::ColumnId) -> bool {
+    let mut found = matches!(expr, query::ir::Expr::Column { id, .. } if *id == column);
+    expr.for_each_child(&mut |child| found |= uses(child, column));
+    found
+}
+
+/// Types that a key can be made of: those with an order that storage can keep.
+fn keyable(table: &Table, columns: &[usize]) -> Result<()> {
+    for index in columns {
+        let column = &table.columns[*index];
+        if matches!(column.ty, Type::Json) {
+            return Err(SqlError::new(SqlState::UndefinedObject, format!("data type {} has no default operator class for access method \"btree\"", column.ty))
+                .hint("You must specify an operator class for the index or define a default operator class for the data type."));
+        }
+    }
+    Ok(())
+}
+
+/// The given name, or the proposed one made free by a number.
+fn free_name(context: &StatementContext, table: &Table, given: Option<String>, proposed: &str) -> Result<String> {
+    let taken = |name: &str| {
+        context.catalog.relation(&table.schema, name).is_some()
+            || table.name == name
+            || table.index_names().any(|(_, known)| known == name)
+            || table.constraints.iter().any(|constraint| constraint.name == name)
+    };
+    if let Some(name) = given {
+        if taken(&name) {
+            return Err(SqlError::new(SqlState::DuplicateObject, format!("constraint \"{name}\" for relation \"{}\" already exists", table.name)));
+        }
+        return Ok(name);
+    }
+    let base = types::ident::fold(proposed);
+    let mut name = base.clone();
+    for number in 1.. {
+        if !taken(&name) {
+            break;
+        }
+        name = format!("{base}{number}");
+    }
+    Ok(name)
+}
+
+/// Defaults are bound once now, so that a bad one shows at CREATE.
+fn check_defaults(context: &Arc<StatementContext>, table: &Table) -> Result<()> {
+    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let mut binder = Binder::new(names, &**context, Arc::from(""), &[]);
+    for index in 0..table.columns.len() {
+        binder.default_of(table, index)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! `DROP TABLE`, `DROP VIEW`, `DROP SCHEMA`.
+
+use std::sync::Arc;
+
+use catalog::{Change, Table, TableKind};
+use sqlparser::ast::{self, ObjectType};
+use storage::LockMode;
+use types::{Notice, Result, SqlError, SqlState};
+
+use super::{complete, must_be_owner, permission_denied};
+use crate::bind::{Binder, Names};
+use crate::context::StatementContext;
+use crate::parse::object_name;
+use crate::session::{Outcome, Session};
+use crate::table::{self, Space};
+
+pub fn run(
+    session: &mut Session,
+    context: &Arc<StatementContext>,
+    object_type: ObjectType,
+    if_exists: bool,
+    names: &[ast::ObjectName],
+    cascade: bool,
+) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let (wanted, word) = match object_type {
+        ObjectType::Table => ('r', "table"),
+        ObjectType::View => ('v', "view"),
+        ObjectType::Schema => return drop_schemas(session, context, if_exists, names, cascade),
+        other => return Err(SqlError::unsupported(format!("DROP {other}"))),
+    };
+    for name in names {
+        let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+        let (schema, name) = object_name(name)?;
+        let found = Names { snapshot: &context.catalog, search_path: &context.search_path }.find_table(schema.as_deref(), &name);
+        let Some(table) = found else {
+            if if_exists {
+                context.notice(Notice::notice(format!("{word} \"{name}\" does not exist, skipping")));
+                continue;
+            }
+            return Err(SqlError::new(SqlState::UndefinedTable, format!("{word} \"{name}\" does not exist")));
+        };
+        if let TableKind::System(_) = table.kind {
+            return Err(crate::bind::dml::system_table_error(&table));
+        }
+        if table.relkind() != wanted {
+            let hint = match table.kind {
+                TableKind::View { .. } => "Use DROP VIEW to remove a view.",
+                TableKind::Table => "Use DROP TABLE to remove a table.",
+                TableKind::Sequence(_) => "Use DROP SEQUENCE to remove a sequence.",
+                TableKind::System(_) => "System tables stay.",
+            };
+            return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{name}\" is not a {word}")).hint(hint));
+        }
+        if !context.catalog.owns(context.actor.role, table.owner) {
+            return Err(must_be_owner(word, &name));
+        }
+        drop_table(session, context, &table, cascade)?;
+    }
+    Ok(complete(if wanted == 'r' { "DROP TABLE" } else { "DROP VIEW" }))
+}
+
+/// Drops a table or view, with the views over it where CASCADE was said.
+fn drop_table(session: &mut Session, context: &Arc<StatementContext>, table: &Arc<Table>, cascade: bool) -> Result<()> {
+    for view in dependents(context, table)? {
+        if !cascade {
+            return Err(SqlError::new(
+                SqlState::DependentObjectsStillExist,
+                format!("cannot drop {} {} because other objects depend on it", word_of(table), table.name),
+            )
+            .detail(format!("view {} depends on {} {}", view.name, word_of(table), table.name))
+            .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+        if context.catalog.table_by_oid(view.oid).is_some() {
+            context.notice(Notice::notice(format!("drop cascades to view {}", view.name)));
+            drop_table(session, context, &view, true)?;
+        }
+    }
+    context.lock_table(table.oid, LockMode::Exclusive)?;
+    if table.is_table() {
+        remove_rows(context, table)?;
+    }
+    session.change(vec![Change::DropTable(table.oid), Change::OidMark(context.catalog.next_oid())])
+}
+
+fn word_of(table: &Table) -> &'static str {
+    if table.is_table() { "table" } else { "view" }
+}
+
+/// The views whose query reads this relation directly.
+fn dependents(context: &Arc<StatementContext>, table: &Table) -> Result<Vec<Arc<Table>>> {
+    let mut found = vec![];
+    for view in context.catalog.user_tables() {
+        let TableKind::View { definition } = &view.kind else { continue };
+        let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+        let mut binder = Binder::new(names, &**context, Arc::from(definition.as_str()), &[]);
+        // A view that no longer binds depends on nothing.
+        let reads = binder.view_reads(definition).unwrap_or_default();
+        if reads.contains(&table.oid) {
+            found.push(view.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes every row of a table and every entry of its unique keys.
+pub fn remove_rows(context: &Arc<StatementContext>, table: &Table) -> Result<()> {
+    let mut prefixes = vec![table::prefix(Space::Row, table.oid)];
+    prefixes.extend(table::unique_keys(table).filter_map(|key| key.index).map(|index| table::prefix(Space::Unique, index)));
+    for prefix in prefixes {
+        for item in context.txn.scan(table::range_of(&prefix))? {
+            context.cancel.check()?;
+            let (key, _) = item?;
+            context.txn.delete(key)?;
+        }
+    }
+    Ok(())
+}
+
+fn drop_schemas(session: &mut Session, context: &Arc<StatementContext>, if_exists: bool, names: &[ast::ObjectName], cascade: bool) -> Result<Outcome> {
+    for name in names {
+        let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+        let (_, name) = object_name(name)?;
+        let Some(schema) = context.catalog.schema(&name).cloned() else {
+            if if_exists {
+                context.notice(Notice::notice(format!("schema \"{name}\" does not exist, skipping")));
+                continue;
+            }
+            return Err(SqlError::new(SqlState::InvalidSchemaName, format!("schema \"{name}\" does not exist")));
+        };
+        if matches!(name.as_str(), "pg_catalog" | "information_schema" | "heliosdb") {
+            return Err(permission_denied("schema", &name).detail("System schemas stay."));
+        }
+        if !context.catalog.owns(context.actor.role, schema.owner) {
+            return Err(must_be_owner("schema", &name));
+        }
+        let tables: Vec<Arc<Table>> = context.catalog.user_tables().filter(|table| table.schema == name).cloned().collect();
+        let functions: Vec<Arc<catalog::Function>> = context.catalog.functions().filter(|function| function.schema == name).cloned().collect();
+        if !cascade && (!tables.is_empty() || !functions.is_empty()) {
+            return Err(SqlError::new(SqlState::DependentObjectsStillExist, format!("cannot drop schema {name} because other objects depend on it"))
+                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        for table in tables {
+            let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+            if context.catalog.table_by_oid(table.oid).is_some() {
+                drop_table(session, context, &table, true)?;
+            }
+        }
+        for function in functions {
+            super::drop_function::drop_one(session, context, &function)?;
+        }
+        session.change(vec![Change::DropSchema(schema.oid), Change::OidMark(context.catalog.next_oid())])?;
+    }
+    Ok(complete("DROP SCHEMA"))
+}

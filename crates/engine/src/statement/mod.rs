@@ -1,0 +1,115 @@
+//! Statements that are not queries or writes, one file each. The match in [`execute`] is their list.
+
+mod alter_function;
+mod create_function;
+mod create_schema;
+mod create_table;
+mod create_view;
+mod drop_function;
+mod drop_object;
+mod role;
+mod settings;
+mod truncate;
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+use types::{Result, SqlError, SqlState, Type};
+
+use crate::context::StatementContext;
+use crate::parse::{ParsedStatement, Statement, Utility};
+use crate::plan::ColumnDesc;
+use crate::session::{Outcome, Session};
+
+pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &Statement, statement: &ParsedStatement) -> Result<Outcome> {
+    match kind {
+        Statement::Sql(sql) => execute_sql(session, context, sql, statement),
+        Statement::CreateFunction(create) => create_function::run(session, context, create),
+        Statement::AlterFunction(alter) => alter_function::run(session, context, alter),
+        Statement::DropFunction(drop) => drop_function::run(session, context, drop),
+        Statement::GrantCapability { list, revoke } => alter_function::run_bare_grant(session, context, list, *revoke),
+        Statement::Utility(utility) => match &**utility {
+            Utility::SetTransaction { modes, session: all } => {
+                session.set_transaction(*modes, *all)?;
+                Ok(complete("SET"))
+            }
+            Utility::Set { name, value, local } => settings::set(session, context, name, value, *local),
+            Utility::Reset(name) => settings::reset(session, name),
+            Utility::ResetAll => settings::reset_all(session),
+            Utility::Show(name) => settings::show(context, name),
+            Utility::ShowAll => settings::show_all(context),
+            Utility::DiscardAll => settings::discard_all(session),
+            Utility::CreateRole { name, options, if_not_exists } => role::create(session, context, name, options, *if_not_exists),
+            Utility::AlterRole(alter) => role::alter(session, context, alter),
+            Utility::DropRole { names, if_exists } => role::drop(session, context, names, *if_exists),
+            Utility::Begin(_) | Utility::Commit | Utility::Rollback | Utility::Savepoint(_) | Utility::RollbackTo(_) | Utility::Release(_) => {
+                Err(SqlError::internal("transaction control is the session's"))
+            }
+        },
+    }
+}
+
+fn execute_sql(session: &mut Session, context: &Arc<StatementContext>, sql: &ast::Statement, statement: &ParsedStatement) -> Result<Outcome> {
+    match sql {
+        ast::Statement::CreateTable(create) => create_table::run(session, context, create),
+        ast::Statement::CreateView(create) => create_view::run(session, context, create),
+        ast::Statement::CreateSchema { schema_name, if_not_exists, .. } => create_schema::run(session, context, schema_name, *if_not_exists),
+        ast::Statement::Drop { object_type, if_exists, names, cascade, .. } => {
+            drop_object::run(session, context, *object_type, *if_exists, names, *cascade)
+        }
+        ast::Statement::Truncate(truncate) => truncate::run(session, context, truncate),
+        // Whatever else the parser knows is refused by name: nothing runs that is not in this list.
+        other => Err(SqlError::unsupported(first_words(&other.to_string())).position_if_absent(crate::parse::position(
+            &statement.source,
+            ast::Spanned::span(other).start,
+        ))),
+    }
+}
+
+/// The columns of a utility statement's result; None where it returns no rows.
+pub fn columns(kind: &Statement) -> Option<Vec<ColumnDesc>> {
+    let Statement::Utility(utility) = kind else { return None };
+    match &**utility {
+        Utility::Show(name) => Some(vec![ColumnDesc::new(settings::shown_name(name), Type::Text)]),
+        Utility::ShowAll => Some(settings::show_all_columns()),
+        _ => None,
+    }
+}
+
+fn complete(tag: &str) -> Outcome {
+    Outcome::Complete { tag: tag.to_string() }
+}
+
+/// `CREATE INDEX` of `CREATE INDEX i ON t (a)`.
+fn first_words(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().take(2).filter(|word| word.chars().all(|c| c.is_ascii_uppercase())).collect();
+    if words.is_empty() { "this statement".to_string() } else { words.join(" ") }
+}
+
+fn permission_denied(kind: &str, name: &str) -> SqlError {
+    SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {name}"))
+}
+
+fn must_be_owner(kind: &str, name: &str) -> SqlError {
+    SqlError::new(SqlState::InsufficientPrivilege, format!("must be owner of {kind} {name}"))
+}
+
+/// The schema that a new object goes to: it exists, is no system schema, and the actor may create in it.
+fn creation_schema(context: &StatementContext, given: Option<&str>) -> Result<String> {
+    let names = crate::bind::Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let name = match given {
+        Some(name) => name,
+        None => names.creation_schema()?,
+    };
+    let schema = context
+        .catalog
+        .schema(name)
+        .ok_or_else(|| SqlError::new(SqlState::InvalidSchemaName, format!("schema \"{name}\" does not exist")))?;
+    if matches!(name, "pg_catalog" | "information_schema" | "heliosdb") {
+        return Err(permission_denied("schema", name).detail("System schemas hold no user objects."));
+    }
+    if !context.catalog.has_schema_privilege(context.actor.role, schema, catalog::Privilege::Create) {
+        return Err(permission_denied("schema", name));
+    }
+    Ok(name.to_string())
+}

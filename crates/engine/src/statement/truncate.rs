@@ -1,0 +1,40 @@
+//! `TRUNCATE`.
+
+use std::sync::Arc;
+
+use catalog::{Privilege, TableKind};
+use sqlparser::ast;
+use storage::LockMode;
+use types::{Result, SqlError, SqlState};
+
+use super::{complete, drop_object, permission_denied};
+use crate::bind::Names;
+use crate::context::StatementContext;
+use crate::parse::object_name;
+use crate::session::{Outcome, Session};
+
+pub fn run(session: &mut Session, context: &Arc<StatementContext>, truncate: &ast::Truncate) -> Result<Outcome> {
+    for target in &truncate.table_names {
+        let (schema, name) = object_name(&target.name)?;
+        let table = Names { snapshot: &context.catalog, search_path: &context.search_path }.table(schema.as_deref(), &name)?;
+        match table.kind {
+            TableKind::Table => {}
+            TableKind::System(_) => return Err(crate::bind::dml::system_table_error(&table)),
+            TableKind::View { .. } | TableKind::Sequence(_) => {
+                return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{name}\" is not a table")));
+            }
+        }
+        if context.read_only {
+            return Err(crate::session::read_only());
+        }
+        if !context.catalog.has_table_privilege(context.actor.role, &table, Privilege::Truncate) {
+            return Err(permission_denied("table", &name));
+        }
+        context.lock_table(table.oid, LockMode::Exclusive)?;
+        // Rows that others committed while this waited for the lock go too.
+        context.txn.refresh_snapshot()?;
+        drop_object::remove_rows(context, &table)?;
+    }
+    let _ = session;
+    Ok(complete("TRUNCATE TABLE"))
+}

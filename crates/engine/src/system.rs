@@ -1,0 +1,75 @@
+//! What the system catalogs ask of the running server, and the functions that only it can answer.
+
+use catalog::{Live, SessionInfo, Setting};
+use types::{Datum, Result, SqlError, SqlState};
+
+use crate::context::StatementContext;
+use crate::settings::{Kind, SETTINGS};
+
+/// The running server, seen by the catalog.
+pub struct LiveServer<'a> {
+    pub context: &'a StatementContext,
+}
+
+impl Live for LiveServer<'_> {
+    fn settings(&self) -> Vec<Setting> {
+        use functions::Environment;
+        SETTINGS
+            .iter()
+            .map(|setting| Setting {
+                name: setting.name.to_string(),
+                value: self.context.setting(setting.name).unwrap_or_default(),
+                unit: (setting.kind == Kind::Milliseconds).then_some("ms"),
+                category: "Settings",
+                description: setting.description,
+                context: if setting.kind == Kind::ReadOnly { "internal" } else { "user" },
+                vartype: match setting.kind {
+                    Kind::Bool => "bool",
+                    Kind::Integer { .. } | Kind::Milliseconds => "integer",
+                    Kind::Enum(_) => "enum",
+                    Kind::Text | Kind::ReadOnly => "string",
+                },
+                boot_value: Some(setting.default.to_string()),
+                reset_value: Some(setting.default.to_string()),
+                source: "default",
+                enum_values: match setting.kind {
+                    Kind::Enum(values) => values.to_vec(),
+                    Kind::Bool | Kind::Integer { .. } | Kind::Milliseconds | Kind::Text | Kind::ReadOnly => vec![],
+                },
+            })
+            .collect()
+    }
+
+    fn sessions(&self) -> Vec<SessionInfo> {
+        vec![SessionInfo {
+            pid: self.context.session.pid,
+            user: self.context.actor.role,
+            client_addr: self.context.session.client.map(|address| address.ip().to_string()),
+            client_port: self.context.session.client.map(|address| i32::from(address.port())),
+            query_start: Some(self.context.statement_timestamp),
+            xact_start: Some(self.context.transaction_timestamp),
+            state: "active",
+            ..SessionInfo::default()
+        }]
+    }
+}
+
+/// A function that is the server's own; None where the catalog answers.
+pub fn own_call(context: &StatementContext, name: &str, args: &[Datum]) -> Option<Result<Datum>> {
+    Some(match name {
+        "pg_cancel_backend" | "pg_terminate_backend" => signal(context, args, name == "pg_terminate_backend"),
+        // One session's advisory locks never meet another's here: they are granted, and released at its end.
+        "pg_advisory_unlock_all" => Ok(Datum::Null),
+        "nextval" | "currval" | "setval" | "lastval" => Err(SqlError::unsupported("sequences")),
+        _ => return None,
+    })
+}
+
+fn signal(context: &StatementContext, args: &[Datum], terminate: bool) -> Result<Datum> {
+    use functions::Environment;
+    if !context.is_superuser() {
+        return Err(SqlError::new(SqlState::InsufficientPrivilege, "must be a superuser to cancel another session's query"));
+    }
+    let pid = args.first().and_then(Datum::as_i64).and_then(|pid| i32::try_from(pid).ok());
+    Ok(Datum::Bool(pid.is_some_and(|pid| context.db.signal(pid, terminate))))
+}

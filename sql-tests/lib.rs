@@ -1,0 +1,1 @@
+//! The tests that speak SQL through a socket: `*.slt` files, each on a fresh database. See `tests/suite.rs`.

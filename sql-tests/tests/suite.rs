@@ -1,0 +1,159 @@
+//! Runs every `.slt` file below `sql-tests/` and `udf-examples/` through a real socket, each against a
+//! server of its own on a fresh data folder.
+//!
+//! Format: sqllogictest's. `statement error` and `query error` match against `SQLSTATE: message` and the
+//! lines `DETAIL: ...`, `HINT: ...`, `CONTEXT: ...`. An argument is a part of a path: only files whose path
+//! holds it are run.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{Database, Options, StoreKind};
+use server::{Server, ServerOptions};
+use sqllogictest::{DBOutput, DefaultColumnType};
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+/// One connection: simple protocol, values as text.
+struct Connection {
+    client: tokio_postgres::Client,
+}
+
+#[derive(Debug)]
+struct Refused(String, Option<String>);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<tokio_postgres::Error> for Refused {
+    fn from(error: tokio_postgres::Error) -> Refused {
+        let Some(db) = error.as_db_error() else { return Refused(format!("connection: {error:?}"), None) };
+        let mut text = format!("{}: {}", db.code().code(), db.message());
+        for (word, part) in [("DETAIL", db.detail()), ("HINT", db.hint()), ("CONTEXT", db.where_())] {
+            if let Some(part) = part {
+                text.push_str(&format!("\n{word}: {part}"));
+            }
+        }
+        Refused(text, Some(db.code().code().to_string()))
+    }
+}
+
+#[async_trait::async_trait]
+impl sqllogictest::AsyncDB for Connection {
+    type Error = Refused;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
+        let mut rows = vec![];
+        let mut width = 0;
+        let mut count = 0;
+        let mut has_rows = false;
+        for message in self.client.simple_query(sql).await? {
+            match message {
+                SimpleQueryMessage::RowDescription(columns) => {
+                    has_rows = true;
+                    width = columns.len();
+                }
+                SimpleQueryMessage::Row(row) => rows.push(
+                    (0..row.len())
+                        .map(|index| match row.get(index) {
+                            None => "NULL".to_string(),
+                            Some("") => "(empty)".to_string(),
+                            Some(text) => text.replace('\n', "\\n"),
+                        })
+                        .collect(),
+                ),
+                SimpleQueryMessage::CommandComplete(rows) => count = rows,
+                _ => {}
+            }
+        }
+        match has_rows {
+            true => Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows }),
+            false => Ok(DBOutput::StatementComplete(count)),
+        }
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "parhelion"
+    }
+
+    async fn sleep(duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn error_sql_state(error: &Refused) -> Option<String> {
+        error.1.clone()
+    }
+}
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![];
+    find(here, &mut files);
+    find(&here.join("../udf-examples"), &mut files);
+    files.sort();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("a runtime for the clients");
+    let (mut passed, mut failed) = (0, 0);
+    for file in files {
+        let name = file.strip_prefix(here).unwrap_or(&file).display().to_string();
+        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        let started = Instant::now();
+        match run(&file, &runtime) {
+            Ok(()) => {
+                passed += 1;
+                println!("ok     {name} ({} ms)", started.elapsed().as_millis());
+            }
+            Err(error) => {
+                failed += 1;
+                println!("FAILED {name}\n{error}\n");
+            }
+        }
+    }
+    println!("\n{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            find(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "slt") {
+            files.push(path);
+        }
+    }
+}
+
+fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let options = Options { data_dir: folder.path().join("data"), store: StoreKind::Fjall, progress: Arc::new(|_| {}) };
+    let database = Database::open(options).map_err(|error| error.to_string())?;
+    let listen = ([127, 0, 0, 1], 0).into();
+    let server = Server::start(database, ServerOptions { listen, ..ServerOptions::default() }).map_err(|error| error.to_string())?;
+    let port = server.local_addr().port();
+    let result = runtime.block_on(async {
+        let mut runner = sqllogictest::Runner::new(move || async move {
+            let config = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
+            let (client, connection) = tokio_postgres::connect(&config, NoTls).await.map_err(Refused::from)?;
+            tokio::spawn(connection);
+            Ok(Connection { client })
+        });
+        let result = runner.run_file_async(file).await.map_err(|error| error.to_string());
+        runner.shutdown_async().await;
+        result
+    });
+    server.stop(Duration::from_secs(1));
+    result
+}
