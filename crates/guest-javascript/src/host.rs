@@ -245,7 +245,8 @@ fn log(level: u8, args: &[JsValue]) -> JsResult<JsValue> {
             text.push(' ');
         }
         match arg.as_string() {
-            Some(string) => text.push_str(&string.to_std_string_lossy()),
+            // Cut before it is copied: a message must not cost what its argument does.
+            Some(string) => text.push_str(&string.slice(0, string.len().min(MAX_LOG_BYTES)).to_std_string_lossy()),
             None => text.push_str(&arg.display().to_string()),
         }
         if text.len() > MAX_LOG_BYTES {

@@ -7,13 +7,25 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use audit::MemorySink;
+use policy::{Effective, FunctionName, Gate, GateContext, Limits, Privileges, Request, RightsSource, Syscall};
 use sandbox::*;
 use types::{Datum, Severity, SqlError, Type};
 
 struct Nothing;
 
-impl Gate for Nothing {
-    fn check(&self, _: Request) -> Result<(), SqlError> {
+impl RightsSource for Nothing {
+    fn rights(&self) -> Option<Arc<Effective>> {
+        None
+    }
+
+    fn add_violation(&self, _: Syscall) -> Result<u32, SqlError> {
+        Ok(0)
+    }
+}
+
+impl Privileges for Nothing {
+    fn check(&self, _: &Request<'_>) -> Result<(), SqlError> {
         Ok(())
     }
 }
@@ -42,21 +54,14 @@ impl Cancel for Nothing {
     }
 }
 
-fn context(world: &Arc<Nothing>) -> CallContext {
+fn context(world: &Arc<Nothing>, gate: &Arc<Gate>) -> CallContext {
     CallContext {
-        limits: Limits {
-            memory_bytes: 16 << 20,
-            cpu_time_ms: 5_000,
-            wall_time_ms: 10_000,
-            instructions: 10_000_000_000,
-            stack_bytes: 2 << 20,
-        },
-        gate: world.clone(),
+        limits: Limits::default_for(policy::Language::JavaScript),
+        gate: gate.clone(),
         backend: world.clone(),
         cancel: world.clone(),
         started: Instant::now(),
         transaction_timestamp: 0,
-        depth: 0,
     }
 }
 
@@ -87,6 +92,17 @@ fn run() -> Result<(), Error> {
     })?;
     println!("start: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
     let world = Arc::new(Nothing);
+    let gate = Arc::new(Gate::new(GateContext {
+        function: FunctionName::new("f", "f"),
+        user: "postgres".into(),
+        session_id: 1,
+        call_id: 1,
+        parent_call_id: None,
+        rights: world.clone(),
+        privileges: world.clone(),
+        sink: Arc::new(MemorySink::new()),
+        parent: None,
+    }));
     let row = vec![vec![Datum::Int4(41)]];
 
     let mut times = Vec::new();
@@ -102,7 +118,7 @@ fn run() -> Result<(), Error> {
     let mut times = Vec::new();
     for prepared in &functions {
         let started = Instant::now();
-        let mut instance = runtime.instantiate(prepared, context(&world))?;
+        let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
         black_box(instance.call(&row)?);
         times.push(started.elapsed());
     }
@@ -112,7 +128,7 @@ fn run() -> Result<(), Error> {
     let (mut first, mut whole) = (Vec::new(), Vec::new());
     for _ in 0..20_000 {
         let started = Instant::now();
-        let mut instance = runtime.instantiate(prepared, context(&world))?;
+        let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
         black_box(instance.call(&row)?);
         first.push(started.elapsed());
         drop(instance);
@@ -121,7 +137,7 @@ fn run() -> Result<(), Error> {
     report("fresh sandbox to first result, warm", first);
     report("the same, with drop and reset", whole);
 
-    let mut instance = runtime.instantiate(prepared, context(&world))?;
+    let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
     let mut times = Vec::new();
     for _ in 0..20_000 {
         let started = Instant::now();
@@ -133,7 +149,7 @@ fn run() -> Result<(), Error> {
     let rows: Vec<Vec<Datum>> = (0..100_000).map(|n| vec![Datum::Int4(n)]).collect();
     let mut times = Vec::new();
     for _ in 0..15 {
-        let mut instance = runtime.instantiate(prepared, context(&world))?;
+        let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
         let started = Instant::now();
         black_box(instance.call(&rows)?);
         times.push(started.elapsed() / 100_000);

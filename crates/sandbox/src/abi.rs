@@ -26,7 +26,8 @@ pub mod status {
     pub const EXCEPTION: u8 = 1;
     /// The interpreter's own measure of the stack limit.
     pub const STACK: u8 = 2;
-    /// The interpreter failed.
+    /// The interpreter failed; a text may say why. The host takes every status that it does not know for this one.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))] // written by guests only
     pub const PANIC: u8 = 3;
     pub const SYNTAX: u8 = 4;
     /// The body does not define what was declared.

@@ -3,41 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use policy::{Gate, Limits};
 use types::{Datum, Severity, SqlError, Type};
 
 /// Everything one statement's use of one function may touch.
 pub struct CallContext {
     pub limits: Limits,
-    pub gate: Arc<dyn Gate>,
+    /// What the function may ask of the host itself. The backend holds it too, for what statements may touch.
+    pub gate: Arc<Gate>,
     pub backend: Arc<dyn Backend>,
     pub cancel: Arc<dyn Cancel>,
     /// From when wall time counts.
     pub started: Instant,
     /// Microseconds since 1970: what the clock shows to a function without TIME_ACCESS.
     pub transaction_timestamp: i64,
-    /// How many functions are above this one in the call chain.
-    pub depth: u32,
-}
-
-/// The limits that the sandbox enforces; spec section 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub memory_bytes: u64,
-    pub cpu_time_ms: u64,
-    pub wall_time_ms: u64,
-    pub instructions: u64,
-    pub stack_bytes: u64,
-}
-
-/// The one door for what a guest asks of the host itself.
-pub trait Gate: Send + Sync {
-    fn check(&self, request: Request) -> Result<(), SqlError>;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    Time,
-    Random,
 }
 
 /// The way from a function back into SQL; the engine implements it. Each method checks the gate

@@ -190,7 +190,7 @@ pub(crate) fn check_stack(stack_bytes: u64, prepared: &Prepared, depth: u32) -> 
         return Ok(());
     }
     match depth {
-        0 => Err(Error::Host(format!(
+        0 | 1 => Err(Error::Host(format!(
             "a thread of {} bytes of stack cannot run a function",
             stack::remaining()
         ))),

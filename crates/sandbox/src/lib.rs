@@ -3,7 +3,7 @@
 //! The life of a function: its body is [`Runtime::prepare`]d once, in an interpreter that is itself a
 //! WebAssembly module, and a picture of the interpreter's memory is kept. The life of a call: for each
 //! statement [`Runtime::instantiate`] makes a fresh [`Instance`] over a copy-on-write mapping of that
-//! picture; arguments go in and results come out in batches of a binary format ([`mod@abi`]); every
+//! picture; arguments go in and results come out in batches of a binary format (`abi`); every
 //! host call goes through the gate and the [`Backend`]; a limit traps; then the instance is thrown
 //! away, and with it all that the function left in memory.
 //!
@@ -27,7 +27,7 @@ mod stack;
 mod ticker;
 mod value;
 
-pub use context::{Backend, CallContext, Cancel, ExecuteResult, Gate, Limits, QueryResult, Request, Usage};
+pub use context::{Backend, CallContext, Cancel, ExecuteResult, QueryResult, Usage};
 pub use error::{Error, Limit};
 pub use instance::Instance;
 pub use runtime::{Prepared, Runtime, RuntimeOptions};

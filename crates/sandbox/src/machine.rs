@@ -13,6 +13,8 @@ pub fn config(stack_bytes: usize) -> Config {
         .consume_fuel(true)
         .epoch_interruption(true)
         .max_wasm_stack(stack_bytes)
+        // Not used, but wasmtime insists that it is not smaller.
+        .async_stack_size(stack_bytes.max(DEFAULT_STACK_BYTES))
         .concurrency_support(false)
         .native_unwind_info(false)
         .generate_address_map(false)

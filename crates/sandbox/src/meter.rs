@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use policy::Limits;
 use rustix::time::{ClockId, clock_gettime};
 use types::SqlError;
 use wasmtime::ResourceLimiter;
 
-use crate::context::{Cancel, Limits};
+use crate::context::Cancel;
 use crate::error::Limit;
 
 /// wasmtime counts WebAssembly operators; an interpreter spends tens of them on each step of its

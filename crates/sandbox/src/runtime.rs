@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use policy::Limits;
 
 use crate::abi::status;
 use crate::code::{self, Guest};
-use crate::context::{CallContext, Limits};
+use crate::context::CallContext;
 use crate::error::{Error, Limit};
-use crate::host::{ClockAccess, Rights, State};
+use crate::host::{Rights, State};
 use crate::instance::{self, Instance};
 use crate::interpreter::{Entry, Interpreter};
 use crate::machine::DEFAULT_STACK_BYTES;
@@ -58,19 +59,19 @@ const STACK_STEP_BYTES: usize = 256 << 10;
 /// The largest stack of spec section 4.
 const MAX_STACK_BYTES: usize = 8 << 20;
 
-/// Loading a body runs its top level; these limits hold there.
-const LOAD_LIMITS: Limits = Limits {
-    memory_bytes: 16 << 20,
-    cpu_time_ms: 5_000,
-    wall_time_ms: 10_000,
-    instructions: 10_000_000_000,
-    stack_bytes: 2 << 20,
-};
+/// Loading a body runs its top level; the language's default limits hold there.
+fn load_limits(language: Language) -> Limits {
+    Limits::default_for(match language {
+        Language::JavaScript => policy::Language::JavaScript,
+        Language::Python => policy::Language::Python,
+        Language::Wasm => policy::Language::Wasm,
+    })
+}
 
 impl Runtime {
     pub fn start(options: RuntimeOptions) -> Result<Arc<Runtime>, Error> {
         let ticker = Ticker::start()?;
-        let javascript = Interpreters::start(&code::JAVASCRIPT, &ticker, &options)?;
+        let javascript = Interpreters::start(&code::JAVASCRIPT, Language::JavaScript, &ticker, &options)?;
         Ok(Arc::new(Runtime {
             options,
             ticker,
@@ -100,21 +101,15 @@ impl Runtime {
         }
         let interpreter = interpreters.under(stack_bytes(&limits), &self.ticker, &self.options)?;
         let meter = Meter::new(limits, image.len(), context.started, Some(context.cancel));
+        let depth = context.gate.depth();
         let rights = Rights {
             gate: context.gate,
             backend: context.backend,
             transaction_timestamp: context.transaction_timestamp,
-            real_clock: ClockAccess::default(),
         };
         let state = State::new(meter, Some(rights), 0);
         let running = interpreter.instantiate(&image, state)?;
-        Ok(Instance::new(
-            prepared.clone(),
-            interpreter,
-            running,
-            self.ticker.clone(),
-            context.depth,
-        ))
+        Ok(Instance::new(prepared.clone(), interpreter, running, self.ticker.clone(), depth))
     }
 
     fn interpreters(&self, language: Language) -> Result<&Interpreters, Error> {
@@ -144,9 +139,9 @@ impl Drop for Runtime {
 }
 
 impl Interpreters {
-    fn start(guest: &'static Guest, ticker: &Ticker, options: &RuntimeOptions) -> Result<Interpreters, Error> {
+    fn start(guest: &'static Guest, language: Language, ticker: &Ticker, options: &RuntimeOptions) -> Result<Interpreters, Error> {
         let interpreter = Interpreter::new(guest, DEFAULT_STACK_BYTES, ticker, &options.cache_dir, &*options.progress)?;
-        let state = State::new(Meter::new(LOAD_LIMITS, 0, Instant::now(), None), None, 0);
+        let state = State::new(Meter::new(load_limits(language), 0, Instant::now(), None), None, 0);
         let base = interpreter.base_image(&guest.data(), state)?;
         Ok(Interpreters {
             guest,
@@ -198,14 +193,15 @@ impl Prepared {
 /// Runs the body in a fresh interpreter and takes the picture.
 fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpreter, ticker: &Arc<Ticker>) -> Result<Arc<Image>, Error> {
     let source = &prepared.source;
-    instance::check_stack(LOAD_LIMITS.stack_bytes, prepared, 0)?;
+    let limits = load_limits(source.language);
+    instance::check_stack(limits.stack_bytes, prepared, 1)?;
     let mut request = Vec::new();
     put_text(&mut request, &source.name).map_err(Error::Value)?;
     put_shape(&mut request, source.returns, &source.columns).map_err(Error::Value)?;
     request.push(u8::from(source.set));
     put_text(&mut request, &source.body).map_err(Error::Value)?;
 
-    let meter = Meter::new(LOAD_LIMITS, interpreters.base.len(), Instant::now(), None);
+    let meter = Meter::new(limits, interpreters.base.len(), Instant::now(), None);
     let mut hasher = std::hash::DefaultHasher::new();
     source.name.hash(&mut hasher);
     let mut running = interpreter.instantiate(&interpreters.base, State::new(meter, None, hasher.finish()))?;

@@ -12,11 +12,12 @@ pub mod wasi;
 
 use std::sync::Arc;
 
-use types::SqlError;
+use policy::{Denied, Gate};
+use types::{SqlError, SqlState};
 use wasmtime::{Caller, Linker, Memory};
 
 use crate::abi::op;
-use crate::context::{Backend, Gate};
+use crate::context::Backend;
 use crate::meter::{Meter, Stop};
 use crate::value::{Malformed, Reader, Returned, put_text, put_u32};
 
@@ -39,13 +40,10 @@ pub struct State {
 
 /// What one call may reach.
 pub struct Rights {
-    pub gate: Arc<dyn Gate>,
+    pub gate: Arc<Gate>,
     pub backend: Arc<dyn Backend>,
     pub transaction_timestamp: i64,
-    pub real_clock: clock::Access,
 }
-
-pub use clock::Access as ClockAccess;
 
 /// Errors kept for a guest that lets one pass.
 const KEPT_ERRORS: usize = 32;
@@ -53,7 +51,7 @@ const KEPT_ERRORS: usize = 32;
 /// How a host operation can fail.
 enum Failure {
     /// The guest gets an exception.
-    Refused { error: SqlError, capability: Option<&'static str> },
+    Refused { error: SqlError, capability: Option<String> },
     /// The guest ends.
     Stop(Stop),
 }
@@ -66,8 +64,35 @@ impl From<Stop> for Failure {
 
 impl From<SqlError> for Failure {
     fn from(error: SqlError) -> Failure {
-        Failure::Refused { error, capability: None }
+        match error.state() {
+            // The statement is over, or we are: nothing that a guest may decide about.
+            SqlState::QueryCanceled
+            | SqlState::AdminShutdown
+            | SqlState::CrashShutdown
+            | SqlState::InternalError
+            | SqlState::DataCorrupted
+            | SqlState::IndexCorrupted => Failure::Stop(Stop::Cancelled(error)),
+            _ => Failure::Refused { error, capability: None },
+        }
     }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Failure {
+        if !denied.is_catchable() {
+            return Failure::Stop(uncatchable(denied));
+        }
+        let capability = denied.capability().map(ToString::to_string);
+        Failure::Refused {
+            error: denied.into(),
+            capability,
+        }
+    }
+}
+
+/// A denial after which nothing goes on.
+fn uncatchable(denied: Denied) -> Stop {
+    Stop::Cancelled(denied.into())
 }
 
 impl From<Malformed> for Failure {
@@ -111,7 +136,7 @@ impl State {
     fn rights(&self) -> Result<&Rights, Failure> {
         self.rights.as_ref().ok_or_else(|| {
             SqlError::new(
-                types::SqlState::ObjectNotInPrerequisiteState,
+                SqlState::ObjectNotInPrerequisiteState,
                 "host functions are not available while a function is being created",
             )
             .hint("Move the call into the function.")
@@ -137,7 +162,7 @@ impl State {
             Err(Failure::Stop(stop)) => return Err(stop),
             Err(Failure::Refused { error, capability }) => {
                 answer.clear();
-                self.put_error(error, capability, &mut answer)
+                self.put_error(error, capability.as_deref(), &mut answer)
                     .map_err(|_| Stop::Broken("an error is too large"))?;
             }
         }
@@ -151,7 +176,7 @@ impl State {
         answer.push(1);
         put_u32(answer, self.last_error);
         // Every denial names what would allow it.
-        let denied = capability.is_some() || fields.state == types::SqlState::InsufficientPrivilege;
+        let denied = capability.is_some() || fields.state == SqlState::InsufficientPrivilege;
         answer.push(u8::from(denied));
         let capability = capability
             .or_else(|| fields.hint.as_deref().and_then(named_capability))
@@ -176,7 +201,8 @@ impl State {
 /// `DATABASE_READ('users')` of `... GRANT CAPABILITY DATABASE_READ('users');`.
 fn named_capability(hint: &str) -> Option<&str> {
     let (_, rest) = hint.split_once("GRANT CAPABILITY ")?;
-    Some(rest.trim_end_matches(['.', ' ']).trim_end_matches(';'))
+    let first = rest.split_once("; ALTER FUNCTION ").map_or(rest, |(first, _)| first);
+    Some(first.trim_end_matches(';'))
 }
 
 fn reserve(state: &mut State, request: &mut Reader<'_>) -> Result<(), Failure> {

@@ -1,20 +1,22 @@
 //! Randomness: a seed for `Math.random()`, behind RANDOM_ACCESS.
 
+use policy::{DrawRandom, Permit};
 use types::SqlError;
 
 use super::{Failure, State};
-use crate::context::Request;
 
-/// Appends 32 bytes from the system.
-pub fn seed(state: &mut State, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    let rights = state.rights()?;
-    rights.gate.check(Request::Random).map_err(|error| Failure::Refused {
-        error,
-        capability: Some("RANDOM_ACCESS"),
-    })?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| SqlError::internal(format!("the system gives no randomness: {error}")))?;
+/// Appends 32 bytes from the system. The guest's generator goes on from there, so this is asked and
+/// recorded once in a sandbox.
+pub fn seed(state: &State, answer: &mut Vec<u8>) -> Result<(), Failure> {
+    let permit = state.rights()?.gate.check(DrawRandom)?;
+    let seed = draw(&permit)?;
     answer.push(0);
     answer.extend_from_slice(&seed);
     Ok(())
+}
+
+fn draw(_permit: &Permit<DrawRandom>) -> Result<[u8; 32], SqlError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| SqlError::internal(format!("the system gives no randomness: {error}")))?;
+    Ok(seed)
 }

@@ -25,8 +25,10 @@ fn write(caller: &mut Caller<'_, State>, pointer: u32, bytes: &[u8]) -> wasmtime
 }
 
 fn clock_time_get(mut caller: Caller<'_, State>, _clock: u32, _precision: u64, time: u32) -> wasmtime::Result<i32> {
-    let nanos = clock::micros(caller.data_mut()).saturating_mul(1000);
-    write(&mut caller, time, &nanos.to_le_bytes())
+    match clock::micros(caller.data()) {
+        Ok(micros) => write(&mut caller, time, &micros.saturating_mul(1000).to_le_bytes()),
+        Err(stop) => Err(caller.data_mut().meter.stop(stop)),
+    }
 }
 
 /// Hash maps want a seed. Programs have no way to it: `Math.random()` is a host call of its own.

@@ -277,7 +277,8 @@ fn flatten(values: &[Sent<'_>], dims: &[(i32, i32)], element: Type, function: &s
             (Sent::Array(nested), Some((length, _))) if usize::try_from(*length) == Ok(nested.len()) => {
                 flatten(nested, inner, element, function, out)?
             }
-            (Sent::Array(nested), None) if nested.is_empty() && values.len() == 1 => {}
+            // `[[], []]`, like `[]`, is the empty array.
+            (Sent::Array(_), None) if values.iter().all(is_empty) => {}
             (Sent::Array(_), _) | (_, Some(_)) => {
                 return Err(SqlError::new(
                     SqlState::ArrayElementError,
@@ -288,6 +289,10 @@ fn flatten(values: &[Sent<'_>], dims: &[(i32, i32)], element: Type, function: &s
         }
     }
     Ok(())
+}
+
+fn is_empty(value: &Sent<'_>) -> bool {
+    matches!(value, Sent::Array(nested) if nested.is_empty())
 }
 
 /// A parameter that a guest passed to a statement: its type follows from what it is. Strings stay of

@@ -2,10 +2,12 @@
 
 #![allow(dead_code)] // each test file uses its part
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use audit::MemorySink;
+use policy::{Capability, Effective, FunctionName, Gate, GateContext, Limits, Policy, Privileges, Request, Rights, RightsSource, Syscall};
 use sandbox::*;
 use types::{Datum, Severity, SqlError, SqlState, Type};
 
@@ -36,26 +38,57 @@ pub const TIMESTAMP: i64 = 1_700_000_000_123_456;
 /// The world around a function.
 #[derive(Default)]
 pub struct World {
-    pub time_allowed: AtomicBool,
-    pub random_allowed: AtomicBool,
-    pub checks: AtomicU64,
+    pub capabilities: Mutex<Vec<Capability>>,
+    pub disabled: AtomicBool,
+    pub log: Arc<MemorySink>,
     pub cancelled: AtomicBool,
     pub messages: Mutex<Vec<(Severity, String)>>,
     pub statements: Mutex<Vec<(String, Vec<Datum>)>>,
 }
 
-impl Gate for World {
-    fn check(&self, request: Request) -> Result<(), SqlError> {
-        self.checks.fetch_add(1, Ordering::SeqCst);
-        let (allowed, capability) = match request {
-            Request::Time => (&self.time_allowed, "TIME_ACCESS"),
-            Request::Random => (&self.random_allowed, "RANDOM_ACCESS"),
-        };
-        if allowed.load(Ordering::SeqCst) {
-            Ok(())
-        } else {
-            Err(denied(capability))
+impl World {
+    pub fn holding(capability: Capability) -> Arc<World> {
+        Arc::new(World { capabilities: Mutex::new(vec![capability]), ..World::default() })
+    }
+
+    /// Checks on record: capability, allowed.
+    pub fn checks(&self) -> Vec<(String, bool)> {
+        let events = self.log.events();
+        events.iter().map(|event| (event.capability.as_deref().unwrap_or_default().to_string(), event.allowed == Some(true))).collect()
+    }
+
+    pub fn gate(self: &Arc<World>) -> Arc<Gate> {
+        Arc::new(Gate::new(GateContext {
+            function: FunctionName::new("f", "f"),
+            user: "postgres".into(),
+            session_id: 1,
+            call_id: 1,
+            parent_call_id: None,
+            rights: self.clone(),
+            privileges: self.clone(),
+            sink: self.log.clone(),
+            parent: None,
+        }))
+    }
+}
+
+impl RightsSource for World {
+    fn rights(&self) -> Option<Arc<Effective>> {
+        let mut rights = Rights::default();
+        for capability in self.capabilities.lock().unwrap().iter() {
+            rights.grant(capability.clone(), Policy::minimal());
         }
+        Some(Arc::new(rights.resolve(Policy::minimal(), policy::Language::JavaScript, !self.disabled.load(Ordering::SeqCst))))
+    }
+
+    fn add_violation(&self, _: Syscall) -> Result<u32, SqlError> {
+        Ok(1)
+    }
+}
+
+impl Privileges for World {
+    fn check(&self, _: &Request<'_>) -> Result<(), SqlError> {
+        Ok(())
     }
 }
 
@@ -133,24 +166,17 @@ impl Cancel for World {
 }
 
 pub fn limits() -> Limits {
-    Limits {
-        memory_bytes: 16 << 20,
-        cpu_time_ms: 5_000,
-        wall_time_ms: 10_000,
-        instructions: 10_000_000_000,
-        stack_bytes: 2 << 20,
-    }
+    Limits::default_for(policy::Language::JavaScript)
 }
 
 pub fn context(world: &Arc<World>, limits: Limits) -> CallContext {
     CallContext {
         limits,
-        gate: world.clone(),
+        gate: world.gate(),
         backend: world.clone(),
         cancel: world.clone(),
         started: Instant::now(),
         transaction_timestamp: TIMESTAMP,
-        depth: 0,
     }
 }
 
