@@ -129,8 +129,8 @@ impl Instance {
                     row.len()
                 )));
             }
-            for (ty, value) in source.args.iter().zip(row) {
-                put_value(request, *ty, value).map_err(Error::Value)?;
+            for value in row {
+                put_value(request, value).map_err(Error::Value)?;
             }
             count += 1;
             if request.len() >= MAX_BATCH_BYTES {

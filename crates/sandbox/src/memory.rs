@@ -21,6 +21,8 @@
 //!   memory grew, or that was written widely, is not used again at all.
 
 #![allow(unsafe_code)]
+// Its files are memory, and the kernel's list of our own pages: no guest can name them.
+#![allow(clippy::disallowed_types)]
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -369,7 +371,6 @@ const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
 
 fn pagemap() -> Option<&'static File> {
     static PAGEMAP: OnceLock<Option<File>> = OnceLock::new();
-    #[allow(clippy::disallowed_types)] // the kernel's list of our own pages; a guest never sees it
     PAGEMAP.get_or_init(|| File::open("/proc/self/pagemap").ok()).as_ref()
 }
 
@@ -500,8 +501,10 @@ mod tests {
         unsafe { std::slice::from_raw_parts_mut(slot.0.base.as_ptr(), image.len()) }
     }
 
+    type Attack = (&'static str, fn(&mut [u8]));
+
     /// What a guest may do to its memory: each must be gone after a reset, byte for byte.
-    const ATTACKS: &[(&str, fn(&mut [u8]))] = &[
+    const ATTACKS: &[Attack] = &[
         ("writes nothing", |_| ()),
         ("one byte", |memory| memory[12_345] = 1),
         ("first and last byte", |memory| {

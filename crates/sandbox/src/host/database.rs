@@ -50,8 +50,11 @@ fn put_rows(state: &mut State, result: &QueryResult, answer: &mut Vec<u8>) -> Re
     }
     put_count(answer, result.rows.len())?;
     for row in &result.rows {
-        for ((_, ty), value) in result.columns.iter().zip(row) {
-            put_value(answer, *ty, value)?;
+        if row.len() != result.columns.len() {
+            return Err(SqlError::internal("a row is not as wide as its result").into());
+        }
+        for value in row {
+            put_value(answer, value)?;
         }
         // A result that cannot fit the guest must not fill the host either.
         if answer.len() as u64 > state.meter.limits.memory_bytes {

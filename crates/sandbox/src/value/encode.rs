@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use types::text::TextStyle;
-use types::{Array, Datum, SqlError, SqlState, Type};
+use types::{Datum, SqlError, SqlState, Type};
 
 use crate::abi::{shape, tag};
 
@@ -75,8 +75,8 @@ pub fn put_shape(out: &mut Vec<u8>, ty: Type, columns: &[(String, Type)]) -> Res
     Ok(())
 }
 
-/// Appends one value.
-pub fn put_value(out: &mut Vec<u8>, ty: Type, datum: &Datum) -> Result<(), SqlError> {
+/// Appends one value. What it is says how; its declared type adds nothing that a guest could use.
+pub fn put_value(out: &mut Vec<u8>, datum: &Datum) -> Result<(), SqlError> {
     match datum {
         Datum::Null => out.push(tag::NULL),
         Datum::Bool(value) => out.push(if *value { tag::TRUE } else { tag::FALSE }),
@@ -106,12 +106,12 @@ pub fn put_value(out: &mut Vec<u8>, ty: Type, datum: &Datum) -> Result<(), SqlEr
         Datum::Interval(_) => put_printed(out, tag::INTERVAL, Type::Interval, datum)?,
         Datum::Uuid(_) => put_printed(out, tag::UUID, Type::Uuid, datum)?,
         Datum::Json(text) => put_json_text(out, text)?,
-        Datum::Array(array) => put_array(out, array, &mut array.values.iter(), &array.dims)?,
+        Datum::Array(array) => put_array(out, &mut array.values.iter(), &array.dims)?,
         Datum::Record(fields) => {
             out.push(tag::ARRAY);
             put_length(out, fields.len())?;
             for field in fields {
-                put_value(out, ty, field)?;
+                put_value(out, field)?;
             }
         }
     }
@@ -141,12 +141,7 @@ fn put_printed(out: &mut Vec<u8>, tag: u8, ty: Type, datum: &Datum) -> Result<()
 }
 
 /// Row-major values as nested arrays.
-fn put_array<'a>(
-    out: &mut Vec<u8>,
-    array: &Array,
-    values: &mut impl Iterator<Item = &'a Datum>,
-    dims: &[(i32, i32)],
-) -> Result<(), SqlError> {
+fn put_array<'a>(out: &mut Vec<u8>, values: &mut impl Iterator<Item = &'a Datum>, dims: &[(i32, i32)]) -> Result<(), SqlError> {
     out.push(tag::ARRAY);
     let Some(((length, _), inner)) = dims.split_first() else {
         put_u32(out, 0);
@@ -159,9 +154,9 @@ fn put_array<'a>(
             let value = values
                 .next()
                 .ok_or_else(|| SqlError::internal("an array is shorter than its dimensions say"))?;
-            put_value(out, array.element, value)?;
+            put_value(out, value)?;
         } else {
-            put_array(out, array, values, inner)?;
+            put_array(out, values, inner)?;
         }
     }
     Ok(())
