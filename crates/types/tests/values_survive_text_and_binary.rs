@@ -13,6 +13,7 @@ fn numeric() -> impl Strategy<Value = Numeric> {
     prop_oneof![
         4 => (any::<i64>(), 0u32..25).prop_map(|(value, scale)| format!("{value}e-{scale}").parse().unwrap()),
         2 => "-?[0-9]{1,60}(\\.[0-9]{1,60})?".prop_map(|text| text.parse().unwrap()),
+        1 => (-2i64..2, 0u32..100).prop_map(|(value, scale)| format!("{value}e-{scale}").parse().unwrap()),
         1 => (-30i64..30, 0u32..3).prop_map(|(value, scale)| format!("{value}e-{scale}").parse().unwrap()),
         1 => prop_oneof![Just(Numeric::NaN), Just(Numeric::Infinity), Just(Numeric::NegInfinity)],
     ]

@@ -1,6 +1,7 @@
 //! Numerics in PostgreSQL's binary format: digits of base 10000, the weight of the first, a sign and a scale.
 
 use bigdecimal::num_bigint::{BigInt, BigUint, Sign};
+use bigdecimal::num_traits::ToPrimitive;
 
 use crate::Result;
 use crate::binary::{Reader, malformed};
@@ -47,11 +48,16 @@ impl Numeric {
         if scale > MAX_SCALE {
             return Err(malformed("invalid scale in external \"numeric\" value"));
         }
-        let mut text = Vec::new();
+        // Up to four digits fit in 64 bits; the rest goes through text.
+        let (mut small, mut text) = (0u64, Vec::new());
         for _ in 0..count {
             let digit = u16::from_be_bytes(reader.take()?);
             if digit > 9999 {
                 return Err(malformed("invalid digit in external \"numeric\" value"));
+            }
+            if count <= 4 {
+                small = small * 10_000 + u64::from(digit);
+                continue;
             }
             text.extend([digit / 1000, digit / 100 % 10, digit / 10 % 10, digit % 10].map(|d| b'0' + d as u8));
         }
@@ -62,7 +68,11 @@ impl Numeric {
             NEGATIVE => Sign::Minus,
             _ => Sign::Plus,
         };
-        let magnitude = BigUint::parse_bytes(&text, 10).unwrap_or_default();
+        let magnitude = if count <= 4 {
+            BigUint::from(small)
+        } else {
+            BigUint::parse_bytes(&text, 10).unwrap_or_default()
+        };
         let coefficient = BigInt::from_biguint(sign, magnitude);
         // Digits beyond the scale are cut off, as PostgreSQL does.
         let written = 4 * (i64::from(count) - weight - 1);
@@ -87,6 +97,19 @@ fn push_header(count: u16, weight: i16, sign: u16, scale: u16, out: &mut Vec<u8>
 /// The digits of base 10000, the last of them ending a group of four after the point.
 fn base_10000(coefficient: &BigInt, scale: i64) -> Vec<i16> {
     let padding = scale.rem_euclid(4);
+    let small = coefficient
+        .magnitude()
+        .to_u64()
+        .and_then(|small| small.checked_mul([1, 1000, 100, 10][padding as usize]));
+    if let Some(mut rest) = small {
+        let mut digits = Vec::with_capacity(5);
+        while rest > 0 {
+            digits.push((rest % 10_000) as i16);
+            rest /= 10_000;
+        }
+        digits.reverse();
+        return digits;
+    }
     let padded = if padding == 0 {
         coefficient.clone()
     } else {

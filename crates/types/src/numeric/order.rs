@@ -38,7 +38,7 @@ fn compare_finite(a: &BigDecimal, b: &BigDecimal) -> Ordering {
     if a_scale == b_scale {
         return a.cmp(&b);
     }
-    if a.sign() != b.sign() {
+    if a.sign() != b.sign() || a.sign() == Sign::NoSign {
         return a.sign().cmp(&b.sign());
     }
     if let (Some(a), Some(b)) = (a.to_i64(), b.to_i64())
@@ -103,6 +103,34 @@ impl Hash for Numeric {
                 }
             }
             Numeric::NegInfinity | Numeric::Infinity | Numeric::NaN => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_do_not_matter() {
+        let numeric = |text: &str| text.parse::<Numeric>().unwrap();
+        for (a, b) in [
+            ("0", "0e-60"),
+            ("1", "1.00"),
+            ("1e50", "1e50"),
+            ("1", &format!("1.{}", "0".repeat(60))),
+            ("-2.50", "-2.5"),
+        ] {
+            assert_eq!(numeric(a), numeric(b));
+        }
+        for (less, greater) in [
+            ("-1e40", "-1e-40"),
+            ("1e-60", "1"),
+            ("0", "1e-60"),
+            ("99999999999999999999.9", "1e20"),
+            ("-1.1", "-1"),
+        ] {
+            assert!(numeric(less) < numeric(greater), "{less} {greater}");
         }
     }
 }

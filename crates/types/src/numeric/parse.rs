@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bigdecimal::num_bigint::{BigInt, BigUint, Sign};
 use bigdecimal::num_traits::ToPrimitive;
 
+use crate::text::numbers::{push_ascii, push_u64};
 use crate::{Result, SqlError, SqlState};
 
 use super::{MAX_INTEGER_DIGITS, MAX_SCALE, Numeric, overflow, parts};
@@ -127,6 +128,7 @@ impl Numeric {
             out.push('-');
         }
         match coefficient.magnitude().to_u64() {
+            Some(small) if scale == 0 => push_u64(small, out),
             Some(small) => {
                 let mut buffer = [0u8; 20];
                 let mut at = buffer.len();
@@ -149,11 +151,11 @@ fn place_point(digits: &[u8], scale: usize, out: &mut String) {
     if before == 0 {
         out.push('0');
     }
-    out.extend(digits[..before].iter().map(|&b| b as char));
+    push_ascii(&digits[..before], out);
     if scale > 0 {
         out.push('.');
         out.extend(std::iter::repeat_n('0', scale.saturating_sub(digits.len())));
-        out.extend(digits[before..].iter().map(|&b| b as char));
+        push_ascii(&digits[before..], out);
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 
 use crate::{Result, SqlError, SqlState, Type};
 
-use super::numbers::{invalid, trim};
+use super::numbers::{invalid, push_ascii, push_two, trim};
 
 pub(super) fn parse_f64(text: &str) -> Result<f64> {
     let value: f64 = read(text, Type::Float8)?;
@@ -143,42 +143,33 @@ fn write_digits(value: f64, digits: i32, out: &mut String) {
 /// Appends d.ddde<x> as C's `%g` does: with an exponent below -4 and from `limit` on, without trailing zeros.
 fn place(text: &Scientific, limit: i32, out: &mut String) {
     let (negative, digits, exponent) = text.split();
-    let digits = match digits.iter().rposition(|&b| b != b'0') {
-        Some(last) => &digits[..=last],
-        None => b"0",
-    };
-    let mut push = |part: &[u8]| out.extend(part.iter().map(|&b| b as char));
+    let count = digits.iter().rposition(|&b| b != b'0').map_or(1, |last| last + 1);
+    let digits = &digits[..count];
     if negative {
-        push(b"-");
+        out.push('-');
     }
     if exponent < -4 || exponent >= limit {
-        push(&digits[..1]);
-        if digits.len() > 1 {
-            push(b".");
-            push(&digits[1..]);
+        push_ascii(&digits[..1], out);
+        if count > 1 {
+            out.push('.');
+            push_ascii(&digits[1..], out);
         }
-        push(if exponent < 0 { b"e-" } else { b"e+" });
-        let exponent = exponent.unsigned_abs();
-        if exponent < 10 {
-            push(b"0");
-        }
-        return super::numbers::push_u64(exponent.into(), out);
+        out.push_str(if exponent < 0 { "e-" } else { "e+" });
+        return push_two(exponent.unsigned_abs().into(), out);
     }
     if exponent < 0 {
-        push(b"0.");
-        for _ in 1..-exponent {
-            push(b"0");
-        }
-        return push(digits);
+        out.push_str("0.");
+        push_ascii(&b"000"[..(-exponent - 1) as usize], out);
+        return push_ascii(digits, out);
     }
     let before = exponent as usize + 1;
-    push(&digits[..before.min(digits.len())]);
-    for _ in digits.len()..before {
-        push(b"0");
+    push_ascii(&digits[..before.min(count)], out);
+    for _ in count..before {
+        out.push('0');
     }
-    if digits.len() > before {
-        push(b".");
-        push(&digits[before..]);
+    if count > before {
+        out.push('.');
+        push_ascii(&digits[before..], out);
     }
 }
 

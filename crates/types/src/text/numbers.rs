@@ -8,7 +8,11 @@ pub(super) fn is_space(byte: u8) -> bool {
 }
 
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_ascii() && is_space(c as u8))
+    match text.as_bytes() {
+        // Nothing to trim is the rule.
+        [first, .., last] if !is_space(*first) && !is_space(*last) => text,
+        _ => text.trim_matches(|c: char| c.is_ascii() && is_space(c as u8)),
+    }
 }
 
 pub(super) fn invalid(ty: Type, text: &str) -> SqlError {
@@ -109,7 +113,12 @@ pub(crate) fn push_u64(mut value: u64, out: &mut String) {
         at -= 1;
         buffer[at] = b'0' + value as u8;
     }
-    out.push_str(std::str::from_utf8(&buffer[at..]).unwrap_or_default());
+    push_ascii(&buffer[at..], out);
+}
+
+/// Appends bytes that are ASCII.
+pub(crate) fn push_ascii(bytes: &[u8], out: &mut String) {
+    out.push_str(std::str::from_utf8(bytes).unwrap_or_default());
 }
 
 pub(crate) fn push_i64(value: i64, out: &mut String) {
@@ -117,6 +126,14 @@ pub(crate) fn push_i64(value: i64, out: &mut String) {
         out.push('-');
     }
     push_u64(value.unsigned_abs(), out);
+}
+
+/// Two digits; of a larger number more.
+pub(super) fn push_two(value: u64, out: &mut String) {
+    match DIGIT_PAIRS.get(value as usize * 2..value as usize * 2 + 2) {
+        Some(pair) if value < 100 => push_ascii(pair, out),
+        _ => push_u64(value, out),
+    }
 }
 
 /// At least `width` digits, with zeros in front.

@@ -15,7 +15,7 @@ use crate::calendar::{
 };
 use crate::{Result, SqlError, SqlState};
 
-use super::numbers::push_padded;
+use super::numbers::{push_padded, push_two};
 use super::style::TextStyle;
 use decode::{Decoded, decode_time, decode_timestamp};
 pub(super) use decode::{leading_i64, leading_int, read_clock};
@@ -174,11 +174,11 @@ pub(super) fn write_date(days: i32, out: &mut String) {
 
 pub(super) fn write_time(micros: i64, out: &mut String) {
     let part = |unit: i64| (micros / unit).unsigned_abs();
-    push_padded(part(MICROS_PER_HOUR), 2, out);
+    push_two(part(MICROS_PER_HOUR), out);
     out.push(':');
-    push_padded(part(MICROS_PER_MINUTE) % 60, 2, out);
+    push_two(part(MICROS_PER_MINUTE) % 60, out);
     out.push(':');
-    push_padded(part(MICROS_PER_SECOND) % 60, 2, out);
+    push_two(part(MICROS_PER_SECOND) % 60, out);
     write_fraction((micros % MICROS_PER_SECOND).unsigned_abs(), out);
 }
 
@@ -235,9 +235,9 @@ fn write_day(days: i64, out: &mut String) -> bool {
     let shown = if before_christ { 1 - year } else { year };
     push_padded(shown.unsigned_abs(), 4, out);
     out.push('-');
-    push_padded(month.into(), 2, out);
+    push_two(month.into(), out);
     out.push('-');
-    push_padded(day.into(), 2, out);
+    push_two(day.into(), out);
     before_christ
 }
 
@@ -251,13 +251,13 @@ fn push_era(before_christ: bool, out: &mut String) {
 pub(super) fn write_offset(seconds: i32, out: &mut String) {
     out.push(if seconds < 0 { '-' } else { '+' });
     let seconds = u64::from(seconds.unsigned_abs());
-    push_padded(seconds / 3600, 2, out);
+    push_two(seconds / 3600, out);
     if seconds % 3600 != 0 {
         out.push(':');
-        push_padded(seconds / 60 % 60, 2, out);
+        push_two(seconds / 60 % 60, out);
     }
     if seconds % 60 != 0 {
         out.push(':');
-        push_padded(seconds % 60, 2, out);
+        push_two(seconds % 60, out);
     }
 }

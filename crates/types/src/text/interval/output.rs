@@ -3,7 +3,7 @@
 use crate::Interval;
 use crate::calendar::{MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND};
 use crate::text::datetime::write_fraction;
-use crate::text::numbers::{push_i64, push_padded, push_u64};
+use crate::text::numbers::{push_i64, push_two, push_u64};
 use crate::text::style::IntervalStyle;
 
 pub(in crate::text) fn write_interval(interval: &Interval, style: IntervalStyle, out: &mut String) {
@@ -62,9 +62,9 @@ impl Parts {
 
     /// `04:05.6`, without signs, the minutes always with two digits.
     fn write_minutes_and_seconds(&self, out: &mut String) {
-        push_padded(self.minutes.unsigned_abs(), 2, out);
+        push_two(self.minutes.unsigned_abs(), out);
         out.push(':');
-        push_padded(self.seconds.unsigned_abs(), 2, out);
+        push_two(self.seconds.unsigned_abs(), out);
         write_fraction(self.micros.unsigned_abs(), out);
     }
 }
@@ -102,7 +102,7 @@ fn write_postgres(parts: &Parts, out: &mut String) {
     } else if after_negative {
         out.push('+');
     }
-    push_padded(parts.hours.unsigned_abs(), 2, out);
+    push_two(parts.hours.unsigned_abs(), out);
     out.push(':');
     parts.write_minutes_and_seconds(out);
 }
