@@ -12,7 +12,7 @@ use crate::scalar::json::{key, write};
 pub(crate) static AGGREGATES: &[Aggregate] = &[
     Aggregate::new("string_agg", &[Text, Text], Text, |_| Box::new(Strings(None))).lax(),
     Aggregate::new("string_agg", &[Bytea, Bytea], Bytea, |_| Box::new(Bytes(None))).lax(),
-    Aggregate::new("array_agg", &[AnyElement], AnyArray, |args| Box::new(Elements::new(args))).lax(),
+    Aggregate::new("array_agg", &[AnyElement], AnyArray, |args| Box::new(Elements::new(args))).lax().non_array(),
     Aggregate::new("array_agg", &[AnyArray], AnyArray, |args| Box::new(Elements::new(args))).lax(),
     Aggregate::new("json_agg", &[AnyElement], Json, |args| Box::new(Documents::new(args, Kind::Array, false))).lax(),
     Aggregate::new("jsonb_agg", &[AnyElement], Jsonb, |args| Box::new(Documents::new(args, Kind::Array, true))).lax(),

@@ -105,12 +105,13 @@ impl Accumulator for Kept {
     }
 }
 
+/// Of equal values (1.0 and 1.00) the later one is kept, as in PostgreSQL.
 fn smaller(kept: Datum, next: &Datum) -> Datum {
-    if types::compare::compare(next, &kept).is_lt() { next.clone() } else { kept }
+    if types::compare::compare(&kept, next).is_lt() { kept } else { next.clone() }
 }
 
 fn larger(kept: Datum, next: &Datum) -> Datum {
-    if types::compare::compare(next, &kept).is_gt() { next.clone() } else { kept }
+    if types::compare::compare(&kept, next).is_gt() { kept } else { next.clone() }
 }
 
 fn bits(kept: Datum, next: &Datum, operation: fn(i64, i64) -> i64) -> Datum {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use types::{Datum, Result, Type};
 
-use crate::Environment;
+use crate::{Environment, Family};
 
 mod collect;
 mod count;
@@ -28,6 +28,8 @@ pub struct Aggregate {
     pub ordered_set: bool,
     pub new: fn(&[Type]) -> Box<dyn Accumulator>,
     pub native: Option<NativeAggregate>,
+    /// As [`crate::Scalar::family`].
+    pub family: Family,
 }
 
 /// An aggregate of the query library that means exactly the same for these argument types.
@@ -70,11 +72,17 @@ static FAMILIES: [&[Aggregate]; 12] = [
 
 impl Aggregate {
     pub(crate) const fn new(name: &'static str, args: &'static [Type], ret: Type, new: fn(&[Type]) -> Box<dyn Accumulator>) -> Aggregate {
-        Aggregate { name, args, ret, strict: true, ordered_set: false, new, native: None }
+        Aggregate { name, args, ret, strict: true, ordered_set: false, new, native: None, family: Family::Same }
     }
 
     pub(crate) const fn lax(mut self) -> Aggregate {
         self.strict = false;
+        self
+    }
+
+    /// Of `anynonarray` instead of `anyelement`.
+    pub(crate) const fn non_array(mut self) -> Aggregate {
+        self.family = Family::NonArray;
         self
     }
 

@@ -9,6 +9,7 @@ use super::{Accumulator, Aggregate, size_of_datum};
 use crate::Environment;
 use crate::limit::check_elements;
 use crate::scalar::datetime::interval;
+use crate::scalar::math::general;
 
 const FRACTIONS: Type = Array(&Float8);
 
@@ -46,7 +47,7 @@ impl Values {
 
     fn at(&self, fraction: f64) -> Result<Datum> {
         if fraction.is_nan() || !(0.0..=1.0).contains(&fraction) {
-            let message = format!("percentile value {fraction} is not between 0 and 1");
+            let message = format!("percentile value {} is not between 0 and 1", general(fraction));
             return Err(SqlError::new(SqlState::NumericValueOutOfRange, message));
         }
         let count = self.sorted.len();

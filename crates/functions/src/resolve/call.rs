@@ -113,7 +113,7 @@ fn targets(name: &str) -> Vec<Target> {
 fn signature(target: &Target) -> (Signature, Family) {
     let (args, variadic, family) = match target {
         Target::Scalar(scalar) => (scalar.args, scalar.variadic, scalar.family),
-        Target::Aggregate(aggregate) => (aggregate.args, false, Family::Same),
+        Target::Aggregate(aggregate) => (aggregate.args, false, aggregate.family),
         Target::Set(set) => (set.args, set.variadic, Family::Same),
         Target::Cast(_) => (&[] as &[Type], false, Family::Same),
     };
@@ -140,7 +140,12 @@ fn finish(target: Target, actual: &[Type]) -> Result<Resolved> {
     };
     let (args, ret) = resolve_polymorphic(&declared, ret, actual, family)?;
     let types_argument = match target {
-        Target::Scalar(scalar) if scalar.typed => Some(types_argument(&args)),
+        Target::Scalar(scalar) if scalar.typed => {
+            // An untyped literal is converted to text for "any", but `pg_typeof` says unknown.
+            let is_any = |i: usize| declared.get(i) == Some(&Type::Any);
+            let seen: Vec<Type> = args.iter().zip(actual).enumerate().map(|(i, (arg, actual))| if is_any(i) { *actual } else { *arg }).collect();
+            Some(types_argument(&seen))
+        }
         _ => None,
     };
     Ok(Resolved { target, args, ret, types_argument })
@@ -163,6 +168,6 @@ pub(super) fn text_twin(scalar: &'static Scalar) -> Option<&'static Scalar> {
 fn as_cast(name: &str, args: &[Type]) -> Option<Resolved> {
     let [from] = args else { return None };
     let to = types::Type::from_name(name).filter(|ty| ty.catalog_name() == name && ty.category() != 'P')?;
-    (*from != to && can_cast(*from, to, Context::Explicit))
+    can_cast(*from, to, Context::Explicit)
         .then(|| Resolved { target: Target::Cast(to), args: vec![*from], ret: to, types_argument: None })
 }

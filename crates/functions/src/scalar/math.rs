@@ -421,3 +421,22 @@ fn width_bucket_array(args: &[Datum]) -> Result<Datum> {
     };
     Ok(Datum::Int4(thresholds.values.partition_point(reached) as i32))
 }
+
+/// C's `%g`, as PostgreSQL's messages print floats: six significant digits at most.
+pub(crate) fn general(value: f64) -> String {
+    if value.is_nan() {
+        return "nan".to_string();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.to_string();
+    }
+    let scientific = format!("{value:.5e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |text: &str| if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text.to_string() };
+    if (-4..6).contains(&exponent) {
+        trim(&format!("{value:.*}", usize::try_from(5 - exponent).unwrap_or(0)))
+    } else {
+        format!("{}e{}{:02}", trim(mantissa), if exponent < 0 { '-' } else { '+' }, exponent.abs())
+    }
+}

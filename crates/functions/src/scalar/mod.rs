@@ -13,7 +13,7 @@ pub(crate) mod comparison;
 pub(crate) mod datetime;
 mod format;
 pub(crate) mod json;
-mod math;
+pub(crate) mod math;
 mod numeric;
 pub(crate) mod operators;
 mod pattern;

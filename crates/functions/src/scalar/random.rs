@@ -7,6 +7,7 @@ use types::{Datum, Result, SqlError, SqlState};
 
 use crate::Scalar;
 use crate::argument::float8;
+use crate::scalar::math::general;
 
 pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("random", &[], Float8, |_, _| random().map(Datum::Float8)).volatile(),
@@ -55,7 +56,7 @@ fn split_mix(state: &mut u64) -> u64 {
 
 fn set_seed(seed: f64) -> Result<Datum> {
     if seed.is_nan() || !(-1.0..=1.0).contains(&seed) {
-        let message = format!("setseed parameter {seed} is out of allowed range [-1,1]");
+        let message = format!("setseed parameter {} is out of allowed range [-1,1]", general(seed));
         return Err(SqlError::new(SqlState::InvalidParameterValue, message));
     }
     let mut state = (((1_u64 << 52) - 1) as f64 * seed) as i64 as u64;

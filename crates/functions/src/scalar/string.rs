@@ -239,7 +239,7 @@ fn split_part(text: &str, delimiter: &str, field: i32) -> Result<Datum> {
 fn chr(code: i32) -> Result<Datum> {
     let limit = |message: String| SqlError::new(SqlState::ProgramLimitExceeded, message);
     let code = match u32::try_from(code) {
-        Err(_) => return Err(limit("character number must be positive".to_string())),
+        Err(_) => return Err(SqlError::new(SqlState::InvalidParameterValue, "character number must be positive")),
         Ok(0) => return Err(limit("null character not permitted".to_string())),
         Ok(code) if code > 0x0010_ffff => return Err(limit(format!("requested character too large for encoding: {code}"))),
         Ok(code) => code,

@@ -52,6 +52,8 @@ def statement(case):
         expr = f"{name} {args[0]}" if len(args) == 1 else f"{args[0]} {name} {args[1]}"
     elif kind == "cast":
         expr = f"CAST({argument(parts[1])} AS {name})"
+    elif kind == "agg" and not parts[1]:
+        return f"SELECT r::text, pg_typeof(r) FROM (SELECT {name}(*) AS r FROM generate_series(1, {len(parts) - 2})) s;"
     elif kind == "agg":
         types = parts[1].split(",") if parts[1] else []
         columns = [f"c{i}" for i in range(len(types))]
@@ -64,12 +66,13 @@ def statement(case):
         elif name == "mode":
             call = "mode() WITHIN GROUP (ORDER BY c0)"
         else:
-            call = f"{name}({', '.join(columns) if columns else '*'})"
+            call = f"{name}({', '.join(columns)})"
         return f"SELECT coalesce({SHOW.format('r')}, '\\N'), pg_typeof(r) FROM (SELECT {call} AS r FROM {source}) s;"
     elif kind == "set":
         call = f"{quoted(name)}({', '.join(argument(p) for p in parts[1:])})"
-        return f"SELECT coalesce({SHOW.format('r')}, '\\N'), '' FROM (SELECT string_agg((SELECT string_agg(coalesce(e.value, '\\N'), '^') " \
-               f"FROM json_each_text(row_to_json(x)) e), '~') AS r FROM (SELECT * FROM {call}) x) s;"
+        columns = ["v0", "v1"] if "_each" in name else ["v0"]
+        row = " || '^' || ".join(f"coalesce({c}::text, '\\N')" for c in columns)
+        return f"SELECT coalesce({SHOW.format('r')}, '\\N'), '' FROM (SELECT string_agg({row}, '~') AS r FROM {call} x({', '.join(columns)})) s;"
     else:
         raise SystemExit(f"unknown kind in: {case}")
     return f"SELECT coalesce({SHOW.format('r')}, '\\N'), pg_typeof(r) FROM (SELECT {expr} AS r) s;"

@@ -9,6 +9,7 @@ use types::{Datum, Interval, Result, SqlError, SqlState};
 use crate::argument::{float8, interval, text, timestamp, timestamptz};
 use crate::time::{self, SECOND, checked_timestamp, is_finite};
 use crate::Scalar;
+use crate::scalar::math::general;
 
 pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("now", &[], Timestamptz, |env, _| Ok(Datum::Timestamptz(env.transaction_timestamp()))).stable(),
@@ -49,7 +50,7 @@ fn from_epoch(seconds: f64) -> Result<i64> {
     if seconds.is_nan() {
         return Err(SqlError::new(SqlState::DatetimeFieldOverflow, "timestamp cannot be NaN"));
     }
-    let out_of_range = || SqlError::new(SqlState::DatetimeFieldOverflow, format!("timestamp out of range: \"{seconds}\""));
+    let out_of_range = || SqlError::new(SqlState::DatetimeFieldOverflow, format!("timestamp out of range: \"{}\"", general(seconds)));
     let micros = (seconds * SECOND as f64).round_ties_even();
     if !(time::MIN_TIMESTAMP as f64..time::END_TIMESTAMP as f64).contains(&micros) {
         return Err(out_of_range());

@@ -23,10 +23,10 @@ pub(crate) static SCALARS: &[Scalar] = &[
 ];
 
 fn truncate(name: &str, micros: i64, ty: Type) -> Result<i64> {
-    let unit = Unit::parse(name).ok_or_else(|| not_recognized(name, ty))?;
     if !is_finite(micros) {
         return Ok(micros);
     }
+    let unit = Unit::parse(name).ok_or_else(|| not_recognized(name, ty))?;
     let floor = |size: i64| micros.div_euclid(size) * size;
     let days = micros.div_euclid(DAY);
     let fields = Fields::of_timestamp(micros);
@@ -46,15 +46,8 @@ fn truncate(name: &str, micros: i64, ty: Type) -> Result<i64> {
         Unit::Decade => first_of(if year > 0 { year / 10 * 10 } else { -((8 - (year - 1)) / 10 * 10) }, 1),
         Unit::Century => first_of(if year > 0 { (year + 99) / 100 * 100 - 99 } else { -((99 - (year - 1)) / 100 * 100) + 1 }, 1),
         Unit::Millennium => first_of(if year > 0 { (year + 999) / 1000 * 1000 - 999 } else { -((999 - (year - 1)) / 1000 * 1000) + 1 }, 1),
-        Unit::Julian
-        | Unit::IsoYear
-        | Unit::DayOfWeek
-        | Unit::IsoDayOfWeek
-        | Unit::DayOfYear
-        | Unit::Epoch
-        | Unit::Timezone
-        | Unit::TimezoneHour
-        | Unit::TimezoneMinute => Err(not_supported(name, ty)),
+        Unit::Julian | Unit::IsoYear | Unit::DayOfWeek | Unit::IsoDayOfWeek | Unit::DayOfYear | Unit::Epoch => Err(not_recognized(name, ty)),
+        Unit::Timezone | Unit::TimezoneHour | Unit::TimezoneMinute => Err(not_supported(name, ty)),
     }
 }
 
@@ -90,15 +83,10 @@ fn truncate_interval(name: &str, interval: Interval) -> Result<Interval> {
         Unit::Century => whole(months / 1200 * 1200),
         Unit::Millennium => whole(months / 12_000 * 12_000),
         Unit::Week => return Err(not_supported(name, Type::Interval).detail("Months usually have fractional weeks.")),
-        Unit::Julian
-        | Unit::IsoYear
-        | Unit::DayOfWeek
-        | Unit::IsoDayOfWeek
-        | Unit::DayOfYear
-        | Unit::Epoch
-        | Unit::Timezone
-        | Unit::TimezoneHour
-        | Unit::TimezoneMinute => return Err(not_supported(name, Type::Interval)),
+        Unit::Julian | Unit::IsoYear | Unit::DayOfWeek | Unit::IsoDayOfWeek | Unit::DayOfYear | Unit::Epoch => {
+            return Err(not_recognized(name, Type::Interval));
+        }
+        Unit::Timezone | Unit::TimezoneHour | Unit::TimezoneMinute => return Err(not_supported(name, Type::Interval)),
     })
 }
 

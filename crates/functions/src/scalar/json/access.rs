@@ -17,8 +17,8 @@ macro_rules! twice {
         &[$(
             Scalar::new($field, &[$t, Text], $t, |_, a| Ok(as_json(field(json(a, 0)?, text(a, 1)?)?))),
             Scalar::new($field_text, &[$t, Text], Text, |_, a| as_text(field(json(a, 0)?, text(a, 1)?)?)),
-            Scalar::new($element, &[$t, Int4], $t, |_, a| Ok(as_json(item(json(a, 0)?, int4(a, 1)?)))),
-            Scalar::new($element_text, &[$t, Int4], Text, |_, a| as_text(item(json(a, 0)?, int4(a, 1)?))),
+            Scalar::new($element, &[$t, Int4], $t, |_, a| Ok(as_json(item(json(a, 0)?, int4(a, 1)?, $t)))),
+            Scalar::new($element_text, &[$t, Int4], Text, |_, a| as_text(item(json(a, 0)?, int4(a, 1)?, $t))),
             Scalar::new($path, &[$t, TEXTS], $t, |_, a| Ok(as_json(at_path(json(a, 0)?, &array(a, 1)?.values)?))),
             Scalar::new($path_text, &[$t, TEXTS], Text, |_, a| as_text(at_path(json(a, 0)?, &array(a, 1)?.values)?)),
             Scalar::new($path, &[$t, Text], $t, |_, a| Ok(as_json(at_path(json(a, 0)?, &a[1..])?))).variadic(),
@@ -55,8 +55,13 @@ fn field<'t>(document: &'t str, key: &str) -> Result<Option<&'t str>> {
     if Kind::of(document) == Kind::Object { member(document, key) } else { Ok(None) }
 }
 
-fn item(document: &str, index: i32) -> Option<&str> {
-    if Kind::of(document) == Kind::Array { element(document, index.into()) } else { None }
+/// To jsonb a scalar that stands alone is an array of one.
+fn item(document: &str, index: i32, ty: types::Type) -> Option<&str> {
+    match Kind::of(document) {
+        Kind::Array => element(document, index.into()),
+        Kind::Object => None,
+        _ => (ty == Jsonb && matches!(index, 0 | -1)).then_some(document),
+    }
 }
 
 fn at_path<'t>(document: &'t str, path: &[Datum]) -> Result<Option<&'t str>> {

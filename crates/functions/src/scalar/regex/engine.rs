@@ -4,6 +4,9 @@
 //! first quantifier is a non-greedy one, the shortest). The automata crates find the leftmost-*first*
 //! match of Perl: the same start, perhaps another end. So a fast automaton finds the start; from
 //! there a simulation that follows all ways finds the end and the groups.
+//!
+//! What is left of the difference: which of several ways to reach the same end the groups show is Perl's choice (the first
+//! alternative that fits), where PostgreSQL gives earlier groups the longest.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;

@@ -82,7 +82,7 @@ fn ordinal(out: &mut String, number: &str, modifiers: Modifiers) {
 
 fn name(out: &mut String, text: &str, case: Case, width: usize, modifiers: Modifiers) {
     let text = case.of(text);
-    let width = if modifiers.fill { 0 } else { width };
+    let width = if modifiers.fill || modifiers.translated { 0 } else { width };
     out.push_str(&format!("{text:<width$}"));
 }
 
@@ -172,7 +172,7 @@ impl Subject<'_> {
             Id::DayOfYear => {
                 let day = match self.day {
                     Some(day) => time::day_of_year(day),
-                    None => f.year * 365 + f.month * 30 + f.day,
+                    None => (f.year * 12 + f.month) * 30 + f.day,
                 };
                 number(out, day, 3, modifiers);
             }
@@ -180,13 +180,14 @@ impl Subject<'_> {
                 let day = self.day()?;
                 number(out, day - time::first_iso_monday(time::iso_week(day).0) + 1, 3, modifiers);
             }
-            Id::DayOfMonth => number(out, f.day, 2, modifiers),
+            // Of all fields only the day has no room for a sign.
+            Id::DayOfMonth => number(out, f.day, if f.day < 0 { 1 } else { 2 }, modifiers),
             Id::DayOfWeek => number(out, time::day_of_week(self.day()?) + 1, 0, modifiers),
             Id::IsoDayOfWeek => number(out, (time::day_of_week(self.day()?) + 6) % 7 + 1, 0, modifiers),
             Id::Week => {
                 let day = match self.day {
                     Some(day) => time::day_of_year(day),
-                    None => f.year * 365 + f.month * 30 + f.day,
+                    None => (f.year * 12 + f.month) * 30 + f.day,
                 };
                 number(out, (day - 1) / 7 + 1, 2, modifiers);
             }

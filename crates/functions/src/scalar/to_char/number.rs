@@ -24,7 +24,7 @@ fn unsigned(text: &str) -> (bool, &str) {
 
 pub(super) fn integer(value: i64, text: &str) -> Result<Datum> {
     if text.is_empty() {
-        return Ok(Datum::Null);
+        return Ok(Datum::text(""));
     }
     let template = Template::parse(text)?;
     if template.roman {
@@ -60,7 +60,7 @@ fn shifted_integer(value: i64, multi: usize) -> Result<String> {
 
 pub(super) fn numeric(value: &Numeric, text: &str) -> Result<Datum> {
     if text.is_empty() {
-        return Ok(Datum::Null);
+        return Ok(Datum::text(""));
     }
     let mut template = Template::parse(text)?;
     if template.roman {
@@ -86,7 +86,7 @@ pub(super) fn numeric(value: &Numeric, text: &str) -> Result<Datum> {
 /// `digits_kept`: how many digits the type can be trusted with.
 pub(super) fn float(value: f64, digits_kept: usize, text: &str) -> Result<Datum> {
     if text.is_empty() {
-        return Ok(Datum::Null);
+        return Ok(Datum::text(""));
     }
     let mut template = Template::parse(text)?;
     if template.roman {
@@ -140,18 +140,15 @@ fn scientific_numeric(value: &Numeric, digits: usize) -> Result<String> {
     let significant: String = text.chars().filter(char::is_ascii_digit).skip_while(|c| *c == '0').collect();
     let point = text.find('.').unwrap_or(text.len()) as i64;
     let leading_zeros = text.chars().filter(char::is_ascii_digit).take_while(|c| *c == '0').count() as i64;
-    let mut exponent = if significant.is_empty() { 0 } else { point - 1 - leading_zeros };
+    let exponent = if significant.is_empty() { 0 } else { point - 1 - leading_zeros };
     // Rounded as an exact number, so that halves go away from zero.
     let mantissa: Numeric = if significant.is_empty() {
         Numeric::zero()
     } else {
         format!("{}.{}", &significant[..1], &significant[1..]).trim_end_matches('.').parse()?
     };
-    let mut rounded = mantissa.round(digits as i32)?;
-    if rounded >= Numeric::from(10_i64) {
-        exponent += 1;
-        rounded = rounded.div(&Numeric::from(10_i64))?.round(digits as i32)?;
-    }
+    // 9.999 becomes 10.0e+00 like this, as it does in PostgreSQL.
+    let rounded = mantissa.round(digits as i32)?;
     let sign = if value < &Numeric::zero() { "-" } else { " " };
     Ok(format!("{sign}{rounded}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()))
 }

@@ -27,7 +27,7 @@ pub(super) fn to_number(text: &str, template: &str) -> Result<Datum> {
             Node::Key(key) => reader.key(*key, &template),
         }
     }
-    let sign = if reader.sign == Some('-') { "-" } else { "" };
+    let sign = if reader.sign == Some('-') { "-" } else { " " };
     let value: Numeric = format!("{sign}{}", reader.digits.trim_end_matches('.')).parse()?;
     let scale = reader.post as i32;
     let precision = (template.pre + template.multi) as i32 + scale;

@@ -14,6 +14,8 @@ pub(super) enum Node {
 pub(super) struct Modifiers {
     /// FM: no padding.
     pub(super) fill: bool,
+    /// TM: names in the locale's language, which is English here, without padding.
+    pub(super) translated: bool,
     /// TH and th: an ordinal's ending.
     pub(super) ordinal: Option<Case>,
 }
@@ -213,7 +215,7 @@ pub(super) fn parse(template: &str) -> Vec<Node> {
             modifiers.fill = true;
             rest = after;
         } else if let Some(after) = rest.strip_prefix("TM").or_else(|| rest.strip_prefix("tm")) {
-            // Names in the locale's language: ours is English always.
+            modifiers.translated = true;
             rest = after;
         }
         if let Some(key) = KEYS.iter().find(|key| rest.starts_with(key.name)) {
