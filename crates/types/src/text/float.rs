@@ -38,10 +38,12 @@ fn out_of_range(text: &str, zero: bool, infinite: bool) -> bool {
     zero && mantissa().any(|b| matches!(b, b'1'..=b'9')) || infinite && mantissa().any(|b| b.is_ascii_digit())
 }
 
+/// The message shows the whole input for a real, the number for a double.
 fn range_error(text: &str, ty: Type) -> SqlError {
+    let shown = if ty == Type::Float4 { text } else { trim(text) };
     SqlError::new(
         SqlState::NumericValueOutOfRange,
-        format!("\"{}\" is out of range for type {ty}", trim(text)),
+        format!("\"{shown}\" is out of range for type {ty}"),
     )
 }
 
@@ -54,9 +56,9 @@ pub(super) fn write_f64(value: f64, extra_digits: i32, out: &mut String) {
     }
     let bits = value.to_bits();
     let float = Float::of(bits & ((1 << 52) - 1), (bits << 1 >> 53) as i32, 52, 1075);
-    let shortest = |text: &mut Scientific| write!(text, "{value:e}");
-    let exact = |text: &mut Scientific, decimals: usize| write!(text, "{value:.decimals$e}");
-    place(&float.choose(17, shortest, exact, |text| text.parse() == Ok(value)), 15, out);
+    let shortest = Decimal::read(zmij::Buffer::new().format_finite(value));
+    let exact = |text: &mut Text, decimals: usize| write!(text, "{value:.decimals$e}");
+    place(&float.choose(shortest, 17, exact, |text| text.parse() == Ok(value)), 15, out);
 }
 
 pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut String) {
@@ -68,9 +70,9 @@ pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut String) {
     }
     let bits = value.to_bits();
     let float = Float::of(u64::from(bits & ((1 << 23) - 1)), (bits << 1 >> 24) as i32, 23, 150);
-    let shortest = |text: &mut Scientific| write!(text, "{value:e}");
-    let exact = |text: &mut Scientific, decimals: usize| write!(text, "{value:.decimals$e}");
-    place(&float.choose(9, shortest, exact, |text| text.parse() == Ok(value)), 6, out);
+    let shortest = Decimal::read(zmij::Buffer::new().format_finite(value));
+    let exact = |text: &mut Text, decimals: usize| write!(text, "{value:.decimals$e}");
+    place(&float.choose(shortest, 9, exact, |text| text.parse() == Ok(value)), 6, out);
 }
 
 /// significand * 2^exponent, without its sign.
@@ -94,30 +96,50 @@ impl Float {
     /// PostgreSQL's choice among the shortest decimals that read back as this float.
     fn choose(
         &self,
+        shortest: Decimal,
         most_digits: usize,
-        shortest: impl Fn(&mut Scientific) -> fmt::Result,
-        exact: impl Fn(&mut Scientific, usize) -> fmt::Result,
+        exact: impl Fn(&mut Text, usize) -> fmt::Result,
         reads_back: impl Fn(&str) -> bool,
-    ) -> Scientific {
-        // The buffer holds any float of 17 digits: writing to it does not fail.
-        let mut text = Scientific::default();
-        let _ = shortest(&mut text);
+    ) -> Decimal {
         let try_exact = |digits: usize| {
-            let mut other = Scientific::default();
-            let _ = exact(&mut other, digits - 1);
-            (reads_back(other.as_str()) && !other.is_between_floats(self)).then_some(other)
+            let mut text = Text::default();
+            exact(&mut text, digits - 1).ok()?;
+            let decimal = Decimal::read(text.as_str());
+            (reads_back(text.as_str()) && !self.is_next_to(&decimal)).then_some(decimal)
         };
-        let digits = text.digit_count();
-        if text.is_between_floats(self) {
-            return (digits + 1..=most_digits).find_map(try_exact).unwrap_or(text);
+        let digits = shortest.digits().len();
+        if self.is_next_to(&shortest) {
+            return (digits + 1..=most_digits).find_map(try_exact).unwrap_or(shortest);
         }
         // Two decimals of this length are equally near only if the float ends in a 5 one place further on.
         // PostgreSQL takes the even one, and so does the exact printing.
-        let last_place = text.split().2 - (digits as i32 - 1);
+        let last_place = shortest.exponent - (digits as i32 - 1);
         if self.exponent + self.significand.trailing_zeros() as i32 == last_place - 1 {
-            return try_exact(digits).unwrap_or(text);
+            return try_exact(digits).unwrap_or(shortest);
         }
-        text
+        shortest
+    }
+
+    /// Whether the decimal lies exactly in the middle between this float and a neighbour: then its
+    /// odd part is that of the middle.
+    fn is_next_to(&self, decimal: &Decimal) -> bool {
+        let digits = decimal.digits();
+        let tens = decimal.exponent - (digits.len() as i32 - 1);
+        // Outside of these no decimal of 17 digits hits a middle of two floats.
+        if !(-2..=23).contains(&tens) {
+            return false;
+        }
+        let value = digits.iter().fold(0u128, |value, digit| value * 10 + u128::from(digit - b'0'));
+        if value == 0 {
+            return false;
+        }
+        let five = 5u128.pow(tens.unsigned_abs());
+        let significand = u128::from(self.significand);
+        let (decimal, scale) = if tens >= 0 { (value * five, 1) } else { (value, five) };
+        let odd = decimal >> decimal.trailing_zeros();
+        let upper = odd == (2 * significand + 1) * scale;
+        let lower = odd == (2 * significand - 1) * scale;
+        upper || lower || self.power && odd == (4 * significand - 1) * scale
     }
 }
 
@@ -135,17 +157,18 @@ fn write_special(value: f64, out: &mut String) -> bool {
 /// C's `%.<digits>g`.
 fn write_digits(value: f64, digits: i32, out: &mut String) {
     let digits = digits.max(1);
-    let mut text = Scientific::default();
-    let _ = write!(text, "{value:.*e}", digits as usize - 1);
-    place(&text, digits, out);
+    let mut text = Text::default();
+    // The buffer holds any float of 18 digits: writing to it does not fail.
+    let _ = write!(text, "{value:.*e}", (digits as usize - 1).min(17));
+    place(&Decimal::read(text.as_str()), digits, out);
 }
 
 /// Appends d.ddde<x> as C's `%g` does: with an exponent below -4 and from `limit` on, without trailing zeros.
-fn place(text: &Scientific, limit: i32, out: &mut String) {
-    let (negative, digits, exponent) = text.split();
-    let count = digits.iter().rposition(|&b| b != b'0').map_or(1, |last| last + 1);
-    let digits = &digits[..count];
-    if negative {
+fn place(decimal: &Decimal, limit: i32, out: &mut String) {
+    let exponent = decimal.exponent;
+    let digits = decimal.digits();
+    let count = digits.len();
+    if decimal.negative {
         out.push('-');
     }
     if exponent < -4 || exponent >= limit {
@@ -173,14 +196,75 @@ fn place(text: &Scientific, limit: i32, out: &mut String) {
     }
 }
 
-/// The text of `{:e}` on the stack: `-1.2345e-67`.
+/// A decimal's digits, without zeros at either end, and the place of the first.
+struct Decimal {
+    negative: bool,
+    buffer: [u8; 20],
+    length: usize,
+    exponent: i32,
+}
+
+impl Decimal {
+    /// Reads `-12.5e-7`, `0.00012` and the like.
+    fn read(text: &str) -> Decimal {
+        let mut decimal = Decimal {
+            negative: false,
+            buffer: [b'0'; 20],
+            length: 0,
+            exponent: 0,
+        };
+        let (mut before_point, mut seen_point, mut exponent) = (0, false, 0);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'-' => decimal.negative = true,
+                b'.' => seen_point = true,
+                b'e' => {
+                    exponent = text[at + 1..].parse().unwrap_or(0);
+                    break;
+                }
+                _ => {
+                    if byte != b'0' || decimal.length > 0 {
+                        if let Some(place) = decimal.buffer.get_mut(decimal.length) {
+                            *place = byte;
+                        }
+                        decimal.length += 1;
+                        before_point += i32::from(!seen_point);
+                    } else if seen_point {
+                        before_point -= 1;
+                    }
+                }
+            }
+        }
+        decimal.length = decimal.length.min(decimal.buffer.len());
+        while decimal.length > 0 && decimal.buffer[decimal.length - 1] == b'0' {
+            decimal.length -= 1;
+        }
+        if decimal.length > 0 {
+            decimal.exponent = exponent + before_point - 1;
+        }
+        decimal
+    }
+
+    /// At least one.
+    fn digits(&self) -> &[u8] {
+        &self.buffer[..self.length.max(1)]
+    }
+}
+
+/// Text on the stack.
 #[derive(Default)]
-struct Scientific {
+struct Text {
     buffer: [u8; 32],
     length: usize,
 }
 
-impl Write for Scientific {
+impl Text {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.buffer[..self.length]).unwrap_or_default()
+    }
+}
+
+impl Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.length + text.len();
         self.buffer
@@ -189,60 +273,6 @@ impl Write for Scientific {
             .copy_from_slice(text.as_bytes());
         self.length = end;
         Ok(())
-    }
-}
-
-impl Scientific {
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.buffer[..self.length]).unwrap_or_default()
-    }
-
-    fn digit_count(&self) -> usize {
-        self.split().1.len()
-    }
-
-    /// (is negative, digits without the point, exponent of the first digit).
-    fn split(&self) -> (bool, Digits, i32) {
-        let (mantissa, exponent) = self.as_str().split_once('e').unwrap_or(("0", "0"));
-        let mut digits = Digits::default();
-        for byte in mantissa.bytes().filter(u8::is_ascii_digit).take(digits.bytes.len()) {
-            digits.bytes[digits.length] = byte;
-            digits.length += 1;
-        }
-        (mantissa.starts_with('-'), digits, exponent.parse().unwrap_or(0))
-    }
-
-    /// Whether the decimal lies exactly in the middle between the float and a neighbour: then its
-    /// odd part is that of the middle.
-    fn is_between_floats(&self, float: &Float) -> bool {
-        let (_, digits, exponent) = self.split();
-        let value = digits.iter().fold(0u128, |value, digit| value * 10 + u128::from(digit - b'0'));
-        let tens = exponent - (digits.len() as i32 - 1);
-        // Outside of these no decimal of 17 digits hits a middle of two floats.
-        if value == 0 || !(-2..=23).contains(&tens) {
-            return false;
-        }
-        let five = 5u128.pow(tens.unsigned_abs());
-        let significand = u128::from(float.significand);
-        let (decimal, scale) = if tens >= 0 { (value * five, 1) } else { (value, five) };
-        let odd = decimal >> decimal.trailing_zeros();
-        let upper = odd == (2 * significand + 1) * scale;
-        let lower = odd == (2 * significand - 1) * scale;
-        upper || lower || float.power && odd == (4 * significand - 1) * scale
-    }
-}
-
-#[derive(Default)]
-struct Digits {
-    bytes: [u8; 20],
-    length: usize,
-}
-
-impl std::ops::Deref for Digits {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..self.length]
     }
 }
 
