@@ -1,41 +1,15 @@
 //! Gives the fields of a date or time their meaning, as PostgreSQL's `DecodeDateTime` and
 //! `DecodeTimeOnly` do.
 
-use crate::calendar::{
-    MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND, MIN_DATE, civil_from_days, days_from_civil, days_in_month,
-    split_timestamp,
-};
+use crate::calendar::{MICROS_PER_DAY, MIN_DATE, days_from_civil, days_in_month, split_timestamp};
 use crate::text::abbreviations::{self, Abbreviation};
 use crate::text::style::{DateOrder, TextStyle};
-use crate::text::zone::{MAX_OFFSET_HOURS, TimeZone};
+use crate::text::zone::TimeZone;
 
 use super::Failure;
+use super::fields::{Fields, given};
+use super::parts::{leading_int, read_clock, read_fraction, read_offset, small_int};
 use super::tokens::{Field, Keyword, Kind, Label, keyword, split};
-
-/// What has been given so far: a set of these bits.
-mod given {
-    pub const YEAR: u32 = 1;
-    pub const MONTH: u32 = 1 << 1;
-    pub const DAY: u32 = 1 << 2;
-    pub const HOUR: u32 = 1 << 3;
-    pub const MINUTE: u32 = 1 << 4;
-    pub const SECOND: u32 = 1 << 5;
-    pub const FRACTION: u32 = 1 << 6;
-    pub const ZONE: u32 = 1 << 7;
-    pub const DAYLIGHT: u32 = 1 << 8;
-    pub const DAYLIGHT_MODIFIER: u32 = 1 << 9;
-    pub const DAY_OF_YEAR: u32 = 1 << 10;
-    pub const WEEKDAY: u32 = 1 << 11;
-    pub const MERIDIAN: u32 = 1 << 12;
-    pub const ERA: u32 = 1 << 13;
-    /// `epoch`, `infinity`: beside them PostgreSQL ignores what else is given.
-    pub const SPECIAL: u32 = 1 << 14;
-    pub const YEAR_AND_MONTH: u32 = YEAR | MONTH;
-    pub const MONTH_AND_DAY: u32 = MONTH | DAY;
-    pub const DATE: u32 = YEAR | MONTH | DAY;
-    pub const SECONDS: u32 = SECOND | FRACTION;
-    pub const TIME: u32 = HOUR | MINUTE | SECONDS;
-}
 
 /// A timestamp's text, decoded.
 pub(super) enum Decoded {
@@ -43,66 +17,6 @@ pub(super) enum Decoded {
     Epoch,
     Infinity,
     NegInfinity,
-}
-
-/// The parts of a date and time as they were written; checked for their own range, not for that of a type.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fields {
-    year: i32,
-    month: i32,
-    day: i32,
-    day_of_year: i32,
-    hour: i32,
-    minute: i32,
-    second: i32,
-    micros: i64,
-    /// Seconds east of UTC, where the text says so.
-    pub offset: Option<i32>,
-}
-
-impl Fields {
-    /// Days since 1970; None beyond what PostgreSQL's calendar covers.
-    pub fn days(&self) -> Option<i64> {
-        let month = u32::try_from(self.month).ok()?;
-        let in_calendar = (self.year, self.month) >= (-4713, 11) && (self.year, self.month) < (5_874_898, 6);
-        let days = days_from_civil(self.year.into(), month, self.day.into());
-        (in_calendar && days >= i64::from(MIN_DATE)).then_some(days)
-    }
-
-    /// Microseconds since midnight; more than a day of hours is possible.
-    pub fn time_micros(&self) -> i64 {
-        i64::from(self.hour) * MICROS_PER_HOUR
-            + i64::from(self.minute) * MICROS_PER_MINUTE
-            + i64::from(self.second) * MICROS_PER_SECOND
-            + self.micros
-    }
-
-    pub fn local_micros(&self) -> Option<i64> {
-        self.days()?.checked_mul(MICROS_PER_DAY)?.checked_add(self.time_micros())
-    }
-
-    /// PostgreSQL's `time_overflows`: up to 24:00:00, and a 60th second.
-    fn time_is_valid(&self) -> bool {
-        (0..=24).contains(&self.hour)
-            && (0..=59).contains(&self.minute)
-            && (0..=60).contains(&self.second)
-            && (0..=MICROS_PER_SECOND).contains(&self.micros)
-            && self.time_micros() <= MICROS_PER_DAY
-    }
-
-    fn set_day(&mut self, days: i64) -> Result<(), Failure> {
-        let (year, month, day) = civil_from_days(days);
-        self.year = i32::try_from(year).map_err(|_| Failure::FieldOverflow)?;
-        (self.month, self.day) = (month as i32, day as i32);
-        Ok(())
-    }
-
-    fn set_time(&mut self, micros: i64) {
-        self.hour = (micros / MICROS_PER_HOUR) as i32;
-        self.minute = (micros / MICROS_PER_MINUTE % 60) as i32;
-        self.second = (micros / MICROS_PER_SECOND % 60) as i32;
-        self.micros = micros % MICROS_PER_SECOND;
-    }
 }
 
 pub(super) fn decode_timestamp(text: &str, style: &TextStyle) -> Result<Decoded, Failure> {
@@ -679,113 +593,4 @@ impl<'a> Decoder<'a> {
         }
         Ok(())
     }
-}
-
-/// A time of day or of an interval.
-pub(in crate::text) struct Clock {
-    pub hour: i64,
-    pub minute: i32,
-    pub second: i32,
-    pub micros: i64,
-    /// `12:34`, without seconds.
-    pub two_parts: bool,
-}
-
-/// `hh:mm`, `hh:mm:ss[.fff]`, or `mm:ss.fff` (`DecodeTimeCommon`).
-pub(in crate::text) fn read_clock(text: &str) -> Result<Clock, Failure> {
-    let (first, rest) = leading_i64(text).ok_or(Failure::FieldOverflow)?;
-    let rest = rest.strip_prefix(':').ok_or(Failure::BadFormat)?;
-    let (second, rest) = leading_int(rest).ok_or(Failure::FieldOverflow)?;
-    let clock = if rest.is_empty() {
-        Clock {
-            hour: first,
-            minute: second,
-            second: 0,
-            micros: 0,
-            two_parts: true,
-        }
-    } else if rest.starts_with('.') {
-        let minute = i32::try_from(first).map_err(|_| Failure::FieldOverflow)?;
-        Clock {
-            hour: 0,
-            minute,
-            second,
-            micros: read_fraction(rest)?,
-            two_parts: false,
-        }
-    } else {
-        let rest = rest.strip_prefix(':').ok_or(Failure::BadFormat)?;
-        let (third, rest) = leading_int(rest).ok_or(Failure::FieldOverflow)?;
-        let micros = if rest.is_empty() { 0 } else { read_fraction(rest)? };
-        Clock {
-            hour: first,
-            minute: second,
-            second: third,
-            micros,
-            two_parts: false,
-        }
-    };
-    let valid = clock.hour >= 0 && (0..60).contains(&clock.minute) && (0..=60).contains(&clock.second);
-    if valid { Ok(clock) } else { Err(Failure::FieldOverflow) }
-}
-
-/// `+hh`, `+hh:mm`, `+hh:mm:ss`, `+hhmm`: seconds east of UTC (`DecodeTimezone`).
-fn read_offset(text: &str) -> Result<i32, Failure> {
-    let (sign, unsigned) = match text.as_bytes().first() {
-        Some(b'+') => (1, &text[1..]),
-        Some(b'-') => (-1, &text[1..]),
-        _ => return Err(Failure::BadFormat),
-    };
-    let int = |text| leading_int(text).ok_or(Failure::OffsetOverflow);
-    let (mut hours, mut rest) = int(unsigned)?;
-    let (mut minutes, mut seconds) = (0, 0);
-    if let Some(after) = rest.strip_prefix(':') {
-        (minutes, rest) = int(after)?;
-        if let Some(after) = rest.strip_prefix(':') {
-            (seconds, rest) = int(after)?;
-        }
-    } else if rest.is_empty() && text.len() > 3 {
-        (hours, minutes) = (hours / 100, hours % 100);
-    }
-    if !(0..=MAX_OFFSET_HOURS).contains(&hours) || !(0..60).contains(&minutes) || !(0..60).contains(&seconds) {
-        return Err(Failure::OffsetOverflow);
-    }
-    if !rest.is_empty() {
-        return Err(Failure::BadFormat);
-    }
-    Ok(sign * ((hours * 60 + minutes) * 60 + seconds))
-}
-
-/// `.678` in microseconds, halves to even; `.` alone is 0.
-fn read_fraction(text: &str) -> Result<i64, Failure> {
-    let digits = text.strip_prefix('.').ok_or(Failure::BadFormat)?;
-    if digits.is_empty() {
-        return Ok(0);
-    }
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Failure::BadFormat);
-    }
-    let fraction: f64 = format!("0.{digits}").parse().map_err(|_| Failure::BadFormat)?;
-    Ok((fraction * 1e6).round_ties_even() as i64)
-}
-
-/// C's `strtol` into an int: the number at the beginning (0 where there is none) and what follows. None beyond the range.
-pub(in crate::text) fn leading_int(text: &str) -> Option<(i32, &str)> {
-    let (value, rest) = leading_i64(text)?;
-    Some((i32::try_from(value).ok()?, rest))
-}
-
-pub(in crate::text) fn leading_i64(text: &str) -> Option<(i64, &str)> {
-    let sign = usize::from(text.starts_with(['-', '+']));
-    let digits = text[sign..].bytes().take_while(u8::is_ascii_digit).count();
-    if digits == 0 {
-        return Some((0, text));
-    }
-    let (number, rest) = text.split_at(sign + digits);
-    Some((number.parse().ok()?, rest))
-}
-
-/// C's `atoi` of digits.
-fn small_int(digits: &str) -> Result<i32, Failure> {
-    leading_int(digits).map(|(value, _)| value).ok_or(Failure::FieldOverflow)
 }

@@ -6,7 +6,9 @@
 //! meaning of `01 02 03` is nothing but the order of those steps.
 
 mod decode;
+mod fields;
 mod iso;
+mod parts;
 pub(super) mod tokens;
 
 use crate::calendar::{
@@ -18,7 +20,7 @@ use crate::{Result, SqlError, SqlState};
 use super::numbers::{push_padded, push_two};
 use super::style::TextStyle;
 use decode::{Decoded, decode_time, decode_timestamp};
-pub(super) use decode::{leading_i64, leading_int, read_clock};
+pub(super) use parts::{leading_i64, leading_int, read_clock};
 
 /// PostgreSQL's `MAX_TIMESTAMP_PRECISION`.
 const MAX_PRECISION: i32 = 6;
