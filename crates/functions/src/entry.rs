@@ -149,7 +149,13 @@ const TYPES_MARK: &str = "\0types";
 
 /// The value that tells a [`Scalar::typed`] function the types of its other arguments.
 pub fn types_argument(types: &[Type]) -> Datum {
-    let shapes: Vec<Shape> = types.iter().map(|ty| Shape { ty: *ty, fields: Vec::new() }).collect();
+    let shapes: Vec<Shape> = types
+        .iter()
+        .map(|ty| Shape {
+            ty: *ty,
+            fields: Vec::new(),
+        })
+        .collect();
     shapes_argument(&shapes)
 }
 
@@ -168,7 +174,10 @@ pub fn shapes_argument(shapes: &[Shape]) -> Datum {
         if shape.fields.is_empty() {
             return own;
         }
-        let fields = shape.fields.iter().flat_map(|(name, ty)| [Datum::text(name.as_str()), Datum::Oid(ty.oid())]);
+        let fields = shape
+            .fields
+            .iter()
+            .flat_map(|(name, ty)| [Datum::text(name.as_str()), Datum::Oid(ty.oid())]);
         Datum::Record([own].into_iter().chain(fields).collect())
     };
     Datum::Record([Datum::text(TYPES_MARK)].into_iter().chain(shapes.iter().map(shape)).collect())
@@ -190,15 +199,35 @@ pub(crate) fn split_shapes(args: &[Datum]) -> (&[Datum], Vec<Shape>) {
         let shape = |datum: &Datum| match datum {
             Datum::Record(parts) => Shape {
                 ty: type_of_oid(parts.first()),
-                fields: parts[1..].chunks(2).map(|pair| (pair[0].as_str().unwrap_or_default().to_string(), type_of_oid(pair.get(1)))).collect(),
+                fields: parts[1..]
+                    .chunks(2)
+                    .map(|pair| (pair[0].as_str().unwrap_or_default().to_string(), type_of_oid(pair.get(1))))
+                    .collect(),
             },
-            other => Shape { ty: type_of_oid(Some(other)), fields: Vec::new() },
+            other => Shape {
+                ty: type_of_oid(Some(other)),
+                fields: Vec::new(),
+            },
         };
         let mut shapes: Vec<Shape> = fields[1..].iter().map(shape).collect();
-        shapes.resize(rest.len(), Shape { ty: Type::Text, fields: Vec::new() });
+        shapes.resize(
+            rest.len(),
+            Shape {
+                ty: Type::Text,
+                fields: Vec::new(),
+            },
+        );
         return (rest, shapes);
     }
-    (args, args.iter().map(|arg| Shape { ty: crate::argument::type_of(arg), fields: Vec::new() }).collect())
+    (
+        args,
+        args.iter()
+            .map(|arg| Shape {
+                ty: crate::argument::type_of(arg),
+                fields: Vec::new(),
+            })
+            .collect(),
+    )
 }
 
 /// As [`split_shapes`], types only.

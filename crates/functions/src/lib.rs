@@ -12,8 +12,8 @@
 //! through [`Environment`]; there is no other way out of this crate.
 
 mod argument;
-mod environment;
 mod entry;
+mod environment;
 mod limit;
 mod time;
 

@@ -30,7 +30,10 @@ fn too_large(bytes: usize) -> SqlError {
 
 pub(crate) fn check_elements(count: usize) -> Result<()> {
     if count > ARRAY_ELEMENTS {
-        return Err(SqlError::new(SqlState::ProgramLimitExceeded, format!("array size exceeds the maximum allowed ({ARRAY_ELEMENTS})")));
+        return Err(SqlError::new(
+            SqlState::ProgramLimitExceeded,
+            format!("array size exceeds the maximum allowed ({ARRAY_ELEMENTS})"),
+        ));
     }
     Ok(())
 }
@@ -42,6 +45,10 @@ pub(crate) struct Pace(u32);
 impl Pace {
     pub(crate) fn step(&mut self, env: &dyn Environment) -> Result<()> {
         self.0 = self.0.wrapping_add(1);
-        if self.0.is_multiple_of(STEPS_PER_CHECK) { env.check_cancelled() } else { Ok(()) }
+        if self.0.is_multiple_of(STEPS_PER_CHECK) {
+            env.check_cancelled()
+        } else {
+            Ok(())
+        }
     }
 }

@@ -11,13 +11,19 @@ use crate::{Aggregate, Operator, Scalar, SetFunction, aggregate, scalar, set};
 type ByName<T> = HashMap<&'static str, Vec<T>>;
 
 static SCALARS: LazyLock<ByName<&'static Scalar>> = LazyLock::new(|| by_name(scalar::families(), |s| s.name));
-static AGGREGATES: LazyLock<ByName<&'static Aggregate>> = LazyLock::new(|| by_name(aggregate::families().iter().copied().flatten(), |a| a.name));
+static AGGREGATES: LazyLock<ByName<&'static Aggregate>> =
+    LazyLock::new(|| by_name(aggregate::families().iter().copied().flatten(), |a| a.name));
 static SET_FUNCTIONS: LazyLock<ByName<&'static SetFunction>> = LazyLock::new(|| by_name(set::families(), |f| f.name));
 static OPERATORS: LazyLock<ByName<Operator>> = LazyLock::new(|| {
     let mut map: ByName<Operator> = HashMap::new();
     for row in scalar::operators::ROWS {
         let Some(function) = row.function() else { continue };
-        map.entry(row.symbol).or_default().push(Operator { symbol: row.symbol, left: row.left, right: row.right, function });
+        map.entry(row.symbol).or_default().push(Operator {
+            symbol: row.symbol,
+            left: row.left,
+            right: row.right,
+            function,
+        });
     }
     map
 });

@@ -38,7 +38,9 @@ pub(crate) fn timestamp_out_of_range() -> SqlError {
 
 /// The value if a timestamp can be it.
 pub(crate) fn checked_timestamp(micros: Option<i64>) -> Result<i64> {
-    micros.filter(|micros| (MIN_TIMESTAMP..END_TIMESTAMP).contains(micros)).ok_or_else(timestamp_out_of_range)
+    micros
+        .filter(|micros| (MIN_TIMESTAMP..END_TIMESTAMP).contains(micros))
+        .ok_or_else(timestamp_out_of_range)
 }
 
 pub(crate) fn checked_date(days: Option<i32>) -> Result<i32> {
@@ -67,12 +69,18 @@ pub(crate) fn timestamp_to_date(micros: i64) -> i32 {
 
 /// The time of day; NULL for the infinities.
 pub(crate) fn timestamp_to_time(micros: i64) -> Datum {
-    if is_finite(micros) { Datum::Time(micros.rem_euclid(DAY)) } else { Datum::Null }
+    if is_finite(micros) {
+        Datum::Time(micros.rem_euclid(DAY))
+    } else {
+        Datum::Null
+    }
 }
 
 /// Orders two dates or timestamps of any kind. A date beyond the timestamps is beyond them all.
 pub(crate) fn compare_moments(env: &dyn Environment, args: &[Datum]) -> Result<Ordering> {
-    let [left, right] = args else { return Err(SqlError::internal("a comparison takes two arguments")) };
+    let [left, right] = args else {
+        return Err(SqlError::internal("a comparison takes two arguments"));
+    };
     let zoned = matches!(left, Datum::Timestamptz(_)) || matches!(right, Datum::Timestamptz(_));
     let moment = |datum: &Datum| -> Result<i64> {
         let local = match datum {
@@ -82,7 +90,11 @@ pub(crate) fn compare_moments(env: &dyn Environment, args: &[Datum]) -> Result<O
             _ => return Err(SqlError::internal("a comparison of moments got something else")),
         };
         let in_range = (MIN_TIMESTAMP..END_TIMESTAMP).contains(&local);
-        Ok(if zoned && in_range { env.text_style().time_zone.to_utc(local) } else { local })
+        Ok(if zoned && in_range {
+            env.text_style().time_zone.to_utc(local)
+        } else {
+            local
+        })
     };
     Ok(moment(left)?.cmp(&moment(right)?))
 }
@@ -102,7 +114,12 @@ pub(crate) struct Fields {
 impl Fields {
     pub(crate) fn of_timestamp(micros: i64) -> Fields {
         let (year, month, day) = civil(micros.div_euclid(DAY));
-        Fields { year, month, day, ..Fields::of_time(micros.rem_euclid(DAY)) }
+        Fields {
+            year,
+            month,
+            day,
+            ..Fields::of_time(micros.rem_euclid(DAY))
+        }
     }
 
     /// Of a time of day, on no date.

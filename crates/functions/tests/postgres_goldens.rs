@@ -2,57 +2,14 @@
 //!
 //! The cases and PostgreSQL's answers are in `golden/`; `golden/from_postgres.py` asks it again.
 
+use functions::Scalar;
 use functions::cast::{cast, print, read};
 use functions::resolve::{Target, resolve_call, resolve_operator};
-use functions::{Environment, Scalar};
-use types::text::{TextStyle, TimeZone};
-use types::{Datum, NO_TYPMOD, Result, SqlError, Type};
+use support::Session;
+use types::text::TimeZone;
+use types::{Datum, NO_TYPMOD, Result, Type};
 
-struct Session {
-    style: TextStyle,
-}
-
-impl Environment for Session {
-    fn transaction_timestamp(&self) -> i64 {
-        1_582_979_696_000_000
-    }
-    fn statement_timestamp(&self) -> i64 {
-        self.transaction_timestamp()
-    }
-    fn text_style(&self) -> &TextStyle {
-        &self.style
-    }
-    fn setting(&self, name: &str) -> Option<String> {
-        (name == "server_encoding").then(|| "UTF8".to_string())
-    }
-    fn set_setting(&self, _: &str, value: &str, _: bool) -> Result<String> {
-        Ok(value.to_string())
-    }
-    fn current_user(&self) -> &str {
-        "postgres"
-    }
-    fn session_user(&self) -> &str {
-        "postgres"
-    }
-    fn current_database(&self) -> &str {
-        "postgres"
-    }
-    fn current_schemas(&self, _: bool) -> Vec<String> {
-        vec!["public".to_string()]
-    }
-    fn backend_pid(&self) -> i32 {
-        1
-    }
-    fn is_superuser(&self) -> bool {
-        true
-    }
-    fn catalog_call(&self, name: &'static str, _: &[Datum]) -> Result<Datum> {
-        Err(SqlError::unsupported(name))
-    }
-    fn check_cancelled(&self) -> Result<()> {
-        Ok(())
-    }
-}
+mod support;
 
 fn unescape(text: &str) -> String {
     let mut out = String::new();
@@ -84,7 +41,9 @@ fn type_of(name: &str) -> (Type, i32) {
     let suffix = if name.ends_with("[]") && !base.ends_with("[]") { "[]" } else { "" };
     let base = if base == "char" && modifier.is_some() { "bpchar" } else { base };
     let ty = Type::from_name(&format!("{base}{suffix}")).unwrap_or_else(|| panic!("no type {name}"));
-    let numbers: Vec<i32> = modifier.map(|m| m.split(',').map(|n| n.trim().parse().unwrap()).collect()).unwrap_or_default();
+    let numbers: Vec<i32> = modifier
+        .map(|m| m.split(',').map(|n| n.trim().parse().unwrap()).collect())
+        .unwrap_or_default();
     let typmod = match (ty.element().unwrap_or(ty), numbers.as_slice()) {
         (_, []) => NO_TYPMOD,
         (Type::Numeric, [precision]) => types::numeric_typmod(*precision, 0),
@@ -119,7 +78,10 @@ fn run(env: &Session, function: &Scalar, args: &[Datum], extra: Option<Datum>) -
 }
 
 fn converted(env: &Session, args: Vec<(Type, Datum)>, to: &[Type]) -> Result<Vec<Datum>> {
-    args.into_iter().zip(to).map(|((from, datum), to)| cast(env, datum, from, *to, NO_TYPMOD, false)).collect()
+    args.into_iter()
+        .zip(to)
+        .map(|((from, datum), to)| cast(env, datum, from, *to, NO_TYPMOD, false))
+        .collect()
 }
 
 fn text(env: &Session, ty: Type, datum: Datum) -> Result<String> {
@@ -129,10 +91,12 @@ fn text(env: &Session, ty: Type, datum: Datum) -> Result<String> {
     })
 }
 
-fn arguments(env: &Session, parts: &[&str]) -> Result<(Vec<(Type, Datum)>, Vec<Type>)> {
-    let args: Vec<(Type, Datum)> = parts.iter().map(|part| argument(env, part)).collect::<Result<_>>()?;
-    let types = args.iter().map(|(ty, _)| *ty).collect();
-    Ok((args, types))
+fn arguments(env: &Session, parts: &[&str]) -> Result<Vec<(Type, Datum)>> {
+    parts.iter().map(|part| argument(env, part)).collect()
+}
+
+fn types_of(args: &[(Type, Datum)]) -> Vec<Type> {
+    args.iter().map(|(ty, _)| *ty).collect()
 }
 
 fn answer(env: &Session, case: &str) -> Result<String> {
@@ -140,7 +104,8 @@ fn answer(env: &Session, case: &str) -> Result<String> {
     let (kind, name) = parts[0].split_once(' ').unwrap_or_else(|| panic!("{case}"));
     match kind {
         "call" => {
-            let (args, types) = arguments(env, &parts[1..])?;
+            let args = arguments(env, &parts[1..])?;
+            let types = types_of(&args);
             let resolved = resolve_call(name, &types)?;
             let args = converted(env, args, &resolved.args)?;
             let result = match resolved.target {
@@ -151,7 +116,8 @@ fn answer(env: &Session, case: &str) -> Result<String> {
             Ok(format!("{}\t{}", resolved.ret, text(env, resolved.ret, result)?))
         }
         "op" => {
-            let (args, types) = arguments(env, &parts[1..])?;
+            let args = arguments(env, &parts[1..])?;
+            let types = types_of(&args);
             let (left, right) = match types.as_slice() {
                 [right] => (None, *right),
                 [left, right] => (Some(*left), *right),
@@ -170,12 +136,21 @@ fn answer(env: &Session, case: &str) -> Result<String> {
             Ok(format!("{to}\t{}", text(env, to, result)?))
         }
         "agg" => {
-            let types: Vec<Type> = parts[1].split(',').filter(|name| !name.is_empty()).map(|name| type_of(name).0).collect();
+            let types: Vec<Type> = parts[1]
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(|name| type_of(name).0)
+                .collect();
             let resolved = resolve_call(name, &types)?;
-            let Target::Aggregate(aggregate) = resolved.target else { panic!("{case}") };
+            let Target::Aggregate(aggregate) = resolved.target else {
+                panic!("{case}")
+            };
             let mut state = (aggregate.new)(&resolved.args);
             for row in &parts[2..] {
-                let values = row.split('~').zip(&types).map(|(value, ty)| Ok((*ty, value_of(env, *ty, NO_TYPMOD, value)?)));
+                let values = row
+                    .split('~')
+                    .zip(&types)
+                    .map(|(value, ty)| Ok((*ty, value_of(env, *ty, NO_TYPMOD, value)?)));
                 let args = converted(env, values.collect::<Result<_>>()?, &resolved.args)?;
                 if !(aggregate.strict && args.iter().any(Datum::is_null)) {
                     state.add(env, &args)?;
@@ -184,7 +159,8 @@ fn answer(env: &Session, case: &str) -> Result<String> {
             Ok(format!("{}\t{}", resolved.ret, text(env, resolved.ret, state.finish(env)?)?))
         }
         "set" => {
-            let (args, types) = arguments(env, &parts[1..])?;
+            let args = arguments(env, &parts[1..])?;
+            let types = types_of(&args);
             let resolved = resolve_call(name, &types)?;
             let Target::Set(function) = resolved.target else { panic!("{case}") };
             let args = converted(env, args, &resolved.args)?;
@@ -208,7 +184,14 @@ fn answer(env: &Session, case: &str) -> Result<String> {
                 });
                 rows.push(columns.collect::<Result<Vec<String>>>()?.join("^"));
             }
-            Ok(format!("\t{}", if rows.is_empty() { "\\N".to_string() } else { escape(&rows.join("~")).replace("\\\\N", "\\\\N") }))
+            Ok(format!(
+                "\t{}",
+                if rows.is_empty() {
+                    "\\N".to_string()
+                } else {
+                    escape(&rows.join("~"))
+                }
+            ))
         }
         _ => panic!("unknown kind in {case}"),
     }
@@ -222,7 +205,7 @@ fn answers_are_those_of_postgres() {
     files.sort();
     let (mut cases, mut wrong) = (0, Vec::new());
     for path in files {
-        let mut env = Session { style: TextStyle::default() };
+        let mut env = Session::default();
         for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
             if let Some(setting) = line.strip_prefix("#set timezone ") {
                 env.style.time_zone = TimeZone::from_name(setting).unwrap();
@@ -242,7 +225,10 @@ fn answers_are_those_of_postgres() {
             };
             if found != expected {
                 let file = path.file_name().unwrap().to_string_lossy();
-                wrong.push(format!("{file}:{}: {case}\n    PostgreSQL {expected}\n    here       {found}", number + 1));
+                wrong.push(format!(
+                    "{file}:{}: {case}\n    PostgreSQL {expected}\n    here       {found}",
+                    number + 1
+                ));
             }
         }
     }

@@ -12,12 +12,26 @@ use crate::scalar::json::{key, write};
 pub(crate) static AGGREGATES: &[Aggregate] = &[
     Aggregate::new("string_agg", &[Text, Text], Text, |_| Box::new(Strings(None))).lax(),
     Aggregate::new("string_agg", &[Bytea, Bytea], Bytea, |_| Box::new(Bytes(None))).lax(),
-    Aggregate::new("array_agg", &[AnyElement], AnyArray, |args| Box::new(Elements::new(args))).lax().non_array(),
+    Aggregate::new("array_agg", &[AnyElement], AnyArray, |args| Box::new(Elements::new(args)))
+        .lax()
+        .non_array(),
     Aggregate::new("array_agg", &[AnyArray], AnyArray, |args| Box::new(Elements::new(args))).lax(),
-    Aggregate::new("json_agg", &[AnyElement], Json, |args| Box::new(Documents::new(args, Kind::Array, false))).lax(),
-    Aggregate::new("jsonb_agg", &[AnyElement], Jsonb, |args| Box::new(Documents::new(args, Kind::Array, true))).lax(),
-    Aggregate::new("json_object_agg", &[Any, Any], Json, |args| Box::new(Documents::new(args, Kind::Object, false))).lax(),
-    Aggregate::new("jsonb_object_agg", &[Any, Any], Jsonb, |args| Box::new(Documents::new(args, Kind::Object, true))).lax(),
+    Aggregate::new("json_agg", &[AnyElement], Json, |args| {
+        Box::new(Documents::new(args, Kind::Array, false))
+    })
+    .lax(),
+    Aggregate::new("jsonb_agg", &[AnyElement], Jsonb, |args| {
+        Box::new(Documents::new(args, Kind::Array, true))
+    })
+    .lax(),
+    Aggregate::new("json_object_agg", &[Any, Any], Json, |args| {
+        Box::new(Documents::new(args, Kind::Object, false))
+    })
+    .lax(),
+    Aggregate::new("jsonb_object_agg", &[Any, Any], Jsonb, |args| {
+        Box::new(Documents::new(args, Kind::Object, true))
+    })
+    .lax(),
 ];
 
 /// Each value but the first comes after its own delimiter.
@@ -26,7 +40,9 @@ struct Strings(Option<String>);
 
 impl Accumulator for Strings {
     fn add(&mut self, _: &dyn Environment, args: &[Datum]) -> Result<()> {
-        let Some(value) = args.first().and_then(Datum::as_str) else { return Ok(()) };
+        let Some(value) = args.first().and_then(Datum::as_str) else {
+            return Ok(());
+        };
         match &mut self.0 {
             None => self.0 = Some(value.to_string()),
             Some(all) => {
@@ -92,7 +108,14 @@ impl Elements {
     fn new(args: &[Type]) -> Elements {
         let ty = args.first().copied().unwrap_or(Text);
         let of_arrays = matches!(ty, Array(_));
-        Elements { element: ty.element().unwrap_or(ty), of_arrays, count: 0, dims: vec![], values: vec![], bytes: 0 }
+        Elements {
+            element: ty.element().unwrap_or(ty),
+            of_arrays,
+            count: 0,
+            dims: vec![],
+            values: vec![],
+            bytes: 0,
+        }
     }
 
     fn add_array(&mut self, value: &Datum) -> Result<()> {
@@ -105,7 +128,12 @@ impl Elements {
         }
         if self.count == 0 {
             self.dims = array.dims.clone();
-        } else if self.dims.iter().map(|(length, _)| length).ne(array.dims.iter().map(|(length, _)| length)) {
+        } else if self
+            .dims
+            .iter()
+            .map(|(length, _)| length)
+            .ne(array.dims.iter().map(|(length, _)| length))
+        {
             return Err(refused("cannot accumulate arrays of different dimensionality"));
         }
         self.values.extend(array.values.iter().cloned());
@@ -132,7 +160,11 @@ impl Accumulator for Elements {
         }
         let mut dims = vec![(self.count, 1)];
         dims.extend(&self.dims);
-        Ok(Datum::Array(Box::new(ArrayValue { element: self.element, dims, values: self.values.clone() })))
+        Ok(Datum::Array(Box::new(ArrayValue {
+            element: self.element,
+            dims,
+            values: self.values.clone(),
+        })))
     }
 
     fn size(&self) -> usize {
@@ -156,8 +188,19 @@ struct Documents {
 
 impl Documents {
     fn new(args: &[Type], kind: Kind, is_jsonb: bool) -> Documents {
-        let shapes = args.iter().map(|ty| Shape { ty: *ty, fields: Vec::new() }).collect();
-        Documents { kind, is_jsonb, shapes, out: String::new() }
+        let shapes = args
+            .iter()
+            .map(|ty| Shape {
+                ty: *ty,
+                fields: Vec::new(),
+            })
+            .collect();
+        Documents {
+            kind,
+            is_jsonb,
+            shapes,
+            out: String::new(),
+        }
     }
 }
 
@@ -197,7 +240,11 @@ impl Accumulator for Documents {
             Kind::Array => format!("[{}]", self.out),
             Kind::Object => format!("{{ {} }}", self.out),
         };
-        Ok(Datum::Json(if self.is_jsonb { types::text::json::canonical(&text)? } else { text }))
+        Ok(Datum::Json(if self.is_jsonb {
+            types::text::json::canonical(&text)?
+        } else {
+            text
+        }))
     }
 
     fn size(&self) -> usize {

@@ -51,11 +51,17 @@ macro_rules! bits {
 pub(crate) static BITS: &[Aggregate] = bits!(Int2, Int4, Int8);
 
 fn all(_: &[Type]) -> Box<dyn Accumulator> {
-    Box::new(Kept { choose: |a, b| Datum::Bool(a.as_bool() == Some(true) && b.as_bool() == Some(true)), value: Datum::Null })
+    Box::new(Kept {
+        choose: |a, b| Datum::Bool(a.as_bool() == Some(true) && b.as_bool() == Some(true)),
+        value: Datum::Null,
+    })
 }
 
 fn any(_: &[Type]) -> Box<dyn Accumulator> {
-    Box::new(Kept { choose: |a, b| Datum::Bool(a.as_bool() == Some(true) || b.as_bool() == Some(true)), value: Datum::Null })
+    Box::new(Kept {
+        choose: |a, b| Datum::Bool(a.as_bool() == Some(true) || b.as_bool() == Some(true)),
+        value: Datum::Null,
+    })
 }
 
 pub(crate) static BOOLEANS: &[Aggregate] = &[
@@ -92,7 +98,11 @@ struct Kept {
 impl Accumulator for Kept {
     fn add(&mut self, _: &dyn Environment, args: &[Datum]) -> Result<()> {
         let old = std::mem::take(&mut self.value);
-        self.value = if old.is_null() { args[0].clone() } else { (self.choose)(old, &args[0]) };
+        self.value = if old.is_null() {
+            args[0].clone()
+        } else {
+            (self.choose)(old, &args[0])
+        };
         Ok(())
     }
 
@@ -107,11 +117,19 @@ impl Accumulator for Kept {
 
 /// Of equal values (1.0 and 1.00) the later one is kept, as in PostgreSQL.
 fn smaller(kept: Datum, next: &Datum) -> Datum {
-    if types::compare::compare(&kept, next).is_lt() { kept } else { next.clone() }
+    if types::compare::compare(&kept, next).is_lt() {
+        kept
+    } else {
+        next.clone()
+    }
 }
 
 fn larger(kept: Datum, next: &Datum) -> Datum {
-    if types::compare::compare(&kept, next).is_gt() { kept } else { next.clone() }
+    if types::compare::compare(&kept, next).is_gt() {
+        kept
+    } else {
+        next.clone()
+    }
 }
 
 fn bits(kept: Datum, next: &Datum, operation: fn(i64, i64) -> i64) -> Datum {

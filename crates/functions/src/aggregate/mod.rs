@@ -72,7 +72,16 @@ static FAMILIES: [&[Aggregate]; 12] = [
 
 impl Aggregate {
     pub(crate) const fn new(name: &'static str, args: &'static [Type], ret: Type, new: fn(&[Type]) -> Box<dyn Accumulator>) -> Aggregate {
-        Aggregate { name, args, ret, strict: true, ordered_set: false, new, native: None, family: Family::Same }
+        Aggregate {
+            name,
+            args,
+            ret,
+            strict: true,
+            ordered_set: false,
+            new,
+            native: None,
+            family: Family::Same,
+        }
     }
 
     pub(crate) const fn lax(mut self) -> Aggregate {

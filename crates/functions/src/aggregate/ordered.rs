@@ -14,14 +14,34 @@ use crate::scalar::math::general;
 const FRACTIONS: Type = Array(&Float8);
 
 pub(crate) static AGGREGATES: &[Aggregate] = &[
-    Aggregate::new("percentile_cont", &[Float8, Float8], Float8, |args| Box::new(Values::new(args, Answer::Between))).ordered_set(),
-    Aggregate::new("percentile_cont", &[Float8, Interval], Interval, |args| Box::new(Values::new(args, Answer::Between))).ordered_set(),
-    Aggregate::new("percentile_cont", &[FRACTIONS, Float8], FRACTIONS, |args| Box::new(Values::new(args, Answer::Between))).ordered_set(),
-    Aggregate::new("percentile_cont", &[FRACTIONS, Interval], Array(&Interval), |args| Box::new(Values::new(args, Answer::Between)))
-        .ordered_set(),
-    Aggregate::new("percentile_disc", &[Float8, AnyElement], AnyElement, |args| Box::new(Values::new(args, Answer::AtOrAfter))).ordered_set(),
-    Aggregate::new("percentile_disc", &[FRACTIONS, AnyElement], AnyArray, |args| Box::new(Values::new(args, Answer::AtOrAfter))).ordered_set(),
-    Aggregate::new("mode", &[AnyElement], AnyElement, |args| Box::new(Values::new(args, Answer::MostFrequent))).ordered_set(),
+    Aggregate::new("percentile_cont", &[Float8, Float8], Float8, |args| {
+        Box::new(Values::new(args, Answer::Between))
+    })
+    .ordered_set(),
+    Aggregate::new("percentile_cont", &[Float8, Interval], Interval, |args| {
+        Box::new(Values::new(args, Answer::Between))
+    })
+    .ordered_set(),
+    Aggregate::new("percentile_cont", &[FRACTIONS, Float8], FRACTIONS, |args| {
+        Box::new(Values::new(args, Answer::Between))
+    })
+    .ordered_set(),
+    Aggregate::new("percentile_cont", &[FRACTIONS, Interval], Array(&Interval), |args| {
+        Box::new(Values::new(args, Answer::Between))
+    })
+    .ordered_set(),
+    Aggregate::new("percentile_disc", &[Float8, AnyElement], AnyElement, |args| {
+        Box::new(Values::new(args, Answer::AtOrAfter))
+    })
+    .ordered_set(),
+    Aggregate::new("percentile_disc", &[FRACTIONS, AnyElement], AnyArray, |args| {
+        Box::new(Values::new(args, Answer::AtOrAfter))
+    })
+    .ordered_set(),
+    Aggregate::new("mode", &[AnyElement], AnyElement, |args| {
+        Box::new(Values::new(args, Answer::MostFrequent))
+    })
+    .ordered_set(),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +62,13 @@ struct Values {
 
 impl Values {
     fn new(args: &[Type], answer: Answer) -> Values {
-        Values { answer, element: args.last().copied().unwrap_or(Text), fraction: Datum::Null, sorted: vec![], bytes: 0 }
+        Values {
+            answer,
+            element: args.last().copied().unwrap_or(Text),
+            fraction: Datum::Null,
+            sorted: vec![],
+            bytes: 0,
+        }
     }
 
     fn at(&self, fraction: f64) -> Result<Datum> {
@@ -114,7 +140,11 @@ impl Accumulator for Values {
                     _ => Ok(Datum::Null),
                 });
                 let values = values.collect::<Result<Vec<Datum>>>()?;
-                Ok(Datum::Array(Box::new(ArrayValue { element: self.element, dims: fractions.dims.clone(), values })))
+                Ok(Datum::Array(Box::new(ArrayValue {
+                    element: self.element,
+                    dims: fractions.dims.clone(),
+                    values,
+                })))
             }
             _ => Ok(Datum::Null),
         }

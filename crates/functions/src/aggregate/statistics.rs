@@ -56,7 +56,9 @@ pub(crate) static PAIRS: &[Aggregate] = pairs! {
     "regr_syy" Syy;
 };
 
-pub(crate) static PAIR_COUNT: &[Aggregate] = &[Aggregate::new("regr_count", &[Float8, Float8], Int8, |_| Box::new(Pairs::new(OfPairs::Count)))];
+pub(crate) static PAIR_COUNT: &[Aggregate] = &[Aggregate::new("regr_count", &[Float8, Float8], Int8, |_| {
+    Box::new(Pairs::new(OfPairs::Count))
+})];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Spread {
@@ -87,7 +89,12 @@ struct Exact {
 
 impl Exact {
     fn new(spread: Spread) -> Exact {
-        Exact { spread, count: 0, sum: types::Numeric::zero(), sum_of_squares: types::Numeric::zero() }
+        Exact {
+            spread,
+            count: 0,
+            sum: types::Numeric::zero(),
+            sum_of_squares: types::Numeric::zero(),
+        }
     }
 }
 
@@ -116,7 +123,11 @@ impl Accumulator for Exact {
         if numerator <= types::Numeric::zero() {
             return Ok(Datum::Numeric(types::Numeric::zero()));
         }
-        let divisor = count.mul(&types::Numeric::from(if self.spread.is_sample() { self.count - 1 } else { self.count }))?;
+        let divisor = count.mul(&types::Numeric::from(if self.spread.is_sample() {
+            self.count - 1
+        } else {
+            self.count
+        }))?;
         let variance = numerator.div(&divisor)?;
         Ok(Datum::Numeric(if self.spread.is_root() { root(&variance)? } else { variance }))
     }
@@ -128,7 +139,9 @@ impl Accumulator for Exact {
 
 /// The square root with as many digits after the point as the number has.
 fn root(value: &types::Numeric) -> Result<types::Numeric> {
-    let types::Numeric::Finite(value) = value else { return value.sqrt() };
+    let types::Numeric::Finite(value) = value else {
+        return value.sqrt();
+    };
     let (digits, scale) = value.as_bigint_and_exponent();
     // One digit more than is shown, to round by.
     let wanted = scale.max(0) + 1;
@@ -154,7 +167,12 @@ struct Floats {
 
 impl Floats {
     fn new(answer: OfFloats) -> Floats {
-        Floats { answer, n: 0.0, sx: 0.0, sxx: 0.0 }
+        Floats {
+            answer,
+            n: 0.0,
+            sx: 0.0,
+            sxx: 0.0,
+        }
     }
 }
 
@@ -231,7 +249,15 @@ struct Pairs {
 
 impl Pairs {
     fn new(answer: OfPairs) -> Pairs {
-        Pairs { answer, n: 0.0, sx: 0.0, sxx: 0.0, sy: 0.0, syy: 0.0, sxy: 0.0 }
+        Pairs {
+            answer,
+            n: 0.0,
+            sx: 0.0,
+            sxx: 0.0,
+            sy: 0.0,
+            syy: 0.0,
+            sxy: 0.0,
+        }
     }
 }
 

@@ -14,13 +14,37 @@ pub(crate) static AGGREGATES: &[Aggregate] = &[
     Aggregate::new("sum", &[Int8], Numeric, |_| Box::new(Integers::new(Answer::Numeric))),
     Aggregate::new("sum", &[Float4], Float4, |_| Box::new(Float4Sum(None))),
     Aggregate::new("sum", &[Float8], Float8, |_| Box::new(Float8Sum(None))),
-    Aggregate::new("sum", &[Numeric], Numeric, |_| Box::new(Numerics { count: 0, sum: types::Numeric::zero(), average: false })),
-    Aggregate::new("sum", &[Interval], Interval, |_| Box::new(Intervals { count: 0, sum: types::Interval::default(), average: false })),
+    Aggregate::new("sum", &[Numeric], Numeric, |_| {
+        Box::new(Numerics {
+            count: 0,
+            sum: types::Numeric::zero(),
+            average: false,
+        })
+    }),
+    Aggregate::new("sum", &[Interval], Interval, |_| {
+        Box::new(Intervals {
+            count: 0,
+            sum: types::Interval::default(),
+            average: false,
+        })
+    }),
     Aggregate::new("avg", &[Int2], Numeric, |_| Box::new(Integers::new(Answer::Average))),
     Aggregate::new("avg", &[Int4], Numeric, |_| Box::new(Integers::new(Answer::Average))),
     Aggregate::new("avg", &[Int8], Numeric, |_| Box::new(Integers::new(Answer::Average))),
-    Aggregate::new("avg", &[Numeric], Numeric, |_| Box::new(Numerics { count: 0, sum: types::Numeric::zero(), average: true })),
-    Aggregate::new("avg", &[Interval], Interval, |_| Box::new(Intervals { count: 0, sum: types::Interval::default(), average: true })),
+    Aggregate::new("avg", &[Numeric], Numeric, |_| {
+        Box::new(Numerics {
+            count: 0,
+            sum: types::Numeric::zero(),
+            average: true,
+        })
+    }),
+    Aggregate::new("avg", &[Interval], Interval, |_| {
+        Box::new(Intervals {
+            count: 0,
+            sum: types::Interval::default(),
+            average: true,
+        })
+    }),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +70,10 @@ impl Integers {
 
 impl Accumulator for Integers {
     fn add(&mut self, _: &dyn Environment, args: &[Datum]) -> Result<()> {
-        let value = args.first().and_then(Datum::as_i64).ok_or_else(|| SqlError::internal("sum of integers got something else"))?;
+        let value = args
+            .first()
+            .and_then(Datum::as_i64)
+            .ok_or_else(|| SqlError::internal("sum of integers got something else"))?;
         self.sum += i128::from(value);
         self.count += 1;
         Ok(())
@@ -59,7 +86,9 @@ impl Accumulator for Integers {
         match self.answer {
             Answer::Int8 => i64::try_from(self.sum).map(Datum::Int8).map_err(|_| out_of_range("bigint")),
             Answer::Numeric => Ok(Datum::Numeric(types::Numeric::from(self.sum))),
-            Answer::Average => types::Numeric::from(self.sum).div(&types::Numeric::from(self.count)).map(Datum::Numeric),
+            Answer::Average => types::Numeric::from(self.sum)
+                .div(&types::Numeric::from(self.count))
+                .map(Datum::Numeric),
         }
     }
 
@@ -86,7 +115,11 @@ impl Accumulator for Numerics {
         if self.count == 0 {
             return Ok(Datum::Null);
         }
-        Ok(Datum::Numeric(if self.average { self.sum.div(&types::Numeric::from(self.count))? } else { self.sum.clone() }))
+        Ok(Datum::Numeric(if self.average {
+            self.sum.div(&types::Numeric::from(self.count))?
+        } else {
+            self.sum.clone()
+        }))
     }
 
     fn size(&self) -> usize {
@@ -166,7 +199,11 @@ impl Accumulator for Intervals {
         if self.count == 0 {
             return Ok(Datum::Null);
         }
-        Ok(Datum::Interval(if self.average { interval::divided(self.sum, self.count as f64)? } else { self.sum }))
+        Ok(Datum::Interval(if self.average {
+            interval::divided(self.sum, self.count as f64)?
+        } else {
+            self.sum
+        }))
     }
 
     fn size(&self) -> usize {

@@ -27,18 +27,37 @@ pub struct Row {
 }
 
 const fn by(from: Type, to: Type, context: Context, convert: Convert) -> Row {
-    Row { from, to, context, by_text: false, convert: Some(convert) }
+    Row {
+        from,
+        to,
+        context,
+        by_text: false,
+        convert: Some(convert),
+    }
 }
 
 const fn relabel(from: Type, to: Type, context: Context) -> Row {
-    Row { from, to, context, by_text: false, convert: None }
+    Row {
+        from,
+        to,
+        context,
+        by_text: false,
+        convert: None,
+    }
 }
 
 const fn by_text(from: Type, to: Type, context: Context) -> Row {
-    Row { from, to, context, by_text: true, convert: None }
+    Row {
+        from,
+        to,
+        context,
+        by_text: true,
+        convert: None,
+    }
 }
 
-static INDEX: LazyLock<HashMap<(Type, Type), &'static Row>> = LazyLock::new(|| CATALOG.iter().map(|row| ((row.from, row.to), row)).collect());
+static INDEX: LazyLock<HashMap<(Type, Type), &'static Row>> =
+    LazyLock::new(|| CATALOG.iter().map(|row| ((row.from, row.to), row)).collect());
 
 pub(super) fn find(from: Type, to: Type) -> Option<&'static Row> {
     INDEX.get(&(from, to)).copied()
@@ -165,15 +184,21 @@ pub static CATALOG: &[Row] = &[
 ];
 
 fn integer(datum: &Datum) -> Result<i64> {
-    datum.as_i64().ok_or_else(|| SqlError::internal("a cast from an integer or oid got something else"))
+    datum
+        .as_i64()
+        .ok_or_else(|| SqlError::internal("a cast from an integer or oid got something else"))
 }
 
 fn to_int2(_: &dyn Environment, datum: Datum) -> Result<Datum> {
-    i16::try_from(integer(&datum)?).map(Datum::Int2).map_err(|_| out_of_range("smallint"))
+    i16::try_from(integer(&datum)?)
+        .map(Datum::Int2)
+        .map_err(|_| out_of_range("smallint"))
 }
 
 fn to_int4(_: &dyn Environment, datum: Datum) -> Result<Datum> {
-    i32::try_from(integer(&datum)?).map(Datum::Int4).map_err(|_| out_of_range("integer"))
+    i32::try_from(integer(&datum)?)
+        .map(Datum::Int4)
+        .map_err(|_| out_of_range("integer"))
 }
 
 fn to_int8(_: &dyn Environment, datum: Datum) -> Result<Datum> {
@@ -212,16 +237,22 @@ fn rounded(datum: &Datum, low: f64, high: f64) -> Result<Option<f64>> {
 }
 
 fn float_to_int2(_: &dyn Environment, datum: Datum) -> Result<Datum> {
-    rounded(&datum, -32768.0, 32768.0)?.map(|value| Datum::Int2(value as i16)).ok_or_else(|| out_of_range("smallint"))
+    rounded(&datum, -32768.0, 32768.0)?
+        .map(|value| Datum::Int2(value as i16))
+        .ok_or_else(|| out_of_range("smallint"))
 }
 
 fn float_to_int4(_: &dyn Environment, datum: Datum) -> Result<Datum> {
-    rounded(&datum, -2147483648.0, 2147483648.0)?.map(|value| Datum::Int4(value as i32)).ok_or_else(|| out_of_range("integer"))
+    rounded(&datum, -2147483648.0, 2147483648.0)?
+        .map(|value| Datum::Int4(value as i32))
+        .ok_or_else(|| out_of_range("integer"))
 }
 
 fn float_to_int8(_: &dyn Environment, datum: Datum) -> Result<Datum> {
     let (low, high) = (-9223372036854775808.0, 9223372036854775808.0);
-    rounded(&datum, low, high)?.map(|value| Datum::Int8(value as i64)).ok_or_else(|| out_of_range("bigint"))
+    rounded(&datum, low, high)?
+        .map(|value| Datum::Int8(value as i64))
+        .ok_or_else(|| out_of_range("bigint"))
 }
 
 fn float_to_float4(_: &dyn Environment, datum: Datum) -> Result<Datum> {
@@ -379,7 +410,9 @@ fn timestamp_to_timestamptz(env: &dyn Environment, datum: Datum) -> Result<Datum
 }
 
 fn timestamptz_to_date(env: &dyn Environment, datum: Datum) -> Result<Datum> {
-    Ok(Datum::Date(time::timestamp_to_date(env.text_style().time_zone.to_local(moment(&datum)?))))
+    Ok(Datum::Date(time::timestamp_to_date(
+        env.text_style().time_zone.to_local(moment(&datum)?),
+    )))
 }
 
 fn timestamptz_to_time(env: &dyn Environment, datum: Datum) -> Result<Datum> {
@@ -391,7 +424,11 @@ fn timestamptz_to_timestamp(env: &dyn Environment, datum: Datum) -> Result<Datum
 }
 
 fn time_to_interval(_: &dyn Environment, datum: Datum) -> Result<Datum> {
-    Ok(Datum::Interval(types::Interval { months: 0, days: 0, micros: moment(&datum)? }))
+    Ok(Datum::Interval(types::Interval {
+        months: 0,
+        days: 0,
+        micros: moment(&datum)?,
+    }))
 }
 
 fn interval_to_time(_: &dyn Environment, datum: Datum) -> Result<Datum> {
@@ -421,7 +458,10 @@ fn jsonb_kind(text: &str) -> &'static str {
 }
 
 fn jsonb_mismatch(kind: &str, target: &str) -> SqlError {
-    SqlError::new(SqlState::InvalidParameterValue, format!("cannot cast jsonb {kind} to type {target}"))
+    SqlError::new(
+        SqlState::InvalidParameterValue,
+        format!("cannot cast jsonb {kind} to type {target}"),
+    )
 }
 
 fn jsonb_to_bool(_: &dyn Environment, datum: Datum) -> Result<Datum> {

@@ -52,7 +52,7 @@ fn path(from: Type, to: Type, context: Context) -> Option<Path> {
         return Some(Path::Text);
     }
     if let Some(row) = matrix::find(from, to) {
-        return (context >= row.context).then(|| match row.convert {
+        return (context >= row.context).then_some(match row.convert {
             Some(convert) => Path::Function(convert),
             None if row.by_text => Path::Text,
             None => Path::Relabel,
@@ -61,7 +61,8 @@ fn path(from: Type, to: Type, context: Context) -> Option<Path> {
     if let (Type::Array(from), Type::Array(to)) = (from, to) {
         return path(*from, *to, context).map(|_| Path::Elements(*from, *to));
     }
-    let by_text = (to.is_string() && context >= Context::Assignment) || (from.is_string() && context == Context::Explicit && to.category() != 'P');
+    let by_text =
+        (to.is_string() && context >= Context::Assignment) || (from.is_string() && context == Context::Explicit && to.category() != 'P');
     by_text.then_some(Path::Text)
 }
 
@@ -87,14 +88,20 @@ fn convert(env: &dyn Environment, datum: Datum, from: Type, to: Type, path: Path
             read(env, to, text)
         }
         Path::Elements(from, to) => {
-            let Datum::Array(array) = datum else { return Err(SqlError::internal("an array cast takes an array")) };
+            let Datum::Array(array) = datum else {
+                return Err(SqlError::internal("an array cast takes an array"));
+            };
             let path = self::path(from, to, Context::Explicit)
                 .ok_or_else(|| SqlError::internal(format!("no cast of elements from {from} to {to}")))?;
             let values = array.values.into_iter().map(|value| match value {
                 Datum::Null => Ok(Datum::Null),
                 value => convert(env, value, from, to, path),
             });
-            Ok(Datum::Array(Box::new(Array { element: to, dims: array.dims, values: values.collect::<Result<_>>()? })))
+            Ok(Datum::Array(Box::new(Array {
+                element: to,
+                dims: array.dims,
+                values: values.collect::<Result<_>>()?,
+            })))
         }
     }
 }
@@ -111,7 +118,11 @@ pub fn print(env: &dyn Environment, ty: Type, datum: &Datum, out: &mut String) -
                 Datum::Null => Ok(Datum::Null),
                 value => reg_out(env, array.element, value).map(Datum::Text),
             });
-            let names = Array { element: Type::Text, dims: array.dims.clone(), values: names.collect::<Result<_>>()? };
+            let names = Array {
+                element: Type::Text,
+                dims: array.dims.clone(),
+                values: names.collect::<Result<_>>()?,
+            };
             types::text::format(Type::Array(&Type::Text), &Datum::Array(Box::new(names)), env.text_style(), out);
         }
         _ => types::text::format(ty, datum, env.text_style(), out),
@@ -165,7 +176,12 @@ fn regtype_in(_env: &dyn Environment, text: &str) -> Result<Datum> {
         return Ok(Datum::Oid(0));
     }
     if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) {
-        let oid = name.parse().map_err(|_| SqlError::new(SqlState::NumericValueOutOfRange, format!("value \"{name}\" is out of range for type oid")))?;
+        let oid = name.parse().map_err(|_| {
+            SqlError::new(
+                SqlState::NumericValueOutOfRange,
+                format!("value \"{name}\" is out of range for type oid"),
+            )
+        })?;
         return Ok(Datum::Oid(oid));
     }
     parse_type_name(name)

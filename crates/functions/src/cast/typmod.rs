@@ -24,8 +24,15 @@ pub fn apply_typmod(datum: Datum, ty: Type, typmod: i32, explicit: bool) -> Resu
         (Type::Timestamptz, Datum::Timestamptz(micros)) if time::is_finite(micros) => Ok(Datum::Timestamptz(round_micros(micros, typmod))),
         (Type::Interval, Datum::Interval(interval)) => Ok(Datum::Interval(limit_interval(interval, typmod))),
         (Type::Array(element), Datum::Array(array)) => {
-            let values = array.values.into_iter().map(|value| apply_typmod(value, *element, typmod, explicit));
-            Ok(Datum::Array(Box::new(Array { element: array.element, dims: array.dims, values: values.collect::<Result<_>>()? })))
+            let values = array
+                .values
+                .into_iter()
+                .map(|value| apply_typmod(value, *element, typmod, explicit));
+            Ok(Datum::Array(Box::new(Array {
+                element: array.element,
+                dims: array.dims,
+                values: values.collect::<Result<_>>()?,
+            })))
         }
         (_, datum) => Ok(datum),
     }
@@ -41,7 +48,9 @@ fn limit_length(mut text: String, typmod: i32, explicit: bool, type_name: &str) 
     if text.len() <= length {
         return Ok(text);
     }
-    let Some((cut, _)) = text.char_indices().nth(length) else { return Ok(text) };
+    let Some((cut, _)) = text.char_indices().nth(length) else {
+        return Ok(text);
+    };
     if !explicit && text[cut..].contains(|c| c != ' ') {
         let message = format!("value too long for type {type_name}({length})");
         return Err(SqlError::new(SqlState::StringDataRightTruncation, message));
@@ -53,7 +62,9 @@ fn limit_length(mut text: String, typmod: i32, explicit: bool, type_name: &str) 
 /// Rounds to `precision` digits of a second, halves away from zero.
 pub(crate) fn round_micros(micros: i64, precision: i32) -> i64 {
     const SCALE: [i64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
-    let Some(&unit) = usize::try_from(precision).ok().and_then(|precision| SCALE.get(precision)) else { return micros };
+    let Some(&unit) = usize::try_from(precision).ok().and_then(|precision| SCALE.get(precision)) else {
+        return micros;
+    };
     let half = unit / 2;
     if unit == 1 {
         micros

@@ -33,13 +33,18 @@ pub enum Target {
 pub fn resolve_call(name: &str, args: &[Type]) -> Result<Resolved> {
     let targets = targets(name);
     let signatures: Vec<(Signature, Family)> = targets.iter().map(signature).collect();
-    let exact = signatures.iter().position(|(signature, _)| !signature.variadic && signature.args == args);
+    let exact = signatures
+        .iter()
+        .position(|(signature, _)| !signature.variadic && signature.args == args);
     if exact.is_none()
         && let Some(resolved) = as_cast(name, args)
     {
         return Ok(resolved);
     }
-    let candidates = signatures.iter().enumerate().filter_map(|(i, (signature, family))| Candidate::new(i, signature, *family, args.len()));
+    let candidates = signatures
+        .iter()
+        .enumerate()
+        .filter_map(|(i, (signature, family))| Candidate::new(i, signature, *family, args.len()));
     let chosen = match exact {
         Some(index) => Pick::One(index),
         None => best(candidates.collect(), args),
@@ -47,8 +52,11 @@ pub fn resolve_call(name: &str, args: &[Type]) -> Result<Resolved> {
     match chosen {
         Pick::One(index) => finish(targets[index], args),
         Pick::None => Err(not_found(name, &list(args))),
-        Pick::Ambiguous => Err(SqlError::new(SqlState::AmbiguousFunction, format!("function {name}({}) is not unique", list(args)))
-            .hint("Could not choose a best candidate function. You might need to add explicit type casts.")),
+        Pick::Ambiguous => Err(SqlError::new(
+            SqlState::AmbiguousFunction,
+            format!("function {name}({}) is not unique", list(args)),
+        )
+        .hint("Could not choose a best candidate function. You might need to add explicit type casts.")),
     }
 }
 
@@ -57,17 +65,36 @@ pub fn resolve_call(name: &str, args: &[Type]) -> Result<Resolved> {
 /// then named ones in their order), or the default's text. `Resolved::args` are the declared types.
 pub fn resolve_named_call(name: &str, positional: &[Type], named: &[(&str, Type)]) -> Result<(Resolved, Vec<NamedSource>)> {
     for scalar in registry::scalars_named(name).iter().filter(|scalar| !scalar.names.is_empty()) {
-        let Some(sources) = assign(scalar, positional, named) else { continue };
-        let actual: Vec<Type> = sources.iter().zip(scalar.args).map(|(source, declared)| match source {
-            NamedSource::Given(i) => positional.iter().copied().chain(named.iter().map(|(_, ty)| *ty)).nth(*i).unwrap_or(Type::Unknown),
-            NamedSource::Default(_) => *declared,
-        }).collect();
-        let signature = Signature { args: scalar.args.to_vec(), defaults: 0, variadic: false };
+        let Some(sources) = assign(scalar, positional, named) else {
+            continue;
+        };
+        let actual: Vec<Type> = sources
+            .iter()
+            .zip(scalar.args)
+            .map(|(source, declared)| match source {
+                NamedSource::Given(i) => positional
+                    .iter()
+                    .copied()
+                    .chain(named.iter().map(|(_, ty)| *ty))
+                    .nth(*i)
+                    .unwrap_or(Type::Unknown),
+                NamedSource::Default(_) => *declared,
+            })
+            .collect();
+        let signature = Signature {
+            args: scalar.args.to_vec(),
+            defaults: 0,
+            variadic: false,
+        };
         if pick(&[signature], &actual) == Pick::One(0) {
             return Ok((finish(Target::Scalar(scalar), &actual)?, sources));
         }
     }
-    let shown: Vec<String> = positional.iter().map(Type::to_string).chain(named.iter().map(|(n, ty)| format!("{n} => {ty}"))).collect();
+    let shown: Vec<String> = positional
+        .iter()
+        .map(Type::to_string)
+        .chain(named.iter().map(|(n, ty)| format!("{n} => {ty}")))
+        .collect();
     Err(not_found(name, &shown.join(", ")))
 }
 
@@ -92,10 +119,16 @@ fn assign(scalar: &'static Scalar, positional: &[Type], named: &[(&str, Type)]) 
         *slot = Some(NamedSource::Given(positional.len() + i));
     }
     let required = scalar.args.len() - scalar.defaults.len().min(scalar.args.len());
-    sources.into_iter().enumerate().map(|(i, source)| source.or_else(|| {
-        let index = i.checked_sub(required)?;
-        scalar.defaults.get(index).map(|text| NamedSource::Default(text))
-    })).collect()
+    sources
+        .into_iter()
+        .enumerate()
+        .map(|(i, source)| {
+            source.or_else(|| {
+                let index = i.checked_sub(required)?;
+                scalar.defaults.get(index).map(|text| NamedSource::Default(text))
+            })
+        })
+        .collect()
 }
 
 fn not_found(name: &str, args: &str) -> SqlError {
@@ -117,7 +150,14 @@ fn signature(target: &Target) -> (Signature, Family) {
         Target::Set(set) => (set.args, set.variadic, Family::Same),
         Target::Cast(_) => (&[] as &[Type], false, Family::Same),
     };
-    (Signature { args: args.to_vec(), defaults: 0, variadic }, family)
+    (
+        Signature {
+            args: args.to_vec(),
+            defaults: 0,
+            variadic,
+        },
+        family,
+    )
 }
 
 fn finish(target: Target, actual: &[Type]) -> Result<Resolved> {
@@ -125,10 +165,17 @@ fn finish(target: Target, actual: &[Type]) -> Result<Resolved> {
         && let Some(text) = text_twin(scalar)
     {
         let args = vec![Type::Text; actual.len()];
-        return Ok(Resolved { target: Target::Scalar(text), args, ret: text.ret, types_argument: None });
+        return Ok(Resolved {
+            target: Target::Scalar(text),
+            args,
+            ret: text.ret,
+            types_argument: None,
+        });
     }
     let (signature, family) = signature(&target);
-    let declared = Candidate::new(0, &signature, family, actual.len()).map(|candidate| candidate.args).unwrap_or(signature.args);
+    let declared = Candidate::new(0, &signature, family, actual.len())
+        .map(|candidate| candidate.args)
+        .unwrap_or(signature.args);
     let ret = match target {
         Target::Scalar(scalar) => scalar.ret,
         Target::Aggregate(aggregate) => aggregate.ret,
@@ -143,12 +190,22 @@ fn finish(target: Target, actual: &[Type]) -> Result<Resolved> {
         Target::Scalar(scalar) if scalar.typed => {
             // An untyped literal is converted to text for "any", but `pg_typeof` says unknown.
             let is_any = |i: usize| declared.get(i) == Some(&Type::Any);
-            let seen: Vec<Type> = args.iter().zip(actual).enumerate().map(|(i, (arg, actual))| if is_any(i) { *actual } else { *arg }).collect();
+            let seen: Vec<Type> = args
+                .iter()
+                .zip(actual)
+                .enumerate()
+                .map(|(i, (arg, actual))| if is_any(i) { *actual } else { *arg })
+                .collect();
             Some(types_argument(&seen))
         }
         _ => None,
     };
-    Ok(Resolved { target, args, ret, types_argument })
+    Ok(Resolved {
+        target,
+        args,
+        ret,
+        types_argument,
+    })
 }
 
 /// A function over `anyelement` or `anynonarray` that PostgreSQL defines as its `text` twin over
@@ -168,6 +225,10 @@ pub(super) fn text_twin(scalar: &'static Scalar) -> Option<&'static Scalar> {
 fn as_cast(name: &str, args: &[Type]) -> Option<Resolved> {
     let [from] = args else { return None };
     let to = types::Type::from_name(name).filter(|ty| ty.catalog_name() == name && ty.category() != 'P')?;
-    can_cast(*from, to, Context::Explicit)
-        .then(|| Resolved { target: Target::Cast(to), args: vec![*from], ret: to, types_argument: None })
+    can_cast(*from, to, Context::Explicit).then(|| Resolved {
+        target: Target::Cast(to),
+        args: vec![*from],
+        ret: to,
+        types_argument: None,
+    })
 }

@@ -7,9 +7,8 @@ use crate::cast::{Context, can_cast};
 /// The type that all of `types` are converted to. `context` begins the message: `CASE types
 /// integer and boolean cannot be matched`.
 pub fn common_type(types: &[Type], context: &str) -> Result<Type> {
-    let common = select(types).map_err(|(a, b)| {
-        SqlError::new(SqlState::DatatypeMismatch, format!("{context} types {a} and {b} cannot be matched"))
-    })?;
+    let common = select(types)
+        .map_err(|(a, b)| SqlError::new(SqlState::DatatypeMismatch, format!("{context} types {a} and {b} cannot be matched")))?;
     for ty in types {
         if !can_cast(*ty, common, Context::Implicit) {
             let message = format!("{context} could not convert type {ty} to {common}");

@@ -38,9 +38,16 @@ fn exact(operators: &'static [Operator], left: Option<Type>, right: Type) -> Opt
 
 fn chosen(operators: &'static [Operator], symbol: &str, left: Option<Type>, right: Type) -> Result<&'static Operator> {
     let actual: Vec<Type> = left.into_iter().chain([right]).collect();
-    let candidates = operators.iter().enumerate().filter(|(_, operator)| operator.left.is_some() == left.is_some());
+    let candidates = operators
+        .iter()
+        .enumerate()
+        .filter(|(_, operator)| operator.left.is_some() == left.is_some());
     let candidates = candidates.map(|(index, operator)| {
-        let signature = super::Signature { args: operator.left.into_iter().chain([operator.right]).collect(), defaults: 0, variadic: false };
+        let signature = super::Signature {
+            args: operator.left.into_iter().chain([operator.right]).collect(),
+            defaults: 0,
+            variadic: false,
+        };
         Candidate::new(index, &signature, operator.function.family, actual.len())
     });
     let shown = match left {
@@ -56,8 +63,10 @@ fn chosen(operators: &'static [Operator], symbol: &str, left: Option<Type>, righ
             };
             Err(SqlError::new(SqlState::UndefinedFunction, format!("operator does not exist: {shown}")).hint(hint))
         }
-        Pick::Ambiguous => Err(SqlError::new(SqlState::AmbiguousFunction, format!("operator is not unique: {shown}"))
-            .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")),
+        Pick::Ambiguous => Err(
+            SqlError::new(SqlState::AmbiguousFunction, format!("operator is not unique: {shown}"))
+                .hint("Could not choose a best candidate operator. You might need to add explicit type casts."),
+        ),
     }
 }
 
@@ -65,14 +74,29 @@ fn finish(operator: &'static Operator, left: Option<Type>, right: Type) -> Resul
     let function = operator.function;
     if let Some(text) = super::call::text_twin(function) {
         // `text || anynonarray` converts the other side to text as a cast does.
-        return Ok(ResolvedOperator { function: text, left: left.map(|_| Type::Text), right: Type::Text, ret: text.ret });
+        return Ok(ResolvedOperator {
+            function: text,
+            left: left.map(|_| Type::Text),
+            right: Type::Text,
+            ret: text.ret,
+        });
     }
     let declared: Vec<Type> = operator.left.into_iter().chain([operator.right]).collect();
     let actual: Vec<Type> = left.into_iter().chain([right]).collect();
     let (args, ret) = resolve_polymorphic(&declared, function.ret, &actual, function.family)?;
     match args.as_slice() {
-        [left, right] => Ok(ResolvedOperator { function, left: Some(*left), right: *right, ret }),
-        [right] => Ok(ResolvedOperator { function, left: None, right: *right, ret }),
+        [left, right] => Ok(ResolvedOperator {
+            function,
+            left: Some(*left),
+            right: *right,
+            ret,
+        }),
+        [right] => Ok(ResolvedOperator {
+            function,
+            left: None,
+            right: *right,
+            ret,
+        }),
         _ => Err(SqlError::internal("an operator has one or two operands")),
     }
 }

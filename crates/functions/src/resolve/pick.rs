@@ -26,7 +26,10 @@ pub enum Pick {
 
 /// Chooses among functions of one name by the types of the arguments.
 pub fn pick(candidates: &[Signature], args: &[Type]) -> Pick {
-    let fitting = candidates.iter().enumerate().filter_map(|(index, signature)| Candidate::new(index, signature, Family::Same, args.len()));
+    let fitting = candidates
+        .iter()
+        .enumerate()
+        .filter_map(|(index, signature)| Candidate::new(index, signature, Family::Same, args.len()));
     best(fitting.collect(), args)
 }
 
@@ -50,10 +53,20 @@ impl Candidate {
             let repeated = last.element().unwrap_or(last);
             let mut args = signature.args[..declared - 1].to_vec();
             args.resize(count, repeated);
-            return Some(Candidate { index, args, family, rank: usize::MAX });
+            return Some(Candidate {
+                index,
+                args,
+                family,
+                rank: usize::MAX,
+            });
         }
         if count <= declared && count + signature.defaults >= declared && !signature.variadic {
-            return Some(Candidate { index, args: signature.args[..count].to_vec(), family, rank: declared - count });
+            return Some(Candidate {
+                index,
+                args: signature.args[..count].to_vec(),
+                family,
+                rank: declared - count,
+            });
         }
         None
     }
@@ -64,7 +77,10 @@ pub(super) fn best(mut candidates: Vec<Candidate>, args: &[Type]) -> Pick {
     candidates.sort_by_key(|candidate| candidate.rank);
     let mut distinct: Vec<Candidate> = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        if !distinct.iter().any(|kept| kept.args == candidate.args && kept.family == candidate.family) {
+        if !distinct
+            .iter()
+            .any(|kept| kept.args == candidate.args && kept.family == candidate.family)
+        {
             distinct.push(candidate);
         }
     }
@@ -82,7 +98,9 @@ pub(super) fn select(mut candidates: Vec<Candidate>, args: &[Type]) -> Pick {
     }
 
     // Keep those with the most exact matches; then with the most exact or preferred types.
-    keep_most(&mut candidates, |candidate| known(args).filter(|&(i, ty)| candidate.args[i] == ty).count());
+    keep_most(&mut candidates, |candidate| {
+        known(args).filter(|&(i, ty)| candidate.args[i] == ty).count()
+    });
     if let Some(decided) = decided(&candidates) {
         return decided;
     }
@@ -137,9 +155,10 @@ fn known(args: &[Type]) -> impl Iterator<Item = (usize, Type)> {
 
 /// Do implicit casts lead from the arguments to what the candidate declares?
 fn reaches(args: &[Type], candidate: &Candidate) -> bool {
-    let each = args.iter().zip(&candidate.args).all(|(&actual, &declared)| {
-        declared == Type::Any || is_polymorphic(declared) || can_cast(actual, declared, Context::Implicit)
-    });
+    let each = args
+        .iter()
+        .zip(&candidate.args)
+        .all(|(&actual, &declared)| declared == Type::Any || is_polymorphic(declared) || can_cast(actual, declared, Context::Implicit));
     each && (!candidate.args.iter().any(|ty| is_polymorphic(*ty)) || is_consistent(&candidate.args, args, candidate.family))
 }
 

@@ -15,9 +15,12 @@ pub fn resolve_polymorphic(declared: &[Type], ret: Type, actual: &[Type], family
     }
     let element = element(declared, actual, family)?;
     let array = || {
-        element
-            .array_of()
-            .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("could not find array type for data type {element}")))
+        element.array_of().ok_or_else(|| {
+            SqlError::new(
+                SqlState::UndefinedObject,
+                format!("could not find array type for data type {element}"),
+            )
+        })
     };
     let mut args = Vec::with_capacity(declared.len());
     for (declared, actual) in declared.iter().zip(actual) {
@@ -63,7 +66,10 @@ fn concrete(declared: Type, actual: Type) -> Type {
 fn element(declared: &[Type], actual: &[Type], family: Family) -> Result<Type> {
     match family {
         Family::Same | Family::NonArray => same(declared, actual, family)?.ok_or_else(|| {
-            SqlError::new(SqlState::DatatypeMismatch, "could not determine polymorphic type because input has type unknown")
+            SqlError::new(
+                SqlState::DatatypeMismatch,
+                "could not determine polymorphic type because input has type unknown",
+            )
         }),
         Family::Compatible => Ok(compatible(declared, actual)?.unwrap_or(Type::Text)),
     }
@@ -71,9 +77,7 @@ fn element(declared: &[Type], actual: &[Type], family: Family) -> Result<Type> {
 
 /// The type that `anyelement` stands for; None when all that is known is unknown.
 fn same(declared: &[Type], actual: &[Type], family: Family) -> Result<Option<Type>> {
-    let mismatch = |message: &str, a: Type, b: Type| {
-        SqlError::new(SqlState::DatatypeMismatch, message).detail(format!("{a} versus {b}"))
-    };
+    let mismatch = |message: &str, a: Type, b: Type| SqlError::new(SqlState::DatatypeMismatch, message).detail(format!("{a} versus {b}"));
     let mut element: Option<Type> = None;
     let mut array: Option<Type> = None;
     for (declared, &actual) in declared.iter().zip(actual) {
@@ -82,7 +86,9 @@ fn same(declared: &[Type], actual: &[Type], family: Family) -> Result<Option<Typ
         }
         match declared {
             Type::AnyElement => match element {
-                Some(known) if known != actual => return Err(mismatch("arguments declared \"anyelement\" are not all alike", known, actual)),
+                Some(known) if known != actual => {
+                    return Err(mismatch("arguments declared \"anyelement\" are not all alike", known, actual));
+                }
                 _ => element = Some(actual),
             },
             Type::AnyArray => match array {
@@ -94,7 +100,10 @@ fn same(declared: &[Type], actual: &[Type], family: Family) -> Result<Option<Typ
     }
     if let Some(array) = array {
         let of_array = array.element().ok_or_else(|| {
-            SqlError::new(SqlState::DatatypeMismatch, format!("argument declared anyarray is not an array but type {array}"))
+            SqlError::new(
+                SqlState::DatatypeMismatch,
+                format!("argument declared anyarray is not an array but type {array}"),
+            )
         })?;
         match element {
             Some(known) if known != of_array => {
@@ -105,7 +114,10 @@ fn same(declared: &[Type], actual: &[Type], family: Family) -> Result<Option<Typ
         }
     }
     if let (Family::NonArray, Some(Type::Array(_))) = (family, element) {
-        return Err(SqlError::new(SqlState::DatatypeMismatch, "type matched to anynonarray is an array type"));
+        return Err(SqlError::new(
+            SqlState::DatatypeMismatch,
+            "type matched to anynonarray is an array type",
+        ));
     }
     Ok(element)
 }
@@ -118,7 +130,10 @@ fn compatible(declared: &[Type], actual: &[Type]) -> Result<Option<Type>> {
             (Type::AnyElement | Type::AnyArray, Type::Unknown) => {}
             (Type::AnyElement, actual) => elements.push(actual),
             (Type::AnyArray, actual) => elements.push(actual.element().ok_or_else(|| {
-                SqlError::new(SqlState::DatatypeMismatch, format!("argument declared anycompatiblearray is not an array but type {actual}"))
+                SqlError::new(
+                    SqlState::DatatypeMismatch,
+                    format!("argument declared anycompatiblearray is not an array but type {actual}"),
+                )
             })?),
             _ => {}
         }
@@ -128,6 +143,9 @@ fn compatible(declared: &[Type], actual: &[Type]) -> Result<Option<Type>> {
     }
     match common_type_quietly(&elements) {
         Some(common) => Ok(Some(common)),
-        None => Err(SqlError::new(SqlState::DatatypeMismatch, "arguments of anycompatible family cannot be cast to a common type")),
+        None => Err(SqlError::new(
+            SqlState::DatatypeMismatch,
+            "arguments of anycompatible family cannot be cast to a common type",
+        )),
     }
 }

@@ -8,10 +8,28 @@ use crate::{Environment, Family, Scalar};
 
 pub(crate) static SCALARS: &[Scalar] = &[
     // Expressions of the grammar in PostgreSQL; functions here.
-    Scalar::new("greatest", &[AnyElement], AnyElement, |env, a| extreme(env, a, std::cmp::Ordering::Greater)).variadic().lax().family(Family::Compatible),
-    Scalar::new("least", &[AnyElement], AnyElement, |env, a| extreme(env, a, std::cmp::Ordering::Less)).variadic().lax().family(Family::Compatible),
-    Scalar::new("num_nulls", &[Any], Int4, |_, a| Ok(Datum::Int4(a.iter().filter(|value| value.is_null()).count() as i32))).variadic().lax(),
-    Scalar::new("num_nonnulls", &[Any], Int4, |_, a| Ok(Datum::Int4(a.iter().filter(|value| !value.is_null()).count() as i32))).variadic().lax(),
+    Scalar::new("greatest", &[AnyElement], AnyElement, |env, a| {
+        extreme(env, a, std::cmp::Ordering::Greater)
+    })
+    .variadic()
+    .lax()
+    .family(Family::Compatible),
+    Scalar::new("least", &[AnyElement], AnyElement, |env, a| {
+        extreme(env, a, std::cmp::Ordering::Less)
+    })
+    .variadic()
+    .lax()
+    .family(Family::Compatible),
+    Scalar::new("num_nulls", &[Any], Int4, |_, a| {
+        Ok(Datum::Int4(a.iter().filter(|value| value.is_null()).count() as i32))
+    })
+    .variadic()
+    .lax(),
+    Scalar::new("num_nonnulls", &[Any], Int4, |_, a| {
+        Ok(Datum::Int4(a.iter().filter(|value| !value.is_null()).count() as i32))
+    })
+    .variadic()
+    .lax(),
     Scalar::new("pg_typeof", &[Any], Regtype, |_, a| {
         let (_, types) = split_types(a);
         Ok(Datum::Oid(types.first().map_or(0, |ty| ty.oid())))
@@ -48,6 +66,10 @@ fn column_size(_: &dyn Environment, args: &[Datum]) -> Result<Datum> {
     let (values, types) = split_types(args);
     let mut bytes = Vec::new();
     types::binary::encode(types[0], &values[0], &mut bytes)?;
-    let header = if types[0].scalar().length < 0 || matches!(types[0], Array(_)) { 4 } else { 0 };
+    let header = if types[0].scalar().length < 0 || matches!(types[0], Array(_)) {
+        4
+    } else {
+        0
+    };
     Ok(Datum::Int4(i32::try_from(bytes.len() + header).unwrap_or(i32::MAX)))
 }

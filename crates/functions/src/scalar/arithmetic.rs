@@ -57,7 +57,9 @@ pub(crate) fn underflow() -> SqlError {
 }
 
 fn checked<T: Integer>(args: &[Datum], operation: fn(T, T) -> Option<T>) -> Result<Datum> {
-    operation(T::take(args, 0)?, T::take(args, 1)?).map(T::datum).ok_or_else(|| out_of_range(T::NAME))
+    operation(T::take(args, 0)?, T::take(args, 1)?)
+        .map(T::datum)
+        .ok_or_else(|| out_of_range(T::NAME))
 }
 
 fn checked_division<T: Integer + Default + PartialEq>(args: &[Datum], operation: fn(T, T) -> Option<T>) -> Result<Datum> {
@@ -128,12 +130,24 @@ pub(crate) static MIXED_INTEGERS: &[Scalar] = mixed_width! {
 
 /// Shifts count modulo the width, as the processor does and PostgreSQL lets it.
 pub(crate) static SHIFTS: &[Scalar] = &[
-    Scalar::new("int2shl", &[Int2, Int4], Int2, |_, a| Ok(Datum::Int2(i32::from(int2(a, 0)?).wrapping_shl(int4(a, 1)? as u32) as i16))),
-    Scalar::new("int4shl", &[Int4, Int4], Int4, |_, a| Ok(Datum::Int4(int4(a, 0)?.wrapping_shl(int4(a, 1)? as u32)))),
-    Scalar::new("int8shl", &[Int8, Int4], Int8, |_, a| Ok(Datum::Int8(int8(a, 0)?.wrapping_shl(int4(a, 1)? as u32)))),
-    Scalar::new("int2shr", &[Int2, Int4], Int2, |_, a| Ok(Datum::Int2(i32::from(int2(a, 0)?).wrapping_shr(int4(a, 1)? as u32) as i16))),
-    Scalar::new("int4shr", &[Int4, Int4], Int4, |_, a| Ok(Datum::Int4(int4(a, 0)?.wrapping_shr(int4(a, 1)? as u32)))),
-    Scalar::new("int8shr", &[Int8, Int4], Int8, |_, a| Ok(Datum::Int8(int8(a, 0)?.wrapping_shr(int4(a, 1)? as u32)))),
+    Scalar::new("int2shl", &[Int2, Int4], Int2, |_, a| {
+        Ok(Datum::Int2(i32::from(int2(a, 0)?).wrapping_shl(int4(a, 1)? as u32) as i16))
+    }),
+    Scalar::new("int4shl", &[Int4, Int4], Int4, |_, a| {
+        Ok(Datum::Int4(int4(a, 0)?.wrapping_shl(int4(a, 1)? as u32)))
+    }),
+    Scalar::new("int8shl", &[Int8, Int4], Int8, |_, a| {
+        Ok(Datum::Int8(int8(a, 0)?.wrapping_shl(int4(a, 1)? as u32)))
+    }),
+    Scalar::new("int2shr", &[Int2, Int4], Int2, |_, a| {
+        Ok(Datum::Int2(i32::from(int2(a, 0)?).wrapping_shr(int4(a, 1)? as u32) as i16))
+    }),
+    Scalar::new("int4shr", &[Int4, Int4], Int4, |_, a| {
+        Ok(Datum::Int4(int4(a, 0)?.wrapping_shr(int4(a, 1)? as u32)))
+    }),
+    Scalar::new("int8shr", &[Int8, Int4], Int8, |_, a| {
+        Ok(Datum::Int8(int8(a, 0)?.wrapping_shr(int4(a, 1)? as u32)))
+    }),
 ];
 
 /// A float type as arithmetic sees it.

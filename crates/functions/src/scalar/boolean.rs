@@ -7,6 +7,10 @@ use crate::Scalar;
 use crate::argument::boolean;
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("booland_statefunc", &[Bool, Bool], Bool, |_, a| Ok(Datum::Bool(boolean(a, 0)? && boolean(a, 1)?))),
-    Scalar::new("boolor_statefunc", &[Bool, Bool], Bool, |_, a| Ok(Datum::Bool(boolean(a, 0)? || boolean(a, 1)?))),
+    Scalar::new("booland_statefunc", &[Bool, Bool], Bool, |_, a| {
+        Ok(Datum::Bool(boolean(a, 0)? && boolean(a, 1)?))
+    }),
+    Scalar::new("boolor_statefunc", &[Bool, Bool], Bool, |_, a| {
+        Ok(Datum::Bool(boolean(a, 0)? || boolean(a, 1)?))
+    }),
 ];

@@ -1,8 +1,8 @@
 //! Functions of bytes: encodings, digests, single bits.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use sha2::Digest;
 use types::Type::*;
 use types::{Datum, Result, SqlError, SqlState};
@@ -21,23 +21,39 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("length", &[Bytea], Int4, |_, a| Ok(Datum::Int4(bytea(a, 0)?.len() as i32))),
     Scalar::new("encode", &[Bytea, Text], Text, |_, a| encode(bytea(a, 0)?, text(a, 1)?)),
     Scalar::new("decode", &[Text, Text], Bytea, |_, a| decode(text(a, 0)?, text(a, 1)?)),
-    Scalar::new("md5", &[Text], Text, |_, a| Ok(Datum::text(format!("{:x}", md5::compute(text(a, 0)?))))),
-    Scalar::new("md5", &[Bytea], Text, |_, a| Ok(Datum::text(format!("{:x}", md5::compute(bytea(a, 0)?))))),
-    Scalar::new("sha224", &[Bytea], Bytea, |_, a| Ok(Datum::Bytea(sha2::Sha224::digest(bytea(a, 0)?).to_vec()))),
-    Scalar::new("sha256", &[Bytea], Bytea, |_, a| Ok(Datum::Bytea(sha2::Sha256::digest(bytea(a, 0)?).to_vec()))),
-    Scalar::new("sha384", &[Bytea], Bytea, |_, a| Ok(Datum::Bytea(sha2::Sha384::digest(bytea(a, 0)?).to_vec()))),
-    Scalar::new("sha512", &[Bytea], Bytea, |_, a| Ok(Datum::Bytea(sha2::Sha512::digest(bytea(a, 0)?).to_vec()))),
+    Scalar::new("md5", &[Text], Text, |_, a| {
+        Ok(Datum::text(format!("{:x}", md5::compute(text(a, 0)?))))
+    }),
+    Scalar::new("md5", &[Bytea], Text, |_, a| {
+        Ok(Datum::text(format!("{:x}", md5::compute(bytea(a, 0)?))))
+    }),
+    Scalar::new("sha224", &[Bytea], Bytea, |_, a| {
+        Ok(Datum::Bytea(sha2::Sha224::digest(bytea(a, 0)?).to_vec()))
+    }),
+    Scalar::new("sha256", &[Bytea], Bytea, |_, a| {
+        Ok(Datum::Bytea(sha2::Sha256::digest(bytea(a, 0)?).to_vec()))
+    }),
+    Scalar::new("sha384", &[Bytea], Bytea, |_, a| {
+        Ok(Datum::Bytea(sha2::Sha384::digest(bytea(a, 0)?).to_vec()))
+    }),
+    Scalar::new("sha512", &[Bytea], Bytea, |_, a| {
+        Ok(Datum::Bytea(sha2::Sha512::digest(bytea(a, 0)?).to_vec()))
+    }),
     Scalar::new("substr", &[Bytea, Int4], Bytea, |_, a| substring(a, None)),
     Scalar::new("substr", &[Bytea, Int4, Int4], Bytea, |_, a| substring(a, Some(int4(a, 2)?))),
     Scalar::new("substring", &[Bytea, Int4], Bytea, |_, a| substring(a, None)),
     Scalar::new("substring", &[Bytea, Int4, Int4], Bytea, |_, a| substring(a, Some(int4(a, 2)?))),
-    Scalar::new("overlay", &[Bytea, Bytea, Int4], Bytea, |_, a| overlay(a, bytea(a, 1)?.len() as i32)),
+    Scalar::new("overlay", &[Bytea, Bytea, Int4], Bytea, |_, a| {
+        overlay(a, bytea(a, 1)?.len() as i32)
+    }),
     Scalar::new("overlay", &[Bytea, Bytea, Int4, Int4], Bytea, |_, a| overlay(a, int4(a, 3)?)),
     Scalar::new("position", &[Bytea, Bytea], Int4, |_, a| Ok(position(bytea(a, 0)?, bytea(a, 1)?))),
     Scalar::new("btrim", &[Bytea, Bytea], Bytea, |_, a| trim(a, true, true)),
     Scalar::new("ltrim", &[Bytea, Bytea], Bytea, |_, a| trim(a, true, false)),
     Scalar::new("rtrim", &[Bytea, Bytea], Bytea, |_, a| trim(a, false, true)),
-    Scalar::new("bit_count", &[Bytea], Int8, |_, a| Ok(Datum::Int8(bytea(a, 0)?.iter().map(|b| i64::from(b.count_ones())).sum()))),
+    Scalar::new("bit_count", &[Bytea], Int8, |_, a| {
+        Ok(Datum::Int8(bytea(a, 0)?.iter().map(|b| i64::from(b.count_ones())).sum()))
+    }),
     Scalar::new("get_byte", &[Bytea, Int4], Int4, |_, a| {
         let index = index(bytea(a, 0)?.len() as i64, int4(a, 1)?.into())?;
         Ok(Datum::Int4(bytea(a, 0)?[index].into()))
@@ -92,7 +108,12 @@ fn overlay(args: &[Datum], length: i32) -> Result<Datum> {
     let after = start.checked_add(length).ok_or_else(|| out_of_range("integer"))?;
     let (head, _) = substring_range(start, None)?;
     let (tail, _) = substring_range(after, None)?;
-    let result = [&original[..head.min(original.len())], replacement, original.get(tail..).unwrap_or_default()].concat();
+    let result = [
+        &original[..head.min(original.len())],
+        replacement,
+        original.get(tail..).unwrap_or_default(),
+    ]
+    .concat();
     check_size(result.len())?;
     Ok(Datum::Bytea(result))
 }
@@ -101,7 +122,12 @@ fn position(bytes: &[u8], part: &[u8]) -> Datum {
     if part.is_empty() {
         return Datum::Int4(1);
     }
-    Datum::Int4(bytes.windows(part.len()).position(|window| window == part).map_or(0, |at| at as i32 + 1))
+    Datum::Int4(
+        bytes
+            .windows(part.len())
+            .position(|window| window == part)
+            .map_or(0, |at| at as i32 + 1),
+    )
 }
 
 fn trim(args: &[Datum], left: bool, right: bool) -> Result<Datum> {
@@ -171,7 +197,9 @@ fn decode(text: &str, format: &str) -> Result<Datum> {
                 return Err(invalid(format!("invalid hexadecimal digit: \"{bad}\"")));
             }
             let digits: String = digits.into_iter().collect();
-            hex::decode(digits).map(Datum::Bytea).map_err(|_| invalid("invalid hexadecimal data: odd number of digits".to_string()))
+            hex::decode(digits)
+                .map(Datum::Bytea)
+                .map_err(|_| invalid("invalid hexadecimal data: odd number of digits".to_string()))
         }
         "base64" => {
             let symbols: String = text.chars().filter(|c| !matches!(c, ' ' | '\n' | '\t' | '\r')).collect();
@@ -180,7 +208,8 @@ fn decode(text: &str, format: &str) -> Result<Datum> {
                 return Err(invalid(format!("invalid symbol \"{bad}\" found while decoding base64 sequence")));
             }
             BASE64.decode(symbols).map(Datum::Bytea).map_err(|_| {
-                invalid("invalid base64 end sequence".to_string()).hint("Input data is missing padding, is truncated, or is otherwise corrupted.")
+                invalid("invalid base64 end sequence".to_string())
+                    .hint("Input data is missing padding, is truncated, or is otherwise corrupted.")
             })
         }
         "escape" => decode_escape(text.as_bytes()).map(Datum::Bytea),
@@ -206,7 +235,12 @@ fn decode_escape(text: &[u8]) -> Result<Vec<u8>> {
                 out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
                 rest = after;
             }
-            _ => return Err(SqlError::new(SqlState::InvalidTextRepresentation, "invalid input syntax for type bytea")),
+            _ => {
+                return Err(SqlError::new(
+                    SqlState::InvalidTextRepresentation,
+                    "invalid input syntax for type bytea",
+                ));
+            }
         }
     }
     Ok(out)
@@ -219,11 +253,18 @@ enum Charset {
 }
 
 fn charset(name: &str, role: &str) -> Result<Charset> {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_ascii_lowercase();
     match plain.as_str() {
         "utf8" | "unicode" => Ok(Charset::Utf8),
         "latin1" | "iso88591" => Ok(Charset::Latin1),
-        _ => Err(SqlError::new(SqlState::InvalidParameterValue, format!("invalid {role} encoding name \"{name}\""))),
+        _ => Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            format!("invalid {role} encoding name \"{name}\""),
+        )),
     }
 }
 
@@ -233,7 +274,11 @@ fn convert_from(bytes: &[u8], name: &str) -> Result<Datum> {
             Ok(text) => text.to_string(),
             Err(error) => {
                 let from = error.valid_up_to();
-                let bad: Vec<String> = bytes[from..].iter().take(error.error_len().unwrap_or(1).max(1)).map(|b| format!("0x{b:02x}")).collect();
+                let bad: Vec<String> = bytes[from..]
+                    .iter()
+                    .take(error.error_len().unwrap_or(1).max(1))
+                    .map(|b| format!("0x{b:02x}"))
+                    .collect();
                 let message = format!("invalid byte sequence for encoding \"UTF8\": {}", bad.join(" "));
                 return Err(SqlError::new(SqlState::CharacterNotInRepertoire, message));
             }
@@ -241,7 +286,10 @@ fn convert_from(bytes: &[u8], name: &str) -> Result<Datum> {
         Charset::Latin1 => bytes.iter().map(|b| char::from(*b)).collect(),
     };
     if text.contains('\0') {
-        return Err(SqlError::new(SqlState::CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\": 0x00"));
+        return Err(SqlError::new(
+            SqlState::CharacterNotInRepertoire,
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        ));
     }
     Ok(Datum::Text(text))
 }

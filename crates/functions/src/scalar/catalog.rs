@@ -269,7 +269,13 @@ pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
     SetFunction::new(
         "pg_get_keywords",
         &[],
-        &[("word", Text), ("catcode", Char), ("barelabel", Bool), ("catdesc", Text), ("baredesc", Text)],
+        &[
+            ("word", Text),
+            ("catcode", Char),
+            ("barelabel", Bool),
+            ("catdesc", Text),
+            ("baredesc", Text),
+        ],
         |env, a| records(env.catalog_call("pg_get_keywords", a)?),
     ),
     SetFunction::new("pg_partition_ancestors", &[Regclass], &[("relid", Regclass)], |env, a| {
@@ -281,7 +287,9 @@ pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
         &[("relid", Regclass), ("parentrelid", Regclass), ("isleaf", Bool), ("level", Int4)],
         |_, _| Ok(crate::set::column(vec![])),
     ),
-    SetFunction::new("pg_listening_channels", &[], &[("pg_listening_channels", Text)], |env, a| records(env.catalog_call("pg_listening_channels", a)?)),
+    SetFunction::new("pg_listening_channels", &[], &[("pg_listening_channels", Text)], |env, a| {
+        records(env.catalog_call("pg_listening_channels", a)?)
+    }),
 ];
 
 fn records(answer: Datum) -> types::Result<crate::set::Rows> {

@@ -17,18 +17,35 @@ pub(crate) static SCALARS: &[Scalar] = &[
     .lax()
     .stable()
     .typed(),
-    Scalar::new("concat_ws", &[Text, Any], Text, concat_ws).variadic().lax().stable().typed(),
+    Scalar::new("concat_ws", &[Text, Any], Text, concat_ws)
+        .variadic()
+        .lax()
+        .stable()
+        .typed(),
     Scalar::new("format", &[Text], Text, format).lax().stable().typed(),
     Scalar::new("format", &[Text, Any], Text, format).variadic().lax().stable().typed(),
-    Scalar::new("textanycat", &[Text, AnyElement], Text, |env, a| any_cat(env, a)).stable().family(crate::Family::NonArray),
-    Scalar::new("anytextcat", &[AnyElement, Text], Text, |env, a| any_cat(env, a)).stable().family(crate::Family::NonArray),
-    Scalar::new("quote_ident", &[Text], Text, |_, a| Ok(Datum::text(types::ident::quote_ident(text(a, 0)?)))),
+    Scalar::new("textanycat", &[Text, AnyElement], Text, |env, a| any_cat(env, a))
+        .stable()
+        .family(crate::Family::NonArray),
+    Scalar::new("anytextcat", &[AnyElement, Text], Text, |env, a| any_cat(env, a))
+        .stable()
+        .family(crate::Family::NonArray),
+    Scalar::new("quote_ident", &[Text], Text, |_, a| {
+        Ok(Datum::text(types::ident::quote_ident(text(a, 0)?)))
+    }),
     Scalar::new("quote_literal", &[Text], Text, |_, a| Ok(Datum::text(quote_literal(text(a, 0)?)))),
-    Scalar::new("quote_literal", &[AnyElement], Text, |env, a| Ok(Datum::text(quote_literal(&printed(env, &a[0])?)))).stable(),
+    Scalar::new("quote_literal", &[AnyElement], Text, |env, a| {
+        Ok(Datum::text(quote_literal(&printed(env, &a[0])?)))
+    })
+    .stable(),
     Scalar::new("quote_nullable", &[Text], Text, |env, a| quote_nullable(env, a)).lax(),
-    Scalar::new("quote_nullable", &[AnyElement], Text, |env, a| quote_nullable(env, a)).lax().stable(),
+    Scalar::new("quote_nullable", &[AnyElement], Text, |env, a| quote_nullable(env, a))
+        .lax()
+        .stable(),
     Scalar::new("parse_ident", &[Text], Array(&Text), |_, a| parse_ident(text(a, 0)?, true)),
-    Scalar::new("parse_ident", &[Text, Bool], Array(&Text), |_, a| parse_ident(text(a, 0)?, boolean(a, 1)?)),
+    Scalar::new("parse_ident", &[Text, Bool], Array(&Text), |_, a| {
+        parse_ident(text(a, 0)?, boolean(a, 1)?)
+    }),
 ];
 
 fn printed(env: &dyn Environment, datum: &Datum) -> Result<String> {
@@ -72,7 +89,11 @@ fn concat_ws(env: &dyn Environment, args: &[Datum]) -> Result<Datum> {
 
 pub(crate) fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+    if quoted.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
 }
 
 fn quote_nullable(env: &dyn Environment, args: &[Datum]) -> Result<Datum> {
@@ -139,13 +160,17 @@ fn format(env: &dyn Environment, args: &[Datum]) -> Result<Datum> {
         }
         let piece = match directive.kind {
             's' => piece,
-            'I' if value_is_null => return Err(SqlError::new(SqlState::NullValueNotAllowed, "null values cannot be formatted as an SQL identifier")),
+            'I' if value_is_null => {
+                return Err(SqlError::new(
+                    SqlState::NullValueNotAllowed,
+                    "null values cannot be formatted as an SQL identifier",
+                ));
+            }
             'I' => types::ident::quote_ident(&piece),
             'L' if value_is_null => "NULL".to_string(),
             'L' => quote_literal(&piece),
             other => {
-                return Err(invalid(format!("unrecognized format() type specifier \"{other}\""))
-                    .hint("For a single \"%\" use \"%%\"."));
+                return Err(invalid(format!("unrecognized format() type specifier \"{other}\"")).hint("For a single \"%\" use \"%%\"."));
             }
         };
         append_padded(&mut out, &piece, width, directive.left)?;
@@ -223,7 +248,9 @@ impl Directive {
 }
 
 fn peek(rest: &std::str::Chars) -> Result<char> {
-    rest.clone().next().ok_or_else(|| invalid("unterminated format() type specifier").hint("For a single \"%\" use \"%%\"."))
+    rest.clone()
+        .next()
+        .ok_or_else(|| invalid("unterminated format() type specifier").hint("For a single \"%\" use \"%%\"."))
 }
 
 fn digits(rest: &mut std::str::Chars) -> Result<Option<i32>> {
@@ -278,7 +305,9 @@ fn parse_ident(text: &str, strict: bool) -> Result<Datum> {
                     _ => failed().detail("No valid identifier after \".\"."),
                 });
             }
-            let end = rest.find(|c: char| !starts(c) && !c.is_ascii_digit() && c != '$').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !starts(c) && !c.is_ascii_digit() && c != '$')
+                .unwrap_or(rest.len());
             part = crate::scalar::string::lower(&rest[..end]);
             rest = &rest[end..];
         }

@@ -16,9 +16,23 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("dround", &[Float8], Float8, |_, a| plain(a, f64::round_ties_even)),
     Scalar::new("trunc", &[Float8], Float8, |_, a| plain(a, f64::trunc)),
     Scalar::new("dtrunc", &[Float8], Float8, |_, a| plain(a, f64::trunc)),
-    Scalar::new("sign", &[Float8], Float8, |_, a| plain(a, |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 })),
-    Scalar::new("degrees", &[Float8], Float8, |_, a| quotient(float8(a, 0)?, std::f64::consts::PI / 180.0)),
-    Scalar::new("radians", &[Float8], Float8, |_, a| product(float8(a, 0)?, std::f64::consts::PI / 180.0)),
+    Scalar::new("sign", &[Float8], Float8, |_, a| {
+        plain(a, |x| {
+            if x > 0.0 {
+                1.0
+            } else if x < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }
+        })
+    }),
+    Scalar::new("degrees", &[Float8], Float8, |_, a| {
+        quotient(float8(a, 0)?, std::f64::consts::PI / 180.0)
+    }),
+    Scalar::new("radians", &[Float8], Float8, |_, a| {
+        product(float8(a, 0)?, std::f64::consts::PI / 180.0)
+    }),
     Scalar::new("pi", &[], Float8, |_, _| Ok(Datum::Float8(std::f64::consts::PI))),
     Scalar::new("sqrt", &[Float8], Float8, |_, a| sqrt(float8(a, 0)?)),
     Scalar::new("dsqrt", &[Float8], Float8, |_, a| sqrt(float8(a, 0)?)),
@@ -41,12 +55,20 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("asin", &[Float8], Float8, |_, a| arc(a, f64::asin)),
     Scalar::new("acos", &[Float8], Float8, |_, a| arc(a, f64::acos)),
     Scalar::new("atan", &[Float8], Float8, |_, a| plain(a, f64::atan)),
-    Scalar::new("atan2", &[Float8, Float8], Float8, |_, a| Ok(Datum::Float8(float8(a, 0)?.atan2(float8(a, 1)?)))),
+    Scalar::new("atan2", &[Float8, Float8], Float8, |_, a| {
+        Ok(Datum::Float8(float8(a, 0)?.atan2(float8(a, 1)?)))
+    }),
     Scalar::new("sinh", &[Float8], Float8, |_, a| plain(a, f64::sinh)),
     Scalar::new("cosh", &[Float8], Float8, |_, a| plain(a, f64::cosh)),
     Scalar::new("tanh", &[Float8], Float8, |_, a| plain(a, f64::tanh)),
     Scalar::new("asinh", &[Float8], Float8, |_, a| plain(a, f64::asinh)),
-    Scalar::new("acosh", &[Float8], Float8, |_, a| if float8(a, 0)? < 1.0 { Err(input_out_of_range()) } else { plain(a, f64::acosh) }),
+    Scalar::new("acosh", &[Float8], Float8, |_, a| {
+        if float8(a, 0)? < 1.0 {
+            Err(input_out_of_range())
+        } else {
+            plain(a, f64::acosh)
+        }
+    }),
     Scalar::new("atanh", &[Float8], Float8, |_, a| atanh(float8(a, 0)?)),
     Scalar::new("sind", &[Float8], Float8, |_, a| finite(a, degrees::sin)),
     Scalar::new("cosd", &[Float8], Float8, |_, a| finite(a, degrees::cos)),
@@ -55,13 +77,17 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("asind", &[Float8], Float8, |_, a| arc(a, degrees::asin)),
     Scalar::new("acosd", &[Float8], Float8, |_, a| arc(a, degrees::acos)),
     Scalar::new("atand", &[Float8], Float8, |_, a| plain(a, degrees::atan)),
-    Scalar::new("atan2d", &[Float8, Float8], Float8, |_, a| Ok(Datum::Float8(degrees::atan2(float8(a, 0)?, float8(a, 1)?)))),
+    Scalar::new("atan2d", &[Float8, Float8], Float8, |_, a| {
+        Ok(Datum::Float8(degrees::atan2(float8(a, 0)?, float8(a, 1)?)))
+    }),
     Scalar::new("gcd", &[Int4, Int4], Int4, |_, a| gcd_int4(int4(a, 0)?, int4(a, 1)?)),
     Scalar::new("gcd", &[Int8, Int8], Int8, |_, a| gcd_int8(int8(a, 0)?, int8(a, 1)?)),
     Scalar::new("lcm", &[Int4, Int4], Int4, |_, a| lcm_int4(int4(a, 0)?, int4(a, 1)?)),
     Scalar::new("lcm", &[Int8, Int8], Int8, |_, a| lcm_int8(int8(a, 0)?, int8(a, 1)?)),
     Scalar::new("width_bucket", &[Float8, Float8, Float8, Int4], Int4, |_, a| width_bucket_float(a)),
-    Scalar::new("width_bucket", &[Numeric, Numeric, Numeric, Int4], Int4, |_, a| width_bucket_numeric(a)),
+    Scalar::new("width_bucket", &[Numeric, Numeric, Numeric, Int4], Int4, |_, a| {
+        width_bucket_numeric(a)
+    }),
     Scalar::new("width_bucket", &[AnyElement, AnyArray], Int4, |_, a| width_bucket_array(a)).family(crate::Family::Compatible),
 ];
 
@@ -134,7 +160,9 @@ fn power(x: f64, y: f64) -> Result<Datum> {
         return Err(power_error("zero raised to a negative power is undefined"));
     }
     if x < 0.0 && y.is_finite() && y.fract() != 0.0 {
-        return Err(power_error("a negative number raised to a non-integer power yields a complex result"));
+        return Err(power_error(
+            "a negative number raised to a non-integer power yields a complex result",
+        ));
     }
     let result = x.powf(y);
     if x.is_finite() && y.is_finite() {
@@ -319,21 +347,33 @@ fn gcd_int4(a: i32, b: i32) -> Result<Datum> {
 }
 
 fn gcd_int8(a: i64, b: i64) -> Result<Datum> {
-    i64::try_from(gcd(a.unsigned_abs(), b.unsigned_abs())).map(Datum::Int8).map_err(|_| out_of_range("bigint"))
+    i64::try_from(gcd(a.unsigned_abs(), b.unsigned_abs()))
+        .map(Datum::Int8)
+        .map_err(|_| out_of_range("bigint"))
 }
 
 fn lcm(a: u64, b: u64) -> Option<u64> {
-    if a == 0 || b == 0 { Some(0) } else { (a / gcd(a, b)).checked_mul(b) }
+    if a == 0 || b == 0 {
+        Some(0)
+    } else {
+        (a / gcd(a, b)).checked_mul(b)
+    }
 }
 
 fn lcm_int4(a: i32, b: i32) -> Result<Datum> {
     let result = lcm(a.unsigned_abs().into(), b.unsigned_abs().into());
-    result.and_then(|n| i32::try_from(n).ok()).map(Datum::Int4).ok_or_else(|| out_of_range("integer"))
+    result
+        .and_then(|n| i32::try_from(n).ok())
+        .map(Datum::Int4)
+        .ok_or_else(|| out_of_range("integer"))
 }
 
 fn lcm_int8(a: i64, b: i64) -> Result<Datum> {
     let result = lcm(a.unsigned_abs(), b.unsigned_abs());
-    result.and_then(|n| i64::try_from(n).ok()).map(Datum::Int8).ok_or_else(|| out_of_range("bigint"))
+    result
+        .and_then(|n| i64::try_from(n).ok())
+        .map(Datum::Int8)
+        .ok_or_else(|| out_of_range("bigint"))
 }
 
 fn bucket_error(message: &str) -> SqlError {
@@ -359,7 +399,11 @@ fn width_bucket_float(args: &[Datum]) -> Result<Datum> {
     let beyond = || count.checked_add(1).map(Datum::Int4).ok_or_else(|| out_of_range("integer"));
     // Halved first, so that the difference of huge bounds stays finite.
     let share = |from: f64, to: f64| {
-        let position = if (to - from).is_finite() { (operand - from) / (to - from) } else { (operand / 2.0 - from / 2.0) / (to / 2.0 - from / 2.0) };
+        let position = if (to - from).is_finite() {
+            (operand - from) / (to - from)
+        } else {
+            (operand / 2.0 - from / 2.0) / (to / 2.0 - from / 2.0)
+        };
         Datum::Int4(((f64::from(count) * position) as i32).min(count - 1) + 1)
     };
     if low < high {
@@ -403,17 +447,27 @@ fn width_bucket_numeric(args: &[Datum]) -> Result<Datum> {
         return count.checked_add(1).map(Datum::Int4).ok_or_else(|| out_of_range("integer"));
     }
     let share = operand.sub(low)?.mul(&types::Numeric::from(count))?.div_trunc(&high.sub(low)?)?;
-    share.to_i32()?.checked_add(1).map(Datum::Int4).ok_or_else(|| out_of_range("integer"))
+    share
+        .to_i32()?
+        .checked_add(1)
+        .map(Datum::Int4)
+        .ok_or_else(|| out_of_range("integer"))
 }
 
 /// How many of the sorted thresholds are at or below the operand.
 fn width_bucket_array(args: &[Datum]) -> Result<Datum> {
     let thresholds = array(args, 1)?;
     if thresholds.dims.len() > 1 {
-        return Err(SqlError::new(SqlState::ArrayElementError, "thresholds must be one-dimensional array"));
+        return Err(SqlError::new(
+            SqlState::ArrayElementError,
+            "thresholds must be one-dimensional array",
+        ));
     }
     if thresholds.values.iter().any(Datum::is_null) {
-        return Err(SqlError::new(SqlState::NullValueNotAllowed, "thresholds array must not contain NULLs"));
+        return Err(SqlError::new(
+            SqlState::NullValueNotAllowed,
+            "thresholds array must not contain NULLs",
+        ));
     }
     let reached = |threshold: &Datum| match (&args[0], threshold) {
         (Datum::Float8(operand), Datum::Float8(threshold)) => compare_floats(*threshold, *operand).is_le(),
@@ -433,7 +487,13 @@ pub(crate) fn general(value: f64) -> String {
     let scientific = format!("{value:.5e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trim = |text: &str| if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text.to_string() };
+    let trim = |text: &str| {
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_string()
+        } else {
+            text.to_string()
+        }
+    };
     if (-4..6).contains(&exponent) {
         trim(&format!("{value:.*}", usize::try_from(5 - exponent).unwrap_or(0)))
     } else {

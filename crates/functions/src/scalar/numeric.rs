@@ -30,9 +30,13 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("abs", &[Numeric], Numeric, |_, a| one(a, |a| Ok(a.abs()))),
     Scalar::new("sign", &[Numeric], Numeric, |_, a| one(a, |a| Ok(a.sign()))),
     Scalar::new("round", &[Numeric], Numeric, |_, a| one(a, |a| a.round(0))),
-    Scalar::new("round", &[Numeric, Int4], Numeric, |_, a| numeric(a, 0)?.round(int4(a, 1)?).map(Datum::Numeric)),
+    Scalar::new("round", &[Numeric, Int4], Numeric, |_, a| {
+        numeric(a, 0)?.round(int4(a, 1)?).map(Datum::Numeric)
+    }),
     Scalar::new("trunc", &[Numeric], Numeric, |_, a| one(a, |a| a.trunc(0))),
-    Scalar::new("trunc", &[Numeric, Int4], Numeric, |_, a| numeric(a, 0)?.trunc(int4(a, 1)?).map(Datum::Numeric)),
+    Scalar::new("trunc", &[Numeric, Int4], Numeric, |_, a| {
+        numeric(a, 0)?.trunc(int4(a, 1)?).map(Datum::Numeric)
+    }),
     Scalar::new("ceil", &[Numeric], Numeric, |_, a| one(a, |a| a.ceil())),
     Scalar::new("ceiling", &[Numeric], Numeric, |_, a| one(a, |a| a.ceil())),
     Scalar::new("floor", &[Numeric], Numeric, |_, a| one(a, |a| a.floor())),
@@ -48,8 +52,14 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("log", &[Numeric, Numeric], Numeric, |_, a| two(a, |base, a| a.log(base))),
     Scalar::new("gcd", &[Numeric, Numeric], Numeric, |_, a| two(a, |a, b| a.gcd(b))),
     Scalar::new("lcm", &[Numeric, Numeric], Numeric, |_, a| two(a, |a, b| a.lcm(b))),
-    Scalar::new("scale", &[Numeric], Int4, |_, a| Ok(numeric(a, 0)?.scale().map_or(Datum::Null, Datum::Int4))),
-    Scalar::new("min_scale", &[Numeric], Int4, |_, a| Ok(numeric(a, 0)?.min_scale().map_or(Datum::Null, Datum::Int4))),
+    Scalar::new("scale", &[Numeric], Int4, |_, a| {
+        Ok(numeric(a, 0)?.scale().map_or(Datum::Null, Datum::Int4))
+    }),
+    Scalar::new("min_scale", &[Numeric], Int4, |_, a| {
+        Ok(numeric(a, 0)?.min_scale().map_or(Datum::Null, Datum::Int4))
+    }),
     Scalar::new("trim_scale", &[Numeric], Numeric, |_, a| one(a, |a| Ok(a.trim_scale()))),
-    Scalar::new("factorial", &[Int8], Numeric, |_, a| types::Numeric::factorial(int8(a, 0)?).map(Datum::Numeric)),
+    Scalar::new("factorial", &[Int8], Numeric, |_, a| {
+        types::Numeric::factorial(int8(a, 0)?).map(Datum::Numeric)
+    }),
 ];

@@ -23,11 +23,21 @@ impl Row {
 }
 
 const fn infix(symbol: &'static str, left: Type, right: Type, function: &'static str) -> Row {
-    Row { symbol, left: Some(left), right, function }
+    Row {
+        symbol,
+        left: Some(left),
+        right,
+        function,
+    }
 }
 
 const fn prefix(symbol: &'static str, right: Type, function: &'static str) -> Row {
-    Row { symbol, left: None, right, function }
+    Row {
+        symbol,
+        left: None,
+        right,
+        function,
+    }
 }
 
 const TEXTS: Type = Type::Array(&Type::Text);
@@ -456,3 +466,22 @@ pub(crate) static ROWS: &[Row] = &[
     infix("~>~", Bpchar, Bpchar, "bpchar_pattern_gt"),
     infix("~>~", Text, Text, "text_pattern_gt"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_has_its_function() {
+        for row in ROWS {
+            assert!(
+                row.function().is_some(),
+                "{} {:?} {:?}: no {}",
+                row.symbol,
+                row.left,
+                row.right,
+                row.function
+            );
+        }
+    }
+}

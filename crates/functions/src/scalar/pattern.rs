@@ -39,12 +39,22 @@ pub(crate) static LIKES: &[Scalar] = likes! {
 };
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("like", &[Bytea, Bytea], Bool, |_, a| like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(Datum::Bool)),
-    Scalar::new("bytealike", &[Bytea, Bytea], Bool, |_, a| like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(Datum::Bool)),
-    Scalar::new("notlike", &[Bytea, Bytea], Bool, |_, a| like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(|found| Datum::Bool(!found))),
-    Scalar::new("byteanlike", &[Bytea, Bytea], Bool, |_, a| like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(|found| Datum::Bool(!found))),
+    Scalar::new("like", &[Bytea, Bytea], Bool, |_, a| {
+        like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(Datum::Bool)
+    }),
+    Scalar::new("bytealike", &[Bytea, Bytea], Bool, |_, a| {
+        like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(Datum::Bool)
+    }),
+    Scalar::new("notlike", &[Bytea, Bytea], Bool, |_, a| {
+        like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(|found| Datum::Bool(!found))
+    }),
+    Scalar::new("byteanlike", &[Bytea, Bytea], Bool, |_, a| {
+        like_bytes(bytea(a, 0)?, bytea(a, 1)?).map(|found| Datum::Bool(!found))
+    }),
     Scalar::new("like_escape", &[Text, Text], Text, |_, a| like_escape(text(a, 0)?, text(a, 1)?)),
-    Scalar::new("similar_to_escape", &[Text], Text, |_, a| similar_to_regex(text(a, 0)?, Some('\\')).map(Datum::Text)),
+    Scalar::new("similar_to_escape", &[Text], Text, |_, a| {
+        similar_to_regex(text(a, 0)?, Some('\\')).map(Datum::Text)
+    }),
     Scalar::new("similar_to_escape", &[Text, Text], Text, |_, a| similar(text(a, 0)?, text(a, 1)?)),
     Scalar::new("similar_escape", &[Text, Text], Text, |_, a| match (present(a, 0), present(a, 1)) {
         (None, _) => Ok(Datum::Null),
@@ -91,7 +101,10 @@ fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[T], any: T, one: T, esca
                 let Some(&literal) = pattern.get(p) else {
                     // As in PostgreSQL, the end of the value hides a wrong end of the pattern.
                     if v < value.len() {
-                        return Err(SqlError::new(SqlState::InvalidEscapeSequence, "LIKE pattern must not end with escape character"));
+                        return Err(SqlError::new(
+                            SqlState::InvalidEscapeSequence,
+                            "LIKE pattern must not end with escape character",
+                        ));
                     }
                     return Ok(false);
                 };
@@ -121,7 +134,10 @@ fn escape_character(escape: &str) -> Result<Option<char>> {
     let mut chars = escape.chars();
     match (chars.next(), chars.next()) {
         (first, None) => Ok(first),
-        _ => Err(SqlError::new(SqlState::InvalidEscapeSequence, "invalid escape string").hint("Escape string must be empty or one character.")),
+        _ => {
+            Err(SqlError::new(SqlState::InvalidEscapeSequence, "invalid escape string")
+                .hint("Escape string must be empty or one character."))
+        }
     }
 }
 

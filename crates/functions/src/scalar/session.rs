@@ -17,20 +17,35 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("session_user", &[], Name, |env, _| Ok(Datum::text(env.session_user()))).stable(),
     Scalar::new("current_database", &[], Name, |env, _| Ok(Datum::text(env.current_database()))).stable(),
     Scalar::new("current_catalog", &[], Name, |env, _| Ok(Datum::text(env.current_database()))).stable(),
-    Scalar::new("current_schema", &[], Name, |env, _| Ok(env.current_schemas(false).into_iter().next().map_or(Datum::Null, Datum::Text))).stable(),
+    Scalar::new("current_schema", &[], Name, |env, _| {
+        Ok(env.current_schemas(false).into_iter().next().map_or(Datum::Null, Datum::Text))
+    })
+    .stable(),
     Scalar::new("current_schemas", &[Bool], Array(&Name), |env, a| {
-        Ok(Datum::array(Name, env.current_schemas(boolean(a, 0)?).into_iter().map(Datum::Text).collect()))
+        Ok(Datum::array(
+            Name,
+            env.current_schemas(boolean(a, 0)?).into_iter().map(Datum::Text).collect(),
+        ))
     })
     .stable(),
     Scalar::new("pg_backend_pid", &[], Int4, |env, _| Ok(Datum::Int4(env.backend_pid()))).stable(),
-    Scalar::new("inet_client_port", &[], Int4, |env, _| env.catalog_call("inet_client_port", &[])).lax().stable(),
-    Scalar::new("inet_server_port", &[], Int4, |env, _| env.catalog_call("inet_server_port", &[])).lax().stable(),
-    Scalar::new("current_query", &[], Text, |env, _| env.catalog_call("current_query", &[])).lax().volatile(),
+    Scalar::new("inet_client_port", &[], Int4, |env, _| env.catalog_call("inet_client_port", &[]))
+        .lax()
+        .stable(),
+    Scalar::new("inet_server_port", &[], Int4, |env, _| env.catalog_call("inet_server_port", &[]))
+        .lax()
+        .stable(),
+    Scalar::new("current_query", &[], Text, |env, _| env.catalog_call("current_query", &[]))
+        .lax()
+        .volatile(),
     Scalar::new("current_setting", &[Text], Text, |env, a| {
         let name = text(a, 0)?;
-        env.setting(name)
-            .map(Datum::Text)
-            .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("unrecognized configuration parameter \"{name}\"")))
+        env.setting(name).map(Datum::Text).ok_or_else(|| {
+            SqlError::new(
+                SqlState::UndefinedObject,
+                format!("unrecognized configuration parameter \"{name}\""),
+            )
+        })
     })
     .stable(),
     Scalar::new("current_setting", &[Text, Bool], Text, |env, a| {
@@ -38,7 +53,10 @@ pub(crate) static SCALARS: &[Scalar] = &[
         match env.setting(name) {
             Some(value) => Ok(Datum::Text(value)),
             None if boolean(a, 1)? => Ok(Datum::Null),
-            None => Err(SqlError::new(SqlState::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""))),
+            None => Err(SqlError::new(
+                SqlState::UndefinedObject,
+                format!("unrecognized configuration parameter \"{name}\""),
+            )),
         }
     })
     .stable(),
@@ -58,12 +76,18 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("pg_size_pretty", &[Int8], Text, |_, a| Ok(Datum::text(size_pretty(int8(a, 0)?)))),
     Scalar::new("pg_size_pretty", &[Numeric], Text, |_, a| size_pretty_numeric(numeric(a, 0)?)),
     Scalar::new("pg_size_bytes", &[Text], Int8, |_, a| size_bytes(text(a, 0)?)),
-    Scalar::new("format_type", &[Oid, Int4], Text, |_, a| Ok(format_type(a))).lax().stable(),
+    Scalar::new("format_type", &[Oid, Int4], Text, |_, a| Ok(format_type(a)))
+        .lax()
+        .stable(),
 ];
 
 /// Clients look for "PostgreSQL" and a number here before anything else.
 fn version() -> String {
-    format!("PostgreSQL 15.0 (Parhelion {}) on {}, compiled by rustc, 64-bit", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
+    format!(
+        "PostgreSQL 15.0 (Parhelion {}) on {}, compiled by rustc, 64-bit",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH
+    )
 }
 
 fn set_config(env: &dyn Environment, args: &[Datum]) -> Result<Datum> {
@@ -132,7 +156,9 @@ fn size_pretty_numeric(bytes: &types::Numeric) -> Result<Datum> {
 fn size_bytes(text: &str) -> Result<Datum> {
     let invalid = || SqlError::new(SqlState::InvalidParameterValue, format!("invalid size: \"{text}\""));
     let trimmed = text.trim();
-    let end = trimmed.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E'))).unwrap_or(trimmed.len());
+    let end = trimmed
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E')))
+        .unwrap_or(trimmed.len());
     let number: types::Numeric = trimmed[..end].trim_end_matches(['e', 'E']).parse().map_err(|_| invalid())?;
     let unit = trimmed[end..].trim();
     let power = match unit.to_ascii_lowercase().as_str() {
@@ -189,7 +215,9 @@ fn format_type(args: &[Datum]) -> Datum {
         (4191, "regcollation"),
         (5069, "xid8"),
     ];
-    let Some(Datum::Oid(oid)) = present(args, 0) else { return Datum::Null };
+    let Some(Datum::Oid(oid)) = present(args, 0) else {
+        return Datum::Null;
+    };
     let typmod = match present(args, 1) {
         Some(Datum::Int4(typmod)) => Some(*typmod),
         _ => None,

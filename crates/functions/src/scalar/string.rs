@@ -22,49 +22,103 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("textlen", &[Text], Int4, |_, a| Ok(count(text(a, 0)?))),
     Scalar::new("length", &[Bpchar], Int4, |_, a| Ok(count(text(a, 0)?.trim_end_matches(' ')))),
     Scalar::new("char_length", &[Bpchar], Int4, |_, a| Ok(count(text(a, 0)?.trim_end_matches(' ')))),
-    Scalar::new("character_length", &[Bpchar], Int4, |_, a| Ok(count(text(a, 0)?.trim_end_matches(' ')))),
+    Scalar::new("character_length", &[Bpchar], Int4, |_, a| {
+        Ok(count(text(a, 0)?.trim_end_matches(' ')))
+    }),
     Scalar::new("octet_length", &[Text], Int4, |_, a| Ok(size(text(a, 0)?.len()))),
     Scalar::new("octet_length", &[Bpchar], Int4, |_, a| Ok(size(text(a, 0)?.len()))),
     Scalar::new("octet_length", &[Bytea], Int4, |_, a| Ok(size(bytea(a, 0)?.len()))),
     Scalar::new("bit_length", &[Text], Int4, |_, a| Ok(size(text(a, 0)?.len().saturating_mul(8)))),
     Scalar::new("bit_length", &[Bytea], Int4, |_, a| Ok(size(bytea(a, 0)?.len().saturating_mul(8)))),
     Scalar::new("substr", &[Text, Int4], Text, |_, a| substring(text(a, 0)?, int4(a, 1)?, None)),
-    Scalar::new("substr", &[Text, Int4, Int4], Text, |_, a| substring(text(a, 0)?, int4(a, 1)?, Some(int4(a, 2)?))),
+    Scalar::new("substr", &[Text, Int4, Int4], Text, |_, a| {
+        substring(text(a, 0)?, int4(a, 1)?, Some(int4(a, 2)?))
+    }),
     Scalar::new("substring", &[Text, Int4], Text, |_, a| substring(text(a, 0)?, int4(a, 1)?, None)),
-    Scalar::new("substring", &[Text, Int4, Int4], Text, |_, a| substring(text(a, 0)?, int4(a, 1)?, Some(int4(a, 2)?))),
+    Scalar::new("substring", &[Text, Int4, Int4], Text, |_, a| {
+        substring(text(a, 0)?, int4(a, 1)?, Some(int4(a, 2)?))
+    }),
     Scalar::new("left", &[Text, Int4], Text, |_, a| Ok(left(text(a, 0)?, int4(a, 1)?))),
     Scalar::new("right", &[Text, Int4], Text, |_, a| Ok(right(text(a, 0)?, int4(a, 1)?))),
     Scalar::new("strpos", &[Text, Text], Int4, |_, a| Ok(position(text(a, 0)?, text(a, 1)?))),
     Scalar::new("position", &[Text, Text], Int4, |_, a| Ok(position(text(a, 0)?, text(a, 1)?))),
-    Scalar::new("starts_with", &[Text, Text], Bool, |_, a| Ok(Datum::Bool(text(a, 0)?.starts_with(text(a, 1)?)))),
+    Scalar::new("starts_with", &[Text, Text], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)?.starts_with(text(a, 1)?)))
+    }),
     Scalar::new("overlay", &[Text, Text, Int4], Text, |_, a| overlay(a, count_of(text(a, 1)?))),
     Scalar::new("overlay", &[Text, Text, Int4, Int4], Text, |_, a| overlay(a, int4(a, 3)?)),
     Scalar::new("lpad", &[Text, Int4], Text, |_, a| pad(text(a, 0)?, int4(a, 1)?, " ", true)),
-    Scalar::new("lpad", &[Text, Int4, Text], Text, |_, a| pad(text(a, 0)?, int4(a, 1)?, text(a, 2)?, true)),
+    Scalar::new("lpad", &[Text, Int4, Text], Text, |_, a| {
+        pad(text(a, 0)?, int4(a, 1)?, text(a, 2)?, true)
+    }),
     Scalar::new("rpad", &[Text, Int4], Text, |_, a| pad(text(a, 0)?, int4(a, 1)?, " ", false)),
-    Scalar::new("rpad", &[Text, Int4, Text], Text, |_, a| pad(text(a, 0)?, int4(a, 1)?, text(a, 2)?, false)),
+    Scalar::new("rpad", &[Text, Int4, Text], Text, |_, a| {
+        pad(text(a, 0)?, int4(a, 1)?, text(a, 2)?, false)
+    }),
     Scalar::new("btrim", &[Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.trim_matches(' ')))),
     Scalar::new("ltrim", &[Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.trim_start_matches(' ')))),
     Scalar::new("rtrim", &[Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.trim_end_matches(' ')))),
-    Scalar::new("btrim", &[Text, Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.trim_matches(set(text(a, 1)?).as_slice())))),
-    Scalar::new("ltrim", &[Text, Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.trim_start_matches(set(text(a, 1)?).as_slice())))),
-    Scalar::new("rtrim", &[Text, Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.trim_end_matches(set(text(a, 1)?).as_slice())))),
+    Scalar::new("btrim", &[Text, Text], Text, |_, a| {
+        Ok(Datum::text(text(a, 0)?.trim_matches(set(text(a, 1)?).as_slice())))
+    }),
+    Scalar::new("ltrim", &[Text, Text], Text, |_, a| {
+        Ok(Datum::text(text(a, 0)?.trim_start_matches(set(text(a, 1)?).as_slice())))
+    }),
+    Scalar::new("rtrim", &[Text, Text], Text, |_, a| {
+        Ok(Datum::text(text(a, 0)?.trim_end_matches(set(text(a, 1)?).as_slice())))
+    }),
     Scalar::new("repeat", &[Text, Int4], Text, |_, a| repeat(text(a, 0)?, int4(a, 1)?)),
-    Scalar::new("replace", &[Text, Text, Text], Text, |_, a| replace(text(a, 0)?, text(a, 1)?, text(a, 2)?)),
-    Scalar::new("translate", &[Text, Text, Text], Text, |_, a| translate(text(a, 0)?, text(a, 1)?, text(a, 2)?)),
-    Scalar::new("reverse", &[Text], Text, |_, a| Ok(Datum::Text(text(a, 0)?.chars().rev().collect()))),
-    Scalar::new("split_part", &[Text, Text, Int4], Text, |_, a| split_part(text(a, 0)?, text(a, 1)?, int4(a, 2)?)),
-    Scalar::new("ascii", &[Text], Int4, |_, a| Ok(Datum::Int4(text(a, 0)?.chars().next().map_or(0, |c| c as i32)))),
+    Scalar::new("replace", &[Text, Text, Text], Text, |_, a| {
+        replace(text(a, 0)?, text(a, 1)?, text(a, 2)?)
+    }),
+    Scalar::new("translate", &[Text, Text, Text], Text, |_, a| {
+        translate(text(a, 0)?, text(a, 1)?, text(a, 2)?)
+    }),
+    Scalar::new("reverse", &[Text], Text, |_, a| {
+        Ok(Datum::Text(text(a, 0)?.chars().rev().collect()))
+    }),
+    Scalar::new("split_part", &[Text, Text, Int4], Text, |_, a| {
+        split_part(text(a, 0)?, text(a, 1)?, int4(a, 2)?)
+    }),
+    Scalar::new("ascii", &[Text], Int4, |_, a| {
+        Ok(Datum::Int4(text(a, 0)?.chars().next().map_or(0, |c| c as i32)))
+    }),
     Scalar::new("chr", &[Int4], Text, |_, a| chr(int4(a, 0)?)),
     Scalar::new("to_hex", &[Int4], Text, |_, a| Ok(Datum::text(format!("{:x}", int4(a, 0)?)))),
     Scalar::new("to_hex", &[Int8], Text, |_, a| Ok(Datum::text(format!("{:x}", int8(a, 0)?)))),
-    Scalar::new("text_larger", &[Text, Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.max(text(a, 1)?)))),
-    Scalar::new("text_smaller", &[Text, Text], Text, |_, a| Ok(Datum::text(text(a, 0)?.min(text(a, 1)?)))),
-    Scalar::new("text_pattern_lt", &[Text, Text], Bool, |_, a| Ok(Datum::Bool(text(a, 0)? < text(a, 1)?))),
-    Scalar::new("text_pattern_le", &[Text, Text], Bool, |_, a| Ok(Datum::Bool(text(a, 0)? <= text(a, 1)?))),
-    Scalar::new("text_pattern_ge", &[Text, Text], Bool, |_, a| Ok(Datum::Bool(text(a, 0)? >= text(a, 1)?))),
-    Scalar::new("text_pattern_gt", &[Text, Text], Bool, |_, a| Ok(Datum::Bool(text(a, 0)? > text(a, 1)?))),
-    Scalar::new("bttextcmp", &[Text, Text], Int4, |_, a| Ok(Datum::Int4(text(a, 0)?.cmp(text(a, 1)?) as i32))),
+    Scalar::new("text_larger", &[Text, Text], Text, |_, a| {
+        Ok(Datum::text(text(a, 0)?.max(text(a, 1)?)))
+    }),
+    Scalar::new("text_smaller", &[Text, Text], Text, |_, a| {
+        Ok(Datum::text(text(a, 0)?.min(text(a, 1)?)))
+    }),
+    Scalar::new("text_pattern_lt", &[Text, Text], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)? < text(a, 1)?))
+    }),
+    Scalar::new("text_pattern_le", &[Text, Text], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)? <= text(a, 1)?))
+    }),
+    Scalar::new("text_pattern_ge", &[Text, Text], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)? >= text(a, 1)?))
+    }),
+    Scalar::new("text_pattern_gt", &[Text, Text], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)? > text(a, 1)?))
+    }),
+    Scalar::new("bpchar_pattern_lt", &[Bpchar, Bpchar], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)?.trim_end_matches(' ') < text(a, 1)?.trim_end_matches(' ')))
+    }),
+    Scalar::new("bpchar_pattern_le", &[Bpchar, Bpchar], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)?.trim_end_matches(' ') <= text(a, 1)?.trim_end_matches(' ')))
+    }),
+    Scalar::new("bpchar_pattern_ge", &[Bpchar, Bpchar], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)?.trim_end_matches(' ') >= text(a, 1)?.trim_end_matches(' ')))
+    }),
+    Scalar::new("bpchar_pattern_gt", &[Bpchar, Bpchar], Bool, |_, a| {
+        Ok(Datum::Bool(text(a, 0)?.trim_end_matches(' ') > text(a, 1)?.trim_end_matches(' ')))
+    }),
+    Scalar::new("bttextcmp", &[Text, Text], Int4, |_, a| {
+        Ok(Datum::Int4(text(a, 0)?.cmp(text(a, 1)?) as i32))
+    }),
 ];
 
 /// Case changes character by character: one that would become several stays.
@@ -80,11 +134,19 @@ fn map_case<I: ExactSizeIterator<Item = char>>(text: &str, case: fn(char) -> I) 
 }
 
 pub(crate) fn lower(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { map_case(text, char::to_lowercase) }
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        map_case(text, char::to_lowercase)
+    }
 }
 
 pub(crate) fn upper(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_uppercase() } else { map_case(text, char::to_uppercase) }
+    if text.is_ascii() {
+        text.to_ascii_uppercase()
+    } else {
+        map_case(text, char::to_uppercase)
+    }
 }
 
 /// A capital at the start of each run of letters and digits, small letters after it.
@@ -187,7 +249,11 @@ fn pad(text: &str, length: i32, fill: &str, on_the_left: bool) -> Result<Datum> 
     let missing = length - present;
     check_size(text.len().saturating_add(missing.saturating_mul(4)))?;
     let filling = fill.chars().cycle().take(missing);
-    Ok(Datum::Text(if on_the_left { filling.chain(text.chars()).collect() } else { text.chars().chain(filling).collect() }))
+    Ok(Datum::Text(if on_the_left {
+        filling.chain(text.chars()).collect()
+    } else {
+        text.chars().chain(filling).collect()
+    }))
 }
 
 fn repeat(text: &str, times: i32) -> Result<Datum> {

@@ -10,9 +10,15 @@ use crate::limit::check_size;
 
 pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("normalize", &[Text], Text, |_, a| normalize(text(a, 0)?, "NFC").map(Datum::Text)),
-    Scalar::new("normalize", &[Text, Text], Text, |_, a| normalize(text(a, 0)?, text(a, 1)?).map(Datum::Text)),
-    Scalar::new("is_normalized", &[Text], Bool, |_, a| Ok(Datum::Bool(normalize(text(a, 0)?, "NFC")? == text(a, 0)?))),
-    Scalar::new("is_normalized", &[Text, Text], Bool, |_, a| Ok(Datum::Bool(normalize(text(a, 0)?, text(a, 1)?)? == text(a, 0)?))),
+    Scalar::new("normalize", &[Text, Text], Text, |_, a| {
+        normalize(text(a, 0)?, text(a, 1)?).map(Datum::Text)
+    }),
+    Scalar::new("is_normalized", &[Text], Bool, |_, a| {
+        Ok(Datum::Bool(normalize(text(a, 0)?, "NFC")? == text(a, 0)?))
+    }),
+    Scalar::new("is_normalized", &[Text, Text], Bool, |_, a| {
+        Ok(Datum::Bool(normalize(text(a, 0)?, text(a, 1)?)? == text(a, 0)?))
+    }),
     Scalar::new("unistr", &[Text], Text, |_, a| unistr(text(a, 0)?)),
 ];
 
@@ -24,7 +30,10 @@ fn normalize(text: &str, form: &str) -> Result<String> {
         "NFD" => Ok(text.nfd().collect()),
         "NFKC" => Ok(text.nfkc().collect()),
         "NFKD" => Ok(text.nfkd().collect()),
-        _ => Err(SqlError::new(SqlState::InvalidParameterValue, format!("invalid normalization form: {form}"))),
+        _ => Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            format!("invalid normalization form: {form}"),
+        )),
     }
 }
 
@@ -54,7 +63,10 @@ fn unistr(text: &str) -> Result<Datum> {
             Some(b'+') => (1, 6),
             _ => (0, 4),
         };
-        let number = after.get(skip..skip + digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit())).ok_or_else(invalid)?;
+        let number = after
+            .get(skip..skip + digits)
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+            .ok_or_else(invalid)?;
         let code = u32::from_str_radix(number, 16).map_err(|_| invalid())?;
         rest = &after[skip + digits..];
         let code = match (high.take(), code) {

@@ -16,7 +16,9 @@ pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
         integers(int4(a, 0)?.into(), int4(a, 1)?.into(), 1, |v| Datum::Int4(v as i32))
     }),
     SetFunction::new("generate_series", &[INT4, INT4, INT4], &[("generate_series", INT4)], |_, a| {
-        integers(int4(a, 0)?.into(), int4(a, 1)?.into(), int4(a, 2)?.into(), |v| Datum::Int4(v as i32))
+        integers(int4(a, 0)?.into(), int4(a, 1)?.into(), int4(a, 2)?.into(), |v| {
+            Datum::Int4(v as i32)
+        })
     }),
     SetFunction::new("generate_series", &[INT8, INT8], &[("generate_series", INT8)], |_, a| {
         integers(int8(a, 0)?, int8(a, 1)?, 1, Datum::Int8)
@@ -24,12 +26,18 @@ pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
     SetFunction::new("generate_series", &[INT8, INT8, INT8], &[("generate_series", INT8)], |_, a| {
         integers(int8(a, 0)?, int8(a, 1)?, int8(a, 2)?, Datum::Int8)
     }),
-    SetFunction::new("generate_series", &[Type::Numeric, Type::Numeric], &[("generate_series", Type::Numeric)], |_, a| {
-        numerics(numeric(a, 0)?, numeric(a, 1)?, &Numeric::one())
-    }),
-    SetFunction::new("generate_series", &[Type::Numeric, Type::Numeric, Type::Numeric], &[("generate_series", Type::Numeric)], |_, a| {
-        numerics(numeric(a, 0)?, numeric(a, 1)?, numeric(a, 2)?)
-    }),
+    SetFunction::new(
+        "generate_series",
+        &[Type::Numeric, Type::Numeric],
+        &[("generate_series", Type::Numeric)],
+        |_, a| numerics(numeric(a, 0)?, numeric(a, 1)?, &Numeric::one()),
+    ),
+    SetFunction::new(
+        "generate_series",
+        &[Type::Numeric, Type::Numeric, Type::Numeric],
+        &[("generate_series", Type::Numeric)],
+        |_, a| numerics(numeric(a, 0)?, numeric(a, 1)?, numeric(a, 2)?),
+    ),
     SetFunction::new(
         "generate_series",
         &[Type::Timestamp, Type::Timestamp, Type::Interval],
@@ -40,7 +48,14 @@ pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
         "generate_series",
         &[Type::Timestamptz, Type::Timestamptz, Type::Interval],
         &[("generate_series", Type::Timestamptz)],
-        |env, a| moments(timestamptz(a, 0)?, timestamptz(a, 1)?, interval(a, 2)?, Some(env.text_style().time_zone)),
+        |env, a| {
+            moments(
+                timestamptz(a, 0)?,
+                timestamptz(a, 1)?,
+                interval(a, 2)?,
+                Some(env.text_style().time_zone),
+            )
+        },
     ),
 ];
 
@@ -71,7 +86,11 @@ fn numerics(start: &Numeric, stop: &Numeric, step: &Numeric) -> Result<Rows> {
             Numeric::NaN => "NaN",
             Numeric::Infinity | Numeric::NegInfinity => "infinity",
         };
-        let name = if name == "step size" { name.to_string() } else { format!("{name} value") };
+        let name = if name == "step size" {
+            name.to_string()
+        } else {
+            format!("{name} value")
+        };
         return Err(SqlError::new(SqlState::InvalidParameterValue, format!("{name} cannot be {what}")));
     }
     if step.is_zero() {
@@ -114,6 +133,10 @@ fn moments(start: i64, stop: i64, step: Interval, zone: Option<TimeZone>) -> Res
             None => add(value, step),
             Some(zone) => add_zoned(zone, value, step),
         });
-        Some(Ok(vec![if zone.is_some() { Datum::Timestamptz(value) } else { Datum::Timestamp(value) }]))
+        Some(Ok(vec![if zone.is_some() {
+            Datum::Timestamptz(value)
+        } else {
+            Datum::Timestamp(value)
+        }]))
     })))
 }

@@ -41,7 +41,14 @@ impl SetFunction {
         columns: &'static [(&'static str, Type)],
         run: fn(&dyn Environment, &[Datum]) -> Result<Rows>,
     ) -> SetFunction {
-        SetFunction { name, args, variadic: false, columns, strict: true, run }
+        SetFunction {
+            name,
+            args,
+            variadic: false,
+            columns,
+            strict: true,
+            run,
+        }
     }
 
     /// Called with NULLs, too.

@@ -11,19 +11,37 @@ use crate::{Family, Scalar};
 const INT4S: types::Type = Array(&Int4);
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("array_append", &[AnyArray, AnyElement], AnyArray, |_, a| append(a)).lax().family(Family::Compatible),
-    Scalar::new("array_prepend", &[AnyElement, AnyArray], AnyArray, |_, a| prepend(a)).lax().family(Family::Compatible),
-    Scalar::new("array_cat", &[AnyArray, AnyArray], AnyArray, |_, a| concat(a)).lax().family(Family::Compatible),
+    Scalar::new("array_append", &[AnyArray, AnyElement], AnyArray, |_, a| append(a))
+        .lax()
+        .family(Family::Compatible),
+    Scalar::new("array_prepend", &[AnyElement, AnyArray], AnyArray, |_, a| prepend(a))
+        .lax()
+        .family(Family::Compatible),
+    Scalar::new("array_cat", &[AnyArray, AnyArray], AnyArray, |_, a| concat(a))
+        .lax()
+        .family(Family::Compatible),
     Scalar::new("array_fill", &[AnyElement, INT4S], AnyArray, |_, a| fill(a)).lax(),
     Scalar::new("array_fill", &[AnyElement, INT4S, INT4S], AnyArray, |_, a| fill(a)).lax(),
-    Scalar::new("array_remove", &[AnyArray, AnyElement], AnyArray, |_, a| remove(a)).lax().family(Family::Compatible),
-    Scalar::new("array_replace", &[AnyArray, AnyElement, AnyElement], AnyArray, |_, a| replace(a)).lax().family(Family::Compatible),
+    Scalar::new("array_remove", &[AnyArray, AnyElement], AnyArray, |_, a| remove(a))
+        .lax()
+        .family(Family::Compatible),
+    Scalar::new("array_replace", &[AnyArray, AnyElement, AnyElement], AnyArray, |_, a| replace(a))
+        .lax()
+        .family(Family::Compatible),
     Scalar::new("trim_array", &[AnyArray, Int4], AnyArray, |_, a| trim(a)),
     Scalar::new("array_larger", &[AnyArray, AnyArray], AnyArray, |_, a| {
-        Ok(if types::compare::compare(&a[0], &a[1]).is_gt() { a[0].clone() } else { a[1].clone() })
+        Ok(if types::compare::compare(&a[0], &a[1]).is_gt() {
+            a[0].clone()
+        } else {
+            a[1].clone()
+        })
     }),
     Scalar::new("array_smaller", &[AnyArray, AnyArray], AnyArray, |_, a| {
-        Ok(if types::compare::compare(&a[0], &a[1]).is_lt() { a[0].clone() } else { a[1].clone() })
+        Ok(if types::compare::compare(&a[0], &a[1]).is_lt() {
+            a[0].clone()
+        } else {
+            a[1].clone()
+        })
     }),
 ];
 
@@ -52,7 +70,10 @@ fn one_dimension(array: Option<&ArrayValue>) -> Result<(i32, i32)> {
 fn append(args: &[Datum]) -> Result<Datum> {
     let old = maybe(args, 0)?;
     let (length, lower) = one_dimension(old)?;
-    lower.checked_add(length).and_then(|upper| upper.checked_add(1)).ok_or_else(|| crate::scalar::arithmetic::out_of_range("integer"))?;
+    lower
+        .checked_add(length)
+        .and_then(|upper| upper.checked_add(1))
+        .ok_or_else(|| crate::scalar::arithmetic::out_of_range("integer"))?;
     let mut values = old.map(|array| array.values.clone()).unwrap_or_default();
     values.push(args[1].clone());
     check_elements(values.len())?;
@@ -104,7 +125,9 @@ fn concat(args: &[Datum]) -> Result<Datum> {
         dims = right.dims.clone();
         dims[0].0 += 1;
     } else {
-        return Err(incompatible(format!("Arrays of {l} and {r} dimensions are not compatible for concatenation.")));
+        return Err(incompatible(format!(
+            "Arrays of {l} and {r} dimensions are not compatible for concatenation."
+        )));
     }
     count(&dims)?;
     Ok(new(left.element, dims, left.values.iter().chain(&right.values).cloned().collect()))
@@ -121,10 +144,14 @@ fn fill(args: &[Datum]) -> Result<Datum> {
         if array.dims.len() > 1 {
             return Err(element_error("wrong number of array subscripts").detail("Dimension array must be one dimensional."));
         }
-        array.values.iter().map(|value| match value {
-            Datum::Int4(number) => Ok(*number),
-            _ => Err(null("dimension values cannot be null")),
-        }).collect()
+        array
+            .values
+            .iter()
+            .map(|value| match value {
+                Datum::Int4(number) => Ok(*number),
+                _ => Err(null("dimension values cannot be null")),
+            })
+            .collect()
     };
     let lengths = numbers(lengths)?;
     let lowers = match lowers {
@@ -132,7 +159,10 @@ fn fill(args: &[Datum]) -> Result<Datum> {
         Some(lowers) => numbers(lowers)?,
     };
     if lengths.len() > MAX_DIMENSIONS {
-        let message = format!("number of array dimensions ({}) exceeds the maximum allowed ({MAX_DIMENSIONS})", lengths.len());
+        let message = format!(
+            "number of array dimensions ({}) exceeds the maximum allowed ({MAX_DIMENSIONS})",
+            lengths.len()
+        );
         return Err(SqlError::new(SqlState::ProgramLimitExceeded, message));
     }
     if lengths.len() != lowers.len() {
@@ -140,7 +170,10 @@ fn fill(args: &[Datum]) -> Result<Datum> {
     }
     let element = element_type(None, &args[0]);
     if lengths.iter().any(|length| *length < 0) {
-        return Err(SqlError::new(SqlState::ProgramLimitExceeded, "array size exceeds the maximum allowed"));
+        return Err(SqlError::new(
+            SqlState::ProgramLimitExceeded,
+            "array size exceeds the maximum allowed",
+        ));
     }
     if lengths.is_empty() || lengths.contains(&0) {
         return Ok(new(element, vec![], vec![]));
@@ -165,7 +198,10 @@ fn same(a: &Datum, b: &Datum) -> bool {
 fn remove(args: &[Datum]) -> Result<Datum> {
     let Some(old) = maybe(args, 0)? else { return Ok(Datum::Null) };
     if old.dims.len() > 1 {
-        return Err(SqlError::new(SqlState::FeatureNotSupported, "removing elements from multidimensional arrays is not supported"));
+        return Err(SqlError::new(
+            SqlState::FeatureNotSupported,
+            "removing elements from multidimensional arrays is not supported",
+        ));
     }
     let values: Vec<Datum> = old.values.iter().filter(|value| !same(value, &args[1])).cloned().collect();
     let dims = match (old.dims.first(), values.len()) {
@@ -177,7 +213,10 @@ fn remove(args: &[Datum]) -> Result<Datum> {
 
 fn replace(args: &[Datum]) -> Result<Datum> {
     let Some(old) = maybe(args, 0)? else { return Ok(Datum::Null) };
-    let values = old.values.iter().map(|value| if same(value, &args[1]) { args[2].clone() } else { value.clone() });
+    let values = old
+        .values
+        .iter()
+        .map(|value| if same(value, &args[1]) { args[2].clone() } else { value.clone() });
     Ok(new(old.element, old.dims.clone(), values.collect()))
 }
 

@@ -31,7 +31,9 @@ fn element_type(known: Option<&Array>, value: &types::Datum) -> Type {
 fn count(dims: &[(i32, i32)]) -> Result<usize> {
     let mut count = 1_usize;
     for (length, lower) in dims {
-        lower.checked_add(*length).ok_or_else(|| element_error(format!("array lower bound is too large: {lower}")))?;
+        lower
+            .checked_add(*length)
+            .ok_or_else(|| element_error(format!("array lower bound is too large: {lower}")))?;
         count = count.saturating_mul(usize::try_from(*length).unwrap_or(0));
         check_elements(count)?;
     }

@@ -8,17 +8,25 @@ use crate::argument::{array, boolean, int4, json, text};
 use crate::set::{Rows, SetFunction, column};
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("array_ndims", &[AnyArray], Int4, |_, a| Ok(match array(a, 0)?.dims.len() {
-        0 => Datum::Null,
-        n => Datum::Int4(n as i32),
-    })),
+    Scalar::new("array_ndims", &[AnyArray], Int4, |_, a| {
+        Ok(match array(a, 0)?.dims.len() {
+            0 => Datum::Null,
+            n => Datum::Int4(n as i32),
+        })
+    }),
     Scalar::new("array_dims", &[AnyArray], Text, |_, a| Ok(dims(array(a, 0)?))),
-    Scalar::new("array_length", &[AnyArray, Int4], Int4, |_, a| Ok(dimension(a)?.map_or(Datum::Null, |(length, _)| Datum::Int4(length)))),
-    Scalar::new("array_lower", &[AnyArray, Int4], Int4, |_, a| Ok(dimension(a)?.map_or(Datum::Null, |(_, lower)| Datum::Int4(lower)))),
+    Scalar::new("array_length", &[AnyArray, Int4], Int4, |_, a| {
+        Ok(dimension(a)?.map_or(Datum::Null, |(length, _)| Datum::Int4(length)))
+    }),
+    Scalar::new("array_lower", &[AnyArray, Int4], Int4, |_, a| {
+        Ok(dimension(a)?.map_or(Datum::Null, |(_, lower)| Datum::Int4(lower)))
+    }),
     Scalar::new("array_upper", &[AnyArray, Int4], Int4, |_, a| {
         Ok(dimension(a)?.map_or(Datum::Null, |(length, lower)| Datum::Int4(lower.saturating_add(length - 1))))
     }),
-    Scalar::new("cardinality", &[AnyArray], Int4, |_, a| Ok(Datum::Int4(array(a, 0)?.values.len() as i32))),
+    Scalar::new("cardinality", &[AnyArray], Int4, |_, a| {
+        Ok(Datum::Int4(array(a, 0)?.values.len() as i32))
+    }),
     // What the binder makes of subscripts; a user can't write these names.
     Scalar::new("$element", &[AnyArray, Int4], AnyElement, |_, a| element(a)).variadic(),
     Scalar::new("$element", &[Jsonb, Text], Jsonb, |_, a| json_element(a)).variadic(),
@@ -26,12 +34,29 @@ pub(crate) static SCALARS: &[Scalar] = &[
 ];
 
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
-    SetFunction::new("unnest", &[AnyArray], &[("unnest", AnyElement)], |_, a| Ok(column(array(a, 0)?.values.clone()))),
-    SetFunction::new("generate_subscripts", &[AnyArray, Int4], &[("generate_subscripts", Int4)], |_, a| subscripts(a, false)),
-    SetFunction::new("generate_subscripts", &[AnyArray, Int4, Bool], &[("generate_subscripts", Int4)], |_, a| subscripts(a, boolean(a, 2)?)),
+    SetFunction::new("unnest", &[AnyArray], &[("unnest", AnyElement)], |_, a| {
+        Ok(column(array(a, 0)?.values.clone()))
+    }),
+    SetFunction::new(
+        "generate_subscripts",
+        &[AnyArray, Int4],
+        &[("generate_subscripts", Int4)],
+        |_, a| subscripts(a, false),
+    ),
+    SetFunction::new(
+        "generate_subscripts",
+        &[AnyArray, Int4, Bool],
+        &[("generate_subscripts", Int4)],
+        |_, a| subscripts(a, boolean(a, 2)?),
+    ),
     SetFunction::new("_pg_expandarray", &[AnyArray], &[("x", AnyElement), ("n", Int4)], |_, a| {
         let values = array(a, 0)?.values.clone();
-        Ok(Box::new(values.into_iter().enumerate().map(|(i, value)| Ok(vec![value, Datum::Int4(i as i32 + 1)]))))
+        Ok(Box::new(
+            values
+                .into_iter()
+                .enumerate()
+                .map(|(i, value)| Ok(vec![value, Datum::Int4(i as i32 + 1)])),
+        ))
     }),
 ];
 
@@ -89,7 +114,13 @@ fn json_element(args: &[Datum]) -> Result<Datum> {
 /// from 1; dimensions without bounds stay whole; nothing inside the bounds is the empty array.
 fn slice(args: &[Datum]) -> Result<Datum> {
     let array = array(args, 0)?;
-    let empty = || Datum::Array(Box::new(ArrayValue { element: array.element, dims: vec![], values: vec![] }));
+    let empty = || {
+        Datum::Array(Box::new(ArrayValue {
+            element: array.element,
+            dims: vec![],
+            values: vec![],
+        }))
+    };
     let bounds = (args.len() - 1) / 2;
     if array.dims.is_empty() || bounds > array.dims.len() {
         return Ok(empty());
@@ -99,7 +130,10 @@ fn slice(args: &[Datum]) -> Result<Datum> {
     for (i, (length, lower)) in array.dims.iter().enumerate() {
         let upper = i64::from(*lower) + i64::from(*length) - 1;
         let (from, to) = if i < bounds {
-            (i64::from(int4(args, 1 + 2 * i)?).max((*lower).into()), i64::from(int4(args, 2 + 2 * i)?).min(upper))
+            (
+                i64::from(int4(args, 1 + 2 * i)?).max((*lower).into()),
+                i64::from(int4(args, 2 + 2 * i)?).min(upper),
+            )
         } else {
             (i64::from(*lower), upper)
         };
@@ -116,13 +150,29 @@ fn slice(args: &[Datum]) -> Result<Datum> {
             (*from..*to).contains(&index)
         })
     };
-    let values = array.values.iter().enumerate().filter(|(at, _)| is_inside(*at)).map(|(_, value)| value.clone()).collect();
+    let values = array
+        .values
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| is_inside(*at))
+        .map(|(_, value)| value.clone())
+        .collect();
     let dims = ranges.iter().map(|(_, from, to)| ((to - from) as i32, 1)).collect();
-    Ok(Datum::Array(Box::new(ArrayValue { element: array.element, dims, values })))
+    Ok(Datum::Array(Box::new(ArrayValue {
+        element: array.element,
+        dims,
+        values,
+    })))
 }
 
 fn subscripts(args: &[Datum], reverse: bool) -> Result<Rows> {
-    let Some((length, lower)) = dimension(args)? else { return Ok(column(vec![])) };
+    let Some((length, lower)) = dimension(args)? else {
+        return Ok(column(vec![]));
+    };
     let row = move |i: i32| Ok(vec![Datum::Int4(lower.wrapping_add(i))]);
-    Ok(if reverse { Box::new((0..length).rev().map(row)) } else { Box::new((0..length).map(row)) })
+    Ok(if reverse {
+        Box::new((0..length).rev().map(row))
+    } else {
+        Box::new((0..length).map(row))
+    })
 }

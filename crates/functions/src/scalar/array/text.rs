@@ -12,14 +12,25 @@ const TEXTS: types::Type = Array(&Text);
 
 pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("array_to_string", &[AnyArray, Text], Text, array_to_string).stable(),
-    Scalar::new("array_to_string", &[AnyArray, Text, Text], Text, array_to_string).lax().stable(),
-    Scalar::new("string_to_array", &[Text, Text], TEXTS, |_, a| Ok(pieces(a)?.map_or(Datum::Null, |pieces| Datum::array(Text, pieces)))).lax(),
-    Scalar::new("string_to_array", &[Text, Text, Text], TEXTS, |_, a| Ok(pieces(a)?.map_or(Datum::Null, |pieces| Datum::array(Text, pieces)))).lax(),
+    Scalar::new("array_to_string", &[AnyArray, Text, Text], Text, array_to_string)
+        .lax()
+        .stable(),
+    Scalar::new("string_to_array", &[Text, Text], TEXTS, |_, a| {
+        Ok(pieces(a)?.map_or(Datum::Null, |pieces| Datum::array(Text, pieces)))
+    })
+    .lax(),
+    Scalar::new("string_to_array", &[Text, Text, Text], TEXTS, |_, a| {
+        Ok(pieces(a)?.map_or(Datum::Null, |pieces| Datum::array(Text, pieces)))
+    })
+    .lax(),
 ];
 
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
     SetFunction::new("string_to_table", &[Text, Text], &[("string_to_table", Text)], |_, a| table(a)).lax(),
-    SetFunction::new("string_to_table", &[Text, Text, Text], &[("string_to_table", Text)], |_, a| table(a)).lax(),
+    SetFunction::new("string_to_table", &[Text, Text, Text], &[("string_to_table", Text)], |_, a| {
+        table(a)
+    })
+    .lax(),
 ];
 
 /// All elements in a row, whatever the dimensions; NULLs are left out unless there is a text for them.

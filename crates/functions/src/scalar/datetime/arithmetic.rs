@@ -11,51 +11,102 @@ use crate::{Environment, Scalar};
 type TimeZone = types::text::TimeZone;
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("date_pli", &[Date, Int4], Date, |_, a| add_days(date(a, 0)?, i64::from(int4(a, 1)?))),
-    Scalar::new("integer_pl_date", &[Int4, Date], Date, |_, a| add_days(date(a, 1)?, i64::from(int4(a, 0)?))),
-    Scalar::new("date_mii", &[Date, Int4], Date, |_, a| add_days(date(a, 0)?, -i64::from(int4(a, 1)?))),
+    Scalar::new("date_pli", &[Date, Int4], Date, |_, a| {
+        add_days(date(a, 0)?, i64::from(int4(a, 1)?))
+    }),
+    Scalar::new("integer_pl_date", &[Int4, Date], Date, |_, a| {
+        add_days(date(a, 1)?, i64::from(int4(a, 0)?))
+    }),
+    Scalar::new("date_mii", &[Date, Int4], Date, |_, a| {
+        add_days(date(a, 0)?, -i64::from(int4(a, 1)?))
+    }),
     Scalar::new("date_mi", &[Date, Date], Int4, |_, a| date_difference(date(a, 0)?, date(a, 1)?)),
-    Scalar::new("date_pl_interval", &[Date, Interval], Timestamp, |_, a| local(time::date_to_timestamp(date(a, 0)?)?, interval_at(a, 1)?)),
-    Scalar::new("interval_pl_date", &[Interval, Date], Timestamp, |_, a| local(time::date_to_timestamp(date(a, 1)?)?, interval_at(a, 0)?)),
+    Scalar::new("date_pl_interval", &[Date, Interval], Timestamp, |_, a| {
+        local(time::date_to_timestamp(date(a, 0)?)?, interval_at(a, 1)?)
+    }),
+    Scalar::new("interval_pl_date", &[Interval, Date], Timestamp, |_, a| {
+        local(time::date_to_timestamp(date(a, 1)?)?, interval_at(a, 0)?)
+    }),
     Scalar::new("date_mi_interval", &[Date, Interval], Timestamp, |_, a| {
         local(time::date_to_timestamp(date(a, 0)?)?, interval::negated(interval_at(a, 1)?)?)
     }),
-    Scalar::new("datetime_pl", &[Date, Time], Timestamp, |_, a| at_time(date(a, 0)?, time_at(a, 1)?).map(Datum::Timestamp)),
-    Scalar::new("timestamp", &[Date, Time], Timestamp, |_, a| at_time(date(a, 0)?, time_at(a, 1)?).map(Datum::Timestamp)),
-    Scalar::new("timedate_pl", &[Time, Date], Timestamp, |_, a| at_time(date(a, 1)?, time_at(a, 0)?).map(Datum::Timestamp)),
+    Scalar::new("datetime_pl", &[Date, Time], Timestamp, |_, a| {
+        at_time(date(a, 0)?, time_at(a, 1)?).map(Datum::Timestamp)
+    }),
+    Scalar::new("timestamp", &[Date, Time], Timestamp, |_, a| {
+        at_time(date(a, 0)?, time_at(a, 1)?).map(Datum::Timestamp)
+    }),
+    Scalar::new("timedate_pl", &[Time, Date], Timestamp, |_, a| {
+        at_time(date(a, 1)?, time_at(a, 0)?).map(Datum::Timestamp)
+    }),
     Scalar::new("timestamptz", &[Date, Time], Timestamptz, |env, a| {
-        Ok(Datum::Timestamptz(env.text_style().time_zone.to_utc(at_time(date(a, 0)?, time_at(a, 1)?)?)))
+        Ok(Datum::Timestamptz(
+            env.text_style().time_zone.to_utc(at_time(date(a, 0)?, time_at(a, 1)?)?),
+        ))
     })
     .stable(),
-    Scalar::new("timestamp_pl_interval", &[Timestamp, Interval], Timestamp, |_, a| local(timestamp(a, 0)?, interval_at(a, 1)?)),
-    Scalar::new("interval_pl_timestamp", &[Interval, Timestamp], Timestamp, |_, a| local(timestamp(a, 1)?, interval_at(a, 0)?)),
+    Scalar::new("timestamp_pl_interval", &[Timestamp, Interval], Timestamp, |_, a| {
+        local(timestamp(a, 0)?, interval_at(a, 1)?)
+    }),
+    Scalar::new("interval_pl_timestamp", &[Interval, Timestamp], Timestamp, |_, a| {
+        local(timestamp(a, 1)?, interval_at(a, 0)?)
+    }),
     Scalar::new("timestamp_mi_interval", &[Timestamp, Interval], Timestamp, |_, a| {
         local(timestamp(a, 0)?, interval::negated(interval_at(a, 1)?)?)
     }),
-    Scalar::new("timestamptz_pl_interval", &[Timestamptz, Interval], Timestamptz, |env, a| zoned(env, timestamptz(a, 0)?, interval_at(a, 1)?)).stable(),
-    Scalar::new("interval_pl_timestamptz", &[Interval, Timestamptz], Timestamptz, |env, a| zoned(env, timestamptz(a, 1)?, interval_at(a, 0)?)).stable(),
+    Scalar::new("timestamptz_pl_interval", &[Timestamptz, Interval], Timestamptz, |env, a| {
+        zoned(env, timestamptz(a, 0)?, interval_at(a, 1)?)
+    })
+    .stable(),
+    Scalar::new("interval_pl_timestamptz", &[Interval, Timestamptz], Timestamptz, |env, a| {
+        zoned(env, timestamptz(a, 1)?, interval_at(a, 0)?)
+    })
+    .stable(),
     Scalar::new("timestamptz_mi_interval", &[Timestamptz, Interval], Timestamptz, |env, a| {
         zoned(env, timestamptz(a, 0)?, interval::negated(interval_at(a, 1)?)?)
     })
     .stable(),
-    Scalar::new("timestamp_mi", &[Timestamp, Timestamp], Interval, |_, a| difference(timestamp(a, 0)?, timestamp(a, 1)?)),
-    Scalar::new("timestamptz_mi", &[Timestamptz, Timestamptz], Interval, |_, a| difference(timestamptz(a, 0)?, timestamptz(a, 1)?)),
-    Scalar::new("time_pl_interval", &[Time, Interval], Time, |_, a| Ok(turn(time_at(a, 0)?, interval_at(a, 1)?.micros))),
-    Scalar::new("interval_pl_time", &[Interval, Time], Time, |_, a| Ok(turn(time_at(a, 1)?, interval_at(a, 0)?.micros))),
-    Scalar::new("time_mi_interval", &[Time, Interval], Time, |_, a| Ok(turn(time_at(a, 0)?, -(interval_at(a, 1)?.micros % DAY)))),
-    Scalar::new("time_mi_time", &[Time, Time], Interval, |_, a| {
-        Ok(Datum::Interval(types::Interval { months: 0, days: 0, micros: time_at(a, 0)? - time_at(a, 1)? }))
+    Scalar::new("timestamp_mi", &[Timestamp, Timestamp], Interval, |_, a| {
+        difference(timestamp(a, 0)?, timestamp(a, 1)?)
     }),
-    Scalar::new("age", &[Timestamp, Timestamp], Interval, |_, a| age(timestamp(a, 0)?, timestamp(a, 1)?)),
+    Scalar::new("timestamptz_mi", &[Timestamptz, Timestamptz], Interval, |_, a| {
+        difference(timestamptz(a, 0)?, timestamptz(a, 1)?)
+    }),
+    Scalar::new("time_pl_interval", &[Time, Interval], Time, |_, a| {
+        Ok(turn(time_at(a, 0)?, interval_at(a, 1)?.micros))
+    }),
+    Scalar::new("interval_pl_time", &[Interval, Time], Time, |_, a| {
+        Ok(turn(time_at(a, 1)?, interval_at(a, 0)?.micros))
+    }),
+    Scalar::new("time_mi_interval", &[Time, Interval], Time, |_, a| {
+        Ok(turn(time_at(a, 0)?, -(interval_at(a, 1)?.micros % DAY)))
+    }),
+    Scalar::new("time_mi_time", &[Time, Time], Interval, |_, a| {
+        Ok(Datum::Interval(types::Interval {
+            months: 0,
+            days: 0,
+            micros: time_at(a, 0)? - time_at(a, 1)?,
+        }))
+    }),
+    Scalar::new("age", &[Timestamp, Timestamp], Interval, |_, a| {
+        age(timestamp(a, 0)?, timestamp(a, 1)?)
+    }),
     Scalar::new("age", &[Timestamptz, Timestamptz], Interval, |env, a| {
         let zone = env.text_style().time_zone;
         age(zone.to_local(timestamptz(a, 0)?), zone.to_local(timestamptz(a, 1)?))
     }),
     Scalar::new("age", &[Timestamp], Interval, |env, a| age(today(env), timestamp(a, 0)?)).stable(),
-    Scalar::new("age", &[Timestamptz], Interval, |env, a| age(today(env), env.text_style().time_zone.to_local(timestamptz(a, 0)?))).stable(),
-    Scalar::new("isfinite", &[Date], Bool, |_, a| Ok(Datum::Bool(!matches!(date(a, 0)?, DATE_INFINITY | DATE_NEG_INFINITY)))),
+    Scalar::new("age", &[Timestamptz], Interval, |env, a| {
+        age(today(env), env.text_style().time_zone.to_local(timestamptz(a, 0)?))
+    })
+    .stable(),
+    Scalar::new("isfinite", &[Date], Bool, |_, a| {
+        Ok(Datum::Bool(!matches!(date(a, 0)?, DATE_INFINITY | DATE_NEG_INFINITY)))
+    }),
     Scalar::new("isfinite", &[Timestamp], Bool, |_, a| Ok(Datum::Bool(is_finite(timestamp(a, 0)?)))),
-    Scalar::new("isfinite", &[Timestamptz], Bool, |_, a| Ok(Datum::Bool(is_finite(timestamptz(a, 0)?)))),
+    Scalar::new("isfinite", &[Timestamptz], Bool, |_, a| {
+        Ok(Datum::Bool(is_finite(timestamptz(a, 0)?)))
+    }),
     Scalar::new("isfinite", &[Interval], Bool, |_, _| Ok(Datum::Bool(true))),
 ];
 
@@ -128,7 +179,9 @@ pub(crate) fn add_zoned(zone: &TimeZone, micros: i64, interval: Interval) -> Res
         micros = checked_timestamp(Some(zone.to_utc(add_months(zone.to_local(micros), interval.months)?)))?;
     }
     if interval.days != 0 {
-        let local = i64::from(interval.days).checked_mul(DAY).and_then(|days| zone.to_local(micros).checked_add(days));
+        let local = i64::from(interval.days)
+            .checked_mul(DAY)
+            .and_then(|days| zone.to_local(micros).checked_add(days));
         micros = checked_timestamp(Some(zone.to_utc(checked_timestamp(local)?)))?;
     }
     checked_timestamp(micros.checked_add(interval.micros))
@@ -137,10 +190,17 @@ pub(crate) fn add_zoned(zone: &TimeZone, micros: i64, interval: Interval) -> Res
 /// Days and microseconds, no months.
 pub(crate) fn difference(left: i64, right: i64) -> Result<Datum> {
     if !is_finite(left) || !is_finite(right) {
-        return Err(SqlError::new(SqlState::DatetimeFieldOverflow, "cannot subtract infinite timestamps"));
+        return Err(SqlError::new(
+            SqlState::DatetimeFieldOverflow,
+            "cannot subtract infinite timestamps",
+        ));
     }
     let micros = left.checked_sub(right).ok_or_else(interval::out_of_range)?;
-    Ok(Datum::Interval(types::Interval { months: 0, days: (micros / DAY) as i32, micros: micros % DAY }))
+    Ok(Datum::Interval(types::Interval {
+        months: 0,
+        days: (micros / DAY) as i32,
+        micros: micros % DAY,
+    }))
 }
 
 /// Midnight of the transaction's day on the session's clock.
@@ -171,5 +231,9 @@ fn age(later: i64, earlier: i64) -> Result<Datum> {
         months -= 1;
     }
     let months = i32::try_from(months * sign).map_err(|_| interval::out_of_range())?;
-    Ok(Datum::Interval(types::Interval { months, days: (days * sign) as i32, micros: micros * sign }))
+    Ok(Datum::Interval(types::Interval {
+        months,
+        days: (days * sign) as i32,
+        micros: micros * sign,
+    }))
 }

@@ -13,18 +13,34 @@ const DAYS_PER_MONTH: i32 = 30;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("interval_pl", &[Interval, Interval], Interval, |_, a| sum(interval(a, 0)?, interval(a, 1)?).map(Datum::Interval)),
-    Scalar::new("interval_mi", &[Interval, Interval], Interval, |_, a| difference(interval(a, 0)?, interval(a, 1)?).map(Datum::Interval)),
-    Scalar::new("interval_um", &[Interval], Interval, |_, a| negated(interval(a, 0)?).map(Datum::Interval)),
-    Scalar::new("interval_mul", &[Interval, Float8], Interval, |_, a| scaled(interval(a, 0)?, |x| x * a1(a)).map(Datum::Interval)),
+    Scalar::new("interval_pl", &[Interval, Interval], Interval, |_, a| {
+        sum(interval(a, 0)?, interval(a, 1)?).map(Datum::Interval)
+    }),
+    Scalar::new("interval_mi", &[Interval, Interval], Interval, |_, a| {
+        difference(interval(a, 0)?, interval(a, 1)?).map(Datum::Interval)
+    }),
+    Scalar::new("interval_um", &[Interval], Interval, |_, a| {
+        negated(interval(a, 0)?).map(Datum::Interval)
+    }),
+    Scalar::new("interval_mul", &[Interval, Float8], Interval, |_, a| {
+        scaled(interval(a, 0)?, |x| x * a1(a)).map(Datum::Interval)
+    }),
     Scalar::new("mul_d_interval", &[Float8, Interval], Interval, |_, a| {
         let factor = float8(a, 0)?;
         scaled(interval(a, 1)?, |x| x * factor).map(Datum::Interval)
     }),
-    Scalar::new("interval_div", &[Interval, Float8], Interval, |_, a| divided(interval(a, 0)?, float8(a, 1)?).map(Datum::Interval)),
-    Scalar::new("justify_days", &[Interval], Interval, |_, a| justify_days(interval(a, 0)?).map(Datum::Interval)),
-    Scalar::new("justify_hours", &[Interval], Interval, |_, a| justify_hours(interval(a, 0)?).map(Datum::Interval)),
-    Scalar::new("justify_interval", &[Interval], Interval, |_, a| justify_interval(interval(a, 0)?).map(Datum::Interval)),
+    Scalar::new("interval_div", &[Interval, Float8], Interval, |_, a| {
+        divided(interval(a, 0)?, float8(a, 1)?).map(Datum::Interval)
+    }),
+    Scalar::new("justify_days", &[Interval], Interval, |_, a| {
+        justify_days(interval(a, 0)?).map(Datum::Interval)
+    }),
+    Scalar::new("justify_hours", &[Interval], Interval, |_, a| {
+        justify_hours(interval(a, 0)?).map(Datum::Interval)
+    }),
+    Scalar::new("justify_interval", &[Interval], Interval, |_, a| {
+        justify_interval(interval(a, 0)?).map(Datum::Interval)
+    }),
 ];
 
 fn a1(args: &[Datum]) -> f64 {
@@ -36,11 +52,19 @@ pub(crate) fn out_of_range() -> SqlError {
 }
 
 pub(crate) fn sum(a: Interval, b: Interval) -> Result<Interval> {
-    checked(a.months.checked_add(b.months), a.days.checked_add(b.days), a.micros.checked_add(b.micros))
+    checked(
+        a.months.checked_add(b.months),
+        a.days.checked_add(b.days),
+        a.micros.checked_add(b.micros),
+    )
 }
 
 pub(crate) fn difference(a: Interval, b: Interval) -> Result<Interval> {
-    checked(a.months.checked_sub(b.months), a.days.checked_sub(b.days), a.micros.checked_sub(b.micros))
+    checked(
+        a.months.checked_sub(b.months),
+        a.days.checked_sub(b.days),
+        a.micros.checked_sub(b.micros),
+    )
 }
 
 pub(crate) fn negated(a: Interval) -> Result<Interval> {
@@ -60,7 +84,11 @@ fn to_micros(x: f64) -> f64 {
 }
 
 fn to_i32(x: f64) -> Result<i32> {
-    if x > -2147483649.0 && x < 2147483648.0 { Ok(x as i32) } else { Err(out_of_range()) }
+    if x > -2147483649.0 && x < 2147483648.0 {
+        Ok(x as i32)
+    } else {
+        Err(out_of_range())
+    }
 }
 
 /// Each field is multiplied (or divided) on its own; fractions of months become days of 30 to the month, fractions
@@ -82,7 +110,11 @@ fn scaled(a: Interval, operation: impl Fn(f64) -> f64) -> Result<Interval> {
     if !(-9223372036854775808.0..9223372036854775808.0).contains(&micros) {
         return Err(out_of_range());
     }
-    Ok(Interval { months, days, micros: micros as i64 })
+    Ok(Interval {
+        months,
+        days,
+        micros: micros as i64,
+    })
 }
 
 pub(crate) fn divided(a: Interval, divisor: f64) -> Result<Interval> {
@@ -128,7 +160,11 @@ fn justify_hours(mut a: Interval) -> Result<Interval> {
 fn justify_interval(a: Interval) -> Result<Interval> {
     // Time first, without settling its sign: days may still become months.
     let days = a.days.checked_add((a.micros / DAY) as i32).ok_or_else(out_of_range)?;
-    let mut a = Interval { days, micros: a.micros % DAY, ..a };
+    let mut a = Interval {
+        days,
+        micros: a.micros % DAY,
+        ..a
+    };
     let months = a.days / DAYS_PER_MONTH;
     a.days -= months * DAYS_PER_MONTH;
     a.months = a.months.checked_add(months).ok_or_else(out_of_range)?;

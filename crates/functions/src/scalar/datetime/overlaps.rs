@@ -51,14 +51,22 @@ fn period(a: Option<i64>, b: Option<i64>) -> Option<(i64, Option<i64>)> {
 
 /// Start-inclusive, end-exclusive; true, false, or NULL where an unknown end would decide.
 fn overlaps(env: &dyn Environment, args: &[Datum]) -> Result<Datum> {
-    let [a, b, c, d] = args else { return Err(SqlError::internal("overlaps takes four arguments")) };
+    let [a, b, c, d] = args else {
+        return Err(SqlError::internal("overlaps takes four arguments"));
+    };
     let first = period(end(env, &Datum::Null, a)?, end(env, a, b)?);
     let second = period(end(env, &Datum::Null, c)?, end(env, c, d)?);
-    let (Some(first), Some(second)) = (first, second) else { return Ok(Datum::Null) };
+    let (Some(first), Some(second)) = (first, second) else {
+        return Ok(Datum::Null);
+    };
     let (earlier, later) = if first.0 > second.0 { (second, first) } else { (first, second) };
     if earlier.0 == later.0 {
         // The same start: they share it, unless an end is unknown.
-        return Ok(if earlier.1.is_none() || later.1.is_none() { Datum::Null } else { Datum::Bool(true) });
+        return Ok(if earlier.1.is_none() || later.1.is_none() {
+            Datum::Null
+        } else {
+            Datum::Bool(true)
+        });
     }
     Ok(match earlier.1 {
         None => Datum::Null,

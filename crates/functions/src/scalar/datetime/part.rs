@@ -11,15 +11,32 @@ use crate::{Environment, Scalar};
 
 pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("extract", &[Text, Date], Numeric, |_, a| of_date(text(a, 0)?, date(a, 1)?)),
-    Scalar::new("extract", &[Text, Time], Numeric, |_, a| of_time(text(a, 0)?, time_at(a, 1)?).map(Part::numeric)),
-    Scalar::new("extract", &[Text, Timestamp], Numeric, |_, a| of_timestamp(text(a, 0)?, timestamp(a, 1)?).map(Part::numeric)),
-    Scalar::new("extract", &[Text, Timestamptz], Numeric, |env, a| of_timestamptz(env, a).map(Part::numeric)).stable(),
-    Scalar::new("extract", &[Text, Interval], Numeric, |_, a| of_interval(text(a, 0)?, interval(a, 1)?).map(Part::numeric)),
-    Scalar::new("date_part", &[Text, Date], Float8, |_, a| of_timestamp(text(a, 0)?, time::date_to_timestamp(date(a, 1)?)?)?.float()),
-    Scalar::new("date_part", &[Text, Time], Float8, |_, a| of_time(text(a, 0)?, time_at(a, 1)?)?.float()),
-    Scalar::new("date_part", &[Text, Timestamp], Float8, |_, a| of_timestamp(text(a, 0)?, timestamp(a, 1)?)?.float()),
+    Scalar::new("extract", &[Text, Time], Numeric, |_, a| {
+        of_time(text(a, 0)?, time_at(a, 1)?).map(Part::numeric)
+    }),
+    Scalar::new("extract", &[Text, Timestamp], Numeric, |_, a| {
+        of_timestamp(text(a, 0)?, timestamp(a, 1)?).map(Part::numeric)
+    }),
+    Scalar::new("extract", &[Text, Timestamptz], Numeric, |env, a| {
+        of_timestamptz(env, a).map(Part::numeric)
+    })
+    .stable(),
+    Scalar::new("extract", &[Text, Interval], Numeric, |_, a| {
+        of_interval(text(a, 0)?, interval(a, 1)?).map(Part::numeric)
+    }),
+    Scalar::new("date_part", &[Text, Date], Float8, |_, a| {
+        of_timestamp(text(a, 0)?, time::date_to_timestamp(date(a, 1)?)?)?.float()
+    }),
+    Scalar::new("date_part", &[Text, Time], Float8, |_, a| {
+        of_time(text(a, 0)?, time_at(a, 1)?)?.float()
+    }),
+    Scalar::new("date_part", &[Text, Timestamp], Float8, |_, a| {
+        of_timestamp(text(a, 0)?, timestamp(a, 1)?)?.float()
+    }),
     Scalar::new("date_part", &[Text, Timestamptz], Float8, |env, a| of_timestamptz(env, a)?.float()).stable(),
-    Scalar::new("date_part", &[Text, Interval], Float8, |_, a| of_interval(text(a, 0)?, interval(a, 1)?)?.float()),
+    Scalar::new("date_part", &[Text, Interval], Float8, |_, a| {
+        of_interval(text(a, 0)?, interval(a, 1)?)?.float()
+    }),
 ];
 
 /// A part, as an integer over a power of ten.
@@ -31,11 +48,17 @@ enum Part {
 
 impl Part {
     fn whole(value: i64) -> Part {
-        Part::Number { value: value.into(), scale: 0 }
+        Part::Number {
+            value: value.into(),
+            scale: 0,
+        }
     }
 
     fn scaled(value: i64, scale: i64) -> Part {
-        Part::Number { value: value.into(), scale }
+        Part::Number {
+            value: value.into(),
+            scale,
+        }
     }
 
     fn numeric(self) -> Datum {
@@ -72,7 +95,11 @@ fn of_seconds(unit: Unit, micros_of_minute: i64) -> Option<Part> {
 
 /// Centuries and millennia begin with a year 1; there is no century 0.
 fn group_of_years(year: i64, size: i64) -> i64 {
-    if year > 0 { (year + size - 1) / size } else { -((size - 1 - (year - 1)) / size) }
+    if year > 0 {
+        (year + size - 1) / size
+    } else {
+        -((size - 1 - (year - 1)) / size)
+    }
 }
 
 fn decade(year: i64) -> i64 {
@@ -123,9 +150,9 @@ fn of_moment(unit: Unit, local: i64, absolute: i64, ty: Type, name: &str) -> Res
             | Unit::Timezone
             | Unit::TimezoneHour
             | Unit::TimezoneMinute => Part::Null,
-            Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium | Unit::Julian | Unit::IsoYear | Unit::Epoch => {
-                Part::Infinite { negative: local != INFINITY }
-            }
+            Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium | Unit::Julian | Unit::IsoYear | Unit::Epoch => Part::Infinite {
+                negative: local != INFINITY,
+            },
         });
     }
     let fields = Fields::of_timestamp(local);
@@ -148,7 +175,9 @@ fn julian(days: i64, micros: i64) -> Part {
     if micros == 0 {
         return Part::whole(day);
     }
-    let fraction = Numeric::from(micros).div(&Numeric::from(DAY)).and_then(|fraction| fraction.add(&Numeric::from(day)));
+    let fraction = Numeric::from(micros)
+        .div(&Numeric::from(DAY))
+        .and_then(|fraction| fraction.add(&Numeric::from(day)));
     match fraction {
         Ok(Numeric::Finite(value)) => {
             let (digits, scale) = value.into_bigint_and_exponent();
@@ -239,7 +268,10 @@ fn of_interval(name: &str, interval: Interval) -> Result<Part> {
         Unit::Epoch => {
             // A year is 365.25 days here, a month of the rest 30.
             let quarter_days = i128::from(years) * 1461 + (i128::from(months) * 30 + i128::from(interval.days)) * 4;
-            Part::Number { value: quarter_days * i128::from(DAY / 4) + i128::from(interval.micros), scale: 6 }
+            Part::Number {
+                value: quarter_days * i128::from(DAY / 4) + i128::from(interval.micros),
+                scale: 6,
+            }
         }
         _ => return Err(not_supported(name, Type::Interval)),
     })

@@ -67,9 +67,15 @@ impl Unit {
 }
 
 pub(super) fn not_recognized(name: &str, ty: Type) -> SqlError {
-    SqlError::new(SqlState::InvalidParameterValue, format!("unit \"{}\" not recognized for type {ty}", lower(name)))
+    SqlError::new(
+        SqlState::InvalidParameterValue,
+        format!("unit \"{}\" not recognized for type {ty}", lower(name)),
+    )
 }
 
 pub(super) fn not_supported(name: &str, ty: Type) -> SqlError {
-    SqlError::new(SqlState::FeatureNotSupported, format!("unit \"{}\" not supported for type {ty}", lower(name)))
+    SqlError::new(
+        SqlState::FeatureNotSupported,
+        format!("unit \"{}\" not supported for type {ty}", lower(name)),
+    )
 }

@@ -37,22 +37,44 @@ pub(crate) static SCALARS: &[Scalar] = twice! {
 };
 
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
-    SetFunction::new("json_array_elements", &[Json], &[("value", Json)], |_, a| array_elements(json(a, 0)?, "json_array_elements", false)),
-    SetFunction::new("json_array_elements_text", &[Json], &[("value", Text)], |_, a| array_elements(json(a, 0)?, "json_array_elements_text", true)),
-    SetFunction::new("jsonb_array_elements", &[Jsonb], &[("value", Jsonb)], |_, a| array_elements(json(a, 0)?, "jsonb_array_elements", false)),
+    SetFunction::new("json_array_elements", &[Json], &[("value", Json)], |_, a| {
+        array_elements(json(a, 0)?, "json_array_elements", false)
+    }),
+    SetFunction::new("json_array_elements_text", &[Json], &[("value", Text)], |_, a| {
+        array_elements(json(a, 0)?, "json_array_elements_text", true)
+    }),
+    SetFunction::new("jsonb_array_elements", &[Jsonb], &[("value", Jsonb)], |_, a| {
+        array_elements(json(a, 0)?, "jsonb_array_elements", false)
+    }),
     SetFunction::new("jsonb_array_elements_text", &[Jsonb], &[("value", Text)], |_, a| {
         array_elements(json(a, 0)?, "jsonb_array_elements_text", true)
     }),
-    SetFunction::new("json_each", &[Json], &[("key", Text), ("value", Json)], |_, a| each(json(a, 0)?, "json_each", false)),
-    SetFunction::new("json_each_text", &[Json], &[("key", Text), ("value", Text)], |_, a| each(json(a, 0)?, "json_each_text", true)),
-    SetFunction::new("jsonb_each", &[Jsonb], &[("key", Text), ("value", Jsonb)], |_, a| each(json(a, 0)?, "jsonb_each", false)),
-    SetFunction::new("jsonb_each_text", &[Jsonb], &[("key", Text), ("value", Text)], |_, a| each(json(a, 0)?, "jsonb_each_text", true)),
-    SetFunction::new("json_object_keys", &[Json], &[("json_object_keys", Text)], |_, a| object_keys(json(a, 0)?, "json_object_keys")),
-    SetFunction::new("jsonb_object_keys", &[Jsonb], &[("jsonb_object_keys", Text)], |_, a| object_keys(json(a, 0)?, "jsonb_object_keys")),
+    SetFunction::new("json_each", &[Json], &[("key", Text), ("value", Json)], |_, a| {
+        each(json(a, 0)?, "json_each", false)
+    }),
+    SetFunction::new("json_each_text", &[Json], &[("key", Text), ("value", Text)], |_, a| {
+        each(json(a, 0)?, "json_each_text", true)
+    }),
+    SetFunction::new("jsonb_each", &[Jsonb], &[("key", Text), ("value", Jsonb)], |_, a| {
+        each(json(a, 0)?, "jsonb_each", false)
+    }),
+    SetFunction::new("jsonb_each_text", &[Jsonb], &[("key", Text), ("value", Text)], |_, a| {
+        each(json(a, 0)?, "jsonb_each_text", true)
+    }),
+    SetFunction::new("json_object_keys", &[Json], &[("json_object_keys", Text)], |_, a| {
+        object_keys(json(a, 0)?, "json_object_keys")
+    }),
+    SetFunction::new("jsonb_object_keys", &[Jsonb], &[("jsonb_object_keys", Text)], |_, a| {
+        object_keys(json(a, 0)?, "jsonb_object_keys")
+    }),
 ];
 
 fn field<'t>(document: &'t str, key: &str) -> Result<Option<&'t str>> {
-    if Kind::of(document) == Kind::Object { member(document, key) } else { Ok(None) }
+    if Kind::of(document) == Kind::Object {
+        member(document, key)
+    } else {
+        Ok(None)
+    }
 }
 
 /// To jsonb a scalar that stands alone is an array of one.
@@ -108,7 +130,11 @@ fn array_length(document: &str) -> Result<Datum> {
 }
 
 fn one(value: &str, wants_text: bool) -> Result<Datum> {
-    if wants_text { as_text(Some(value)) } else { Ok(Datum::Json(value.to_string())) }
+    if wants_text {
+        as_text(Some(value))
+    } else {
+        Ok(Datum::Json(value.to_string()))
+    }
 }
 
 fn array_elements(document: &str, function: &str, wants_text: bool) -> Result<Rows> {
@@ -146,7 +172,9 @@ fn object_keys(document: &str, function: &str) -> Result<Rows> {
         Kind::Array => return Err(refused(format!("cannot call {function} on an array"))),
         Kind::String | Kind::Number | Kind::Boolean | Kind::Null => return Err(refused(format!("cannot call {function} on a scalar"))),
     }
-    let keys: Vec<Datum> = members(document).map(|(key, _)| unquote(key).map(Datum::text)).collect::<Result<_>>()?;
+    let keys: Vec<Datum> = members(document)
+        .map(|(key, _)| unquote(key).map(Datum::text))
+        .collect::<Result<_>>()?;
     Ok(column(keys))
 }
 
@@ -159,7 +187,12 @@ pub(super) fn steps(path: &ArrayValue) -> Result<Vec<&str>> {
     for (i, step) in path.values.iter().enumerate() {
         match step.as_str() {
             Some(step) => out.push(step),
-            None => return Err(SqlError::new(SqlState::NullValueNotAllowed, format!("path element at position {} is null", i + 1))),
+            None => {
+                return Err(SqlError::new(
+                    SqlState::NullValueNotAllowed,
+                    format!("path element at position {} is null", i + 1),
+                ));
+            }
         }
     }
     Ok(out)

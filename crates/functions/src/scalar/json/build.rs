@@ -12,20 +12,50 @@ use crate::{Environment, Scalar};
 const TEXTS: types::Type = Array(&Text);
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("to_json", &[AnyElement], Json, |env, a| to_json(env, a).map(Datum::Json)).stable().typed(),
-    Scalar::new("to_jsonb", &[AnyElement], Jsonb, |env, a| canonical(to_json(env, a)?)).stable().typed(),
+    Scalar::new("to_json", &[AnyElement], Json, |env, a| to_json(env, a).map(Datum::Json))
+        .stable()
+        .typed(),
+    Scalar::new("to_jsonb", &[AnyElement], Jsonb, |env, a| canonical(to_json(env, a)?))
+        .stable()
+        .typed(),
     Scalar::new("row_to_json", &[Record], Json, in_lines).stable().typed(),
     Scalar::new("row_to_json", &[Record, Bool], Json, in_lines).stable().typed(),
     Scalar::new("array_to_json", &[AnyArray], Json, in_lines).stable().typed(),
     Scalar::new("array_to_json", &[AnyArray, Bool], Json, in_lines).stable().typed(),
-    Scalar::new("json_build_array", &[], Json, |_, _| Ok(Datum::Json("[]".to_string()))).lax().stable(),
-    Scalar::new("json_build_array", &[Any], Json, |env, a| build_array(env, a).map(Datum::Json)).variadic().lax().stable().typed(),
-    Scalar::new("jsonb_build_array", &[], Jsonb, |_, _| Ok(Datum::Json("[]".to_string()))).lax().stable(),
-    Scalar::new("jsonb_build_array", &[Any], Jsonb, |env, a| canonical(build_array(env, a)?)).variadic().lax().stable().typed(),
-    Scalar::new("json_build_object", &[], Json, |_, _| Ok(Datum::Json("{}".to_string()))).lax().stable(),
-    Scalar::new("json_build_object", &[Any], Json, |env, a| build_object(env, a, false).map(Datum::Json)).variadic().lax().stable().typed(),
-    Scalar::new("jsonb_build_object", &[], Jsonb, |_, _| Ok(Datum::Json("{}".to_string()))).lax().stable(),
-    Scalar::new("jsonb_build_object", &[Any], Jsonb, |env, a| canonical(build_object(env, a, true)?)).variadic().lax().stable().typed(),
+    Scalar::new("json_build_array", &[], Json, |_, _| Ok(Datum::Json("[]".to_string())))
+        .lax()
+        .stable(),
+    Scalar::new("json_build_array", &[Any], Json, |env, a| build_array(env, a).map(Datum::Json))
+        .variadic()
+        .lax()
+        .stable()
+        .typed(),
+    Scalar::new("jsonb_build_array", &[], Jsonb, |_, _| Ok(Datum::Json("[]".to_string())))
+        .lax()
+        .stable(),
+    Scalar::new("jsonb_build_array", &[Any], Jsonb, |env, a| canonical(build_array(env, a)?))
+        .variadic()
+        .lax()
+        .stable()
+        .typed(),
+    Scalar::new("json_build_object", &[], Json, |_, _| Ok(Datum::Json("{}".to_string())))
+        .lax()
+        .stable(),
+    Scalar::new("json_build_object", &[Any], Json, |env, a| {
+        build_object(env, a, false).map(Datum::Json)
+    })
+    .variadic()
+    .lax()
+    .stable()
+    .typed(),
+    Scalar::new("jsonb_build_object", &[], Jsonb, |_, _| Ok(Datum::Json("{}".to_string())))
+        .lax()
+        .stable(),
+    Scalar::new("jsonb_build_object", &[Any], Jsonb, |env, a| canonical(build_object(env, a, true)?))
+        .variadic()
+        .lax()
+        .stable()
+        .typed(),
     Scalar::new("json_object", &[TEXTS], Json, |_, a| object_of_array(a).map(Datum::Json)),
     Scalar::new("json_object", &[TEXTS, TEXTS], Json, |_, a| object_of_two(a).map(Datum::Json)),
     Scalar::new("jsonb_object", &[TEXTS], Jsonb, |_, a| canonical(object_of_array(a)?)),
@@ -71,9 +101,10 @@ fn build_array(env: &dyn Environment, args: &[Datum]) -> Result<String> {
 /// A key: scalars are quoted whatever their type.
 pub(crate) fn key(env: &dyn Environment, datum: &Datum, shape: &Shape, out: &mut String) -> Result<()> {
     match datum {
-        Datum::Array(_) | Datum::Record(_) | Datum::Json(_) => {
-            Err(SqlError::new(SqlState::InvalidParameterValue, "key value must be scalar, not array, composite, or json"))
-        }
+        Datum::Array(_) | Datum::Record(_) | Datum::Json(_) => Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            "key value must be scalar, not array, composite, or json",
+        )),
         Datum::Bool(value) => {
             quote(if *value { "true" } else { "false" }, out);
             Ok(())
@@ -82,7 +113,11 @@ pub(crate) fn key(env: &dyn Environment, datum: &Datum, shape: &Shape, out: &mut
             let mut text = String::new();
             value(env, other, shape, &mut text)?;
             // A timestamp has its quotes already, a number has none.
-            if text.starts_with('"') { out.push_str(&text) } else { quote(&text, out) }
+            if text.starts_with('"') {
+                out.push_str(&text)
+            } else {
+                quote(&text, out)
+            }
             Ok(())
         }
     }
@@ -92,8 +127,11 @@ fn build_object(env: &dyn Environment, args: &[Datum], is_jsonb: bool) -> Result
     let (values, shapes) = split_shapes(args);
     if values.len() % 2 != 0 {
         let function = if is_jsonb { "jsonb_build_object" } else { "json_build_object" };
-        return Err(SqlError::new(SqlState::InvalidParameterValue, "argument list must have even number of elements")
-            .hint(format!("The arguments of {function}() must consist of alternating keys and values.")));
+        return Err(
+            SqlError::new(SqlState::InvalidParameterValue, "argument list must have even number of elements").hint(format!(
+                "The arguments of {function}() must consist of alternating keys and values."
+            )),
+        );
     }
     let mut out = String::from("{");
     for (i, (pair, shapes)) in values.chunks(2).zip(shapes.chunks(2)).enumerate() {
@@ -103,7 +141,10 @@ fn build_object(env: &dyn Environment, args: &[Datum], is_jsonb: bool) -> Result
         if pair[0].is_null() {
             let position = i * 2 + 1;
             return Err(if is_jsonb {
-                SqlError::new(SqlState::InvalidParameterValue, format!("argument {position}: key must not be null"))
+                SqlError::new(
+                    SqlState::InvalidParameterValue,
+                    format!("argument {position}: key must not be null"),
+                )
             } else {
                 SqlError::new(SqlState::InvalidParameterValue, format!("argument {position} cannot be null"))
                     .hint("Object keys should be text.")
@@ -128,7 +169,9 @@ fn pairs<'d>(pairs: impl Iterator<Item = (&'d Datum, &'d Datum)>) -> Result<Stri
         if out.len() > 1 {
             out.push_str(", ");
         }
-        let key = key.as_str().ok_or_else(|| SqlError::new(SqlState::NullValueNotAllowed, "null value not allowed for object key"))?;
+        let key = key
+            .as_str()
+            .ok_or_else(|| SqlError::new(SqlState::NullValueNotAllowed, "null value not allowed for object key"))?;
         quote(key, &mut out);
         out.push_str(" : ");
         match value.as_str() {

@@ -12,20 +12,29 @@ const TEXTS: types::Type = Array(&Text);
 const MAX_DEPTH: usize = 2000;
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("jsonb_contains", &[Jsonb, Jsonb], Bool, |_, a| contains(json(a, 0)?, json(a, 1)?, 0).map(Datum::Bool)),
-    Scalar::new("jsonb_contained", &[Jsonb, Jsonb], Bool, |_, a| contains(json(a, 1)?, json(a, 0)?, 0).map(Datum::Bool)),
-    Scalar::new("jsonb_exists", &[Jsonb, Text], Bool, |_, a| exists(json(a, 0)?, text(a, 1)?).map(Datum::Bool)),
+    Scalar::new("jsonb_contains", &[Jsonb, Jsonb], Bool, |_, a| {
+        contains(json(a, 0)?, json(a, 1)?, 0).map(Datum::Bool)
+    }),
+    Scalar::new("jsonb_contained", &[Jsonb, Jsonb], Bool, |_, a| {
+        contains(json(a, 1)?, json(a, 0)?, 0).map(Datum::Bool)
+    }),
+    Scalar::new("jsonb_exists", &[Jsonb, Text], Bool, |_, a| {
+        exists(json(a, 0)?, text(a, 1)?).map(Datum::Bool)
+    }),
     Scalar::new("jsonb_exists_any", &[Jsonb, TEXTS], Bool, |_, a| {
         let mut keys = array(a, 1)?.values.iter().filter_map(Datum::as_str);
         let document = json(a, 0)?;
-        keys.try_fold(false, |found, key| Ok(found || exists(document, key)?)).map(Datum::Bool)
+        keys.try_fold(false, |found, key| Ok(found || exists(document, key)?))
+            .map(Datum::Bool)
     }),
     Scalar::new("jsonb_exists_all", &[Jsonb, TEXTS], Bool, |_, a| {
         let mut keys = array(a, 1)?.values.iter().filter_map(Datum::as_str);
         let document = json(a, 0)?;
         keys.try_fold(true, |all, key| Ok(all && exists(document, key)?)).map(Datum::Bool)
     }),
-    Scalar::new("jsonb_cmp", &[Jsonb, Jsonb], Int4, |_, a| Ok(Datum::Int4(types::text::json::compare(json(a, 0)?, json(a, 1)?) as i32))),
+    Scalar::new("jsonb_cmp", &[Jsonb, Jsonb], Int4, |_, a| {
+        Ok(Datum::Int4(types::text::json::compare(json(a, 0)?, json(a, 1)?) as i32))
+    }),
 ];
 
 /// A key of an object, a string among an array's elements, or the string itself.
@@ -50,9 +59,15 @@ fn contains(left: &str, right: &str, depth: usize) -> Result<bool> {
     match (Kind::of(left), Kind::of(right)) {
         (Kind::Object, Kind::Object) => {
             for (key, wanted) in members(right) {
-                let Some(value) = member(left, &unquote(key)?)? else { return Ok(false) };
+                let Some(value) = member(left, &unquote(key)?)? else {
+                    return Ok(false);
+                };
                 let (have, want) = (Kind::of(value), Kind::of(wanted));
-                let found = if want.is_scalar() { have == want && same_scalar(value, wanted) } else { have == want && contains(value, wanted, depth + 1)? };
+                let found = if want.is_scalar() {
+                    have == want && same_scalar(value, wanted)
+                } else {
+                    have == want && contains(value, wanted, depth + 1)?
+                };
                 if !found {
                     return Ok(false);
                 }
@@ -65,7 +80,13 @@ fn contains(left: &str, right: &str, depth: usize) -> Result<bool> {
                 let mut found = false;
                 for value in elements(left) {
                     let have = Kind::of(value);
-                    if have == want && (if want.is_scalar() { same_scalar(value, wanted) } else { contains(value, wanted, depth + 1)? }) {
+                    if have == want
+                        && (if want.is_scalar() {
+                            same_scalar(value, wanted)
+                        } else {
+                            contains(value, wanted, depth + 1)?
+                        })
+                    {
                         found = true;
                         break;
                     }

@@ -13,8 +13,8 @@ mod show;
 pub(crate) mod write;
 
 use crate::Scalar;
-pub(crate) use build::key;
 use crate::set::SetFunction;
+pub(crate) use build::key;
 
 pub(crate) static FAMILIES: [&[Scalar]; 5] = [access::SCALARS, build::SCALARS, contain::SCALARS, modify::SCALARS, show::SCALARS];
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = access::SET_FUNCTIONS;

@@ -6,20 +6,26 @@ use types::{Datum, Result, SqlError, SqlState};
 use super::access::steps;
 use super::scan::{Kind, elements, members, unquote};
 use super::write::{jsonb_array, jsonb_object};
-use crate::{Environment, Scalar};
 use crate::argument::{array, boolean, int4, json, present, text};
 use crate::limit::check_size;
+use crate::{Environment, Scalar};
 
 const TEXTS: types::Type = Array(&Text);
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("jsonb_concat", &[Jsonb, Jsonb], Jsonb, |_, a| concat(json(a, 0)?, json(a, 1)?).map(Datum::Json)),
-    Scalar::new("jsonb_delete", &[Jsonb, Text], Jsonb, |_, a| delete_keys(json(a, 0)?, &[text(a, 1)?]).map(Datum::Json)),
+    Scalar::new("jsonb_concat", &[Jsonb, Jsonb], Jsonb, |_, a| {
+        concat(json(a, 0)?, json(a, 1)?).map(Datum::Json)
+    }),
+    Scalar::new("jsonb_delete", &[Jsonb, Text], Jsonb, |_, a| {
+        delete_keys(json(a, 0)?, &[text(a, 1)?]).map(Datum::Json)
+    }),
     Scalar::new("jsonb_delete", &[Jsonb, TEXTS], Jsonb, |_, a| {
         let keys: Vec<&str> = array(a, 1)?.values.iter().filter_map(Datum::as_str).collect();
         delete_keys(json(a, 0)?, &keys).map(Datum::Json)
     }),
-    Scalar::new("jsonb_delete", &[Jsonb, Int4], Jsonb, |_, a| delete_index(json(a, 0)?, int4(a, 1)?.into()).map(Datum::Json)),
+    Scalar::new("jsonb_delete", &[Jsonb, Int4], Jsonb, |_, a| {
+        delete_index(json(a, 0)?, int4(a, 1)?.into()).map(Datum::Json)
+    }),
     Scalar::new("jsonb_delete_path", &[Jsonb, TEXTS], Jsonb, |_, a| {
         let document = json(a, 0)?;
         if Kind::of(document).is_scalar() {
@@ -28,9 +34,11 @@ pub(crate) static SCALARS: &[Scalar] = &[
         change(document, &steps(array(a, 1)?)?, "", Change::Delete)
     }),
     Scalar::new("jsonb_set", &[Jsonb, TEXTS, Jsonb], Jsonb, |_, a| set(a, Change::Create)),
-    Scalar::new("jsonb_set", &[Jsonb, TEXTS, Jsonb, Bool], Jsonb, |_, a| set(a, if boolean(a, 3)? { Change::Create } else { Change::Replace }))
-        .named(&["jsonb_in", "path", "replacement", "create_if_missing"])
-        .defaults(&["true"]),
+    Scalar::new("jsonb_set", &[Jsonb, TEXTS, Jsonb, Bool], Jsonb, |_, a| {
+        set(a, if boolean(a, 3)? { Change::Create } else { Change::Replace })
+    })
+    .named(&["jsonb_in", "path", "replacement", "create_if_missing"])
+    .defaults(&["true"]),
     Scalar::new("jsonb_set_lax", &[Jsonb, TEXTS, Jsonb], Jsonb, set_lax).lax(),
     Scalar::new("jsonb_set_lax", &[Jsonb, TEXTS, Jsonb, Bool], Jsonb, set_lax).lax(),
     Scalar::new("jsonb_set_lax", &[Jsonb, TEXTS, Jsonb, Bool, Text], Jsonb, set_lax)
@@ -39,7 +47,14 @@ pub(crate) static SCALARS: &[Scalar] = &[
         .defaults(&["true", "use_json_null"]),
     Scalar::new("jsonb_insert", &[Jsonb, TEXTS, Jsonb], Jsonb, |_, a| set(a, Change::InsertBefore)),
     Scalar::new("jsonb_insert", &[Jsonb, TEXTS, Jsonb, Bool], Jsonb, |_, a| {
-        set(a, if boolean(a, 3)? { Change::InsertAfter } else { Change::InsertBefore })
+        set(
+            a,
+            if boolean(a, 3)? {
+                Change::InsertAfter
+            } else {
+                Change::InsertBefore
+            },
+        )
     })
     .named(&["jsonb_in", "path", "replacement", "insert_after"])
     .defaults(&["false"]),
@@ -51,7 +66,9 @@ fn refused(message: &str) -> SqlError {
 
 /// The members of an object, keys without quotes.
 fn owned_members(object: &str) -> Result<Vec<(String, String)>> {
-    members(object).map(|(key, value)| Ok((unquote(key)?.into_owned(), value.to_string()))).collect()
+    members(object)
+        .map(|(key, value)| Ok((unquote(key)?.into_owned(), value.to_string())))
+        .collect()
 }
 
 /// Two objects merge; everything else is an array, or one element of it.
@@ -62,7 +79,13 @@ fn concat(left: &str, right: &str) -> Result<String> {
         all.extend(owned_members(right)?);
         return Ok(jsonb_object(all));
     }
-    let parts = |text| -> Vec<&str> { if Kind::of(text) == Kind::Array { elements(text).collect() } else { vec![text] } };
+    let parts = |text| -> Vec<&str> {
+        if Kind::of(text) == Kind::Array {
+            elements(text).collect()
+        } else {
+            vec![text]
+        }
+    };
     Ok(jsonb_array(parts(left).into_iter().chain(parts(right))))
 }
 
@@ -90,8 +113,15 @@ fn delete_index(document: &str, index: i64) -> Result<String> {
     match Kind::of(document) {
         Kind::Object => Err(refused("cannot delete from object using integer index")),
         Kind::Array => {
-            let index = if index < 0 { elements(document).count() as i64 + index } else { index };
-            let kept = elements(document).enumerate().filter(|(i, _)| *i as i64 != index).map(|(_, value)| value);
+            let index = if index < 0 {
+                elements(document).count() as i64 + index
+            } else {
+                index
+            };
+            let kept = elements(document)
+                .enumerate()
+                .filter(|(i, _)| *i as i64 != index)
+                .map(|(_, value)| value);
             Ok(jsonb_array(kept))
         }
         Kind::String | Kind::Number | Kind::Boolean | Kind::Null => Err(refused("cannot delete from scalar")),
@@ -128,9 +158,15 @@ fn set_lax(_: &dyn Environment, args: &[Datum]) -> Result<Datum> {
         return Ok(Datum::Null);
     }
     if !is_present(4) {
-        return Err(refused("null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\""));
+        return Err(refused(
+            "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"",
+        ));
     }
-    let how = if args.len() > 3 && !boolean(args, 3)? { Change::Replace } else { Change::Create };
+    let how = if args.len() > 3 && !boolean(args, 3)? {
+        Change::Replace
+    } else {
+        Change::Create
+    };
     if present(args, 2).is_some() {
         return set(args, how);
     }
@@ -151,7 +187,9 @@ fn set_lax(_: &dyn Environment, args: &[Datum]) -> Result<Datum> {
             change(document, &steps(array(args, 1)?)?, "", Change::Delete)
         }
         "return_target" => Ok(args[0].clone()),
-        _ => Err(refused("null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"")),
+        _ => Err(refused(
+            "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"",
+        )),
     }
 }
 

@@ -105,7 +105,10 @@ pub(crate) struct Members<'t> {
 }
 
 pub(crate) fn members(object: &str) -> Members<'_> {
-    Members { text: object, at: skip_blanks(object.as_bytes(), 0) + 1 }
+    Members {
+        text: object,
+        at: skip_blanks(object.as_bytes(), 0) + 1,
+    }
 }
 
 impl<'t> Iterator for Members<'t> {
@@ -137,7 +140,10 @@ pub(crate) struct Elements<'t> {
 }
 
 pub(crate) fn elements(array: &str) -> Elements<'_> {
-    Elements { text: array, at: skip_blanks(array.as_bytes(), 0) + 1 }
+    Elements {
+        text: array,
+        at: skip_blanks(array.as_bytes(), 0) + 1,
+    }
 }
 
 impl<'t> Iterator for Elements<'t> {
@@ -189,8 +195,10 @@ pub(crate) fn unquote(quoted: &str) -> Result<Cow<'_, str>> {
                         out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
                     }
                     (_, 0) => {
-                        return Err(SqlError::new(SqlState::UntranslatableCharacter, "unsupported Unicode escape sequence")
-                            .detail("\\u0000 cannot be converted to text."));
+                        return Err(
+                            SqlError::new(SqlState::UntranslatableCharacter, "unsupported Unicode escape sequence")
+                                .detail("\\u0000 cannot be converted to text."),
+                        );
                     }
                     (_, code) => out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)),
                 }

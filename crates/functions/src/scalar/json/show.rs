@@ -10,8 +10,12 @@ use crate::limit::check_size;
 
 pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("jsonb_pretty", &[Jsonb], Text, |_, a| pretty(json(a, 0)?).map(Datum::Text)),
-    Scalar::new("json_strip_nulls", &[Json], Json, |_, a| Ok(Datum::Json(strip_nulls(json(a, 0)?, ":", ",")))),
-    Scalar::new("jsonb_strip_nulls", &[Jsonb], Jsonb, |_, a| Ok(Datum::Json(strip_nulls(json(a, 0)?, ": ", ", ")))),
+    Scalar::new("json_strip_nulls", &[Json], Json, |_, a| {
+        Ok(Datum::Json(strip_nulls(json(a, 0)?, ":", ",")))
+    }),
+    Scalar::new("jsonb_strip_nulls", &[Jsonb], Jsonb, |_, a| {
+        Ok(Datum::Json(strip_nulls(json(a, 0)?, ": ", ", ")))
+    }),
 ];
 
 /// What remains to be written, last first: a stack of our own, since documents nest as deep as they like.

@@ -50,7 +50,11 @@ fn nested(env: &dyn Environment, datum: &Datum, shape: &Shape, lines: bool, dept
             let mut text = String::new();
             cast::print(env, crate::argument::type_of(datum), datum, &mut text)?;
             // NaN and the infinities are no JSON numbers.
-            if text.bytes().any(|b| matches!(b, b'N' | b'I')) { quote(&text, out) } else { out.push_str(&text) }
+            if text.bytes().any(|b| matches!(b, b'N' | b'I')) {
+                quote(&text, out)
+            } else {
+                out.push_str(&text)
+            }
         }
         Datum::Timestamp(_) | Datum::Timestamptz(_) => {
             let mut text = String::new();
@@ -58,7 +62,10 @@ fn nested(env: &dyn Environment, datum: &Datum, shape: &Shape, lines: bool, dept
             quote(&iso(&text, matches!(datum, Datum::Timestamptz(_))), out);
         }
         Datum::Array(array) => {
-            let element = Shape { ty: shape.ty.element().unwrap_or(array.element), fields: shape.fields.clone() };
+            let element = Shape {
+                ty: shape.ty.element().unwrap_or(array.element),
+                fields: shape.fields.clone(),
+            };
             dimension(env, array, &element, 0, &mut 0, lines, depth, out)?;
         }
         Datum::Record(fields) => {

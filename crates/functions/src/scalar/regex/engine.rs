@@ -86,13 +86,31 @@ fn too_complex() -> SqlError {
 impl Regex {
     fn new(pattern: &str, options: Options) -> Result<Regex> {
         let translated = translate(pattern, options)?;
-        let hir = regex_syntax::ParserBuilder::new().nest_limit(400).build().parse(&translated.syntax).map_err(|error| match error {
-            regex_syntax::Error::Parse(ref e) if matches!(e.kind(), regex_syntax::ast::ErrorKind::NestLimitExceeded(_)) => too_complex(),
-            other => invalid(&other.to_string().lines().last().unwrap_or_default().replace("error: ", "")),
-        })?;
-        let config = meta::Config::new().nfa_size_limit(Some(NFA_BYTES)).hybrid_cache_capacity(CACHE_BYTES).onepass_size_limit(Some(NFA_BYTES));
-        let fast = meta::Builder::new().configure(config).build_from_hir(&hir).map_err(|_| too_complex())?;
-        Ok(Regex { fast, hir, longest: translated.longest, groups: translated.groups, exact: OnceCell::new() })
+        let hir = regex_syntax::ParserBuilder::new()
+            .nest_limit(400)
+            .build()
+            .parse(&translated.syntax)
+            .map_err(|error| match error {
+                regex_syntax::Error::Parse(ref e) if matches!(e.kind(), regex_syntax::ast::ErrorKind::NestLimitExceeded(_)) => {
+                    too_complex()
+                }
+                other => invalid(&other.to_string().lines().last().unwrap_or_default().replace("error: ", "")),
+            })?;
+        let config = meta::Config::new()
+            .nfa_size_limit(Some(NFA_BYTES))
+            .hybrid_cache_capacity(CACHE_BYTES)
+            .onepass_size_limit(Some(NFA_BYTES));
+        let fast = meta::Builder::new()
+            .configure(config)
+            .build_from_hir(&hir)
+            .map_err(|_| too_complex())?;
+        Ok(Regex {
+            fast,
+            hir,
+            longest: translated.longest,
+            groups: translated.groups,
+            exact: OnceCell::new(),
+        })
     }
 
     pub(super) fn groups(&self) -> usize {
@@ -105,12 +123,20 @@ impl Regex {
 
     /// The first match that starts at byte `from` or later.
     pub(super) fn find(&self, text: &str, from: usize) -> Result<Option<Match>> {
-        let Some(found) = self.fast.search(&Input::new(text).range(from..)) else { return Ok(None) };
+        let Some(found) = self.fast.search(&Input::new(text).range(from..)) else {
+            return Ok(None);
+        };
         let exact = self.exact()?;
-        let input = Input::new(text).range(found.start()..).anchored(Anchored::Yes).earliest(!self.longest);
+        let input = Input::new(text)
+            .range(found.start()..)
+            .anchored(Anchored::Yes)
+            .earliest(!self.longest);
         let length = if self.longest { text.len() - found.start() } else { found.len() };
         if length.saturating_mul(exact.states) > SIMULATION_STEPS {
-            return Err(SqlError::new(SqlState::ProgramLimitExceeded, "regular expression is too complex for an input of this size"));
+            return Err(SqlError::new(
+                SqlState::ProgramLimitExceeded,
+                "regular expression is too complex for an input of this size",
+            ));
         }
         let mut slots: Vec<Option<NonMaxUsize>> = vec![None; exact.vm.get_nfa().group_info().slot_len()];
         exact.vm.search_slots(&mut exact.cache.borrow_mut(), &input, &mut slots);

@@ -72,7 +72,10 @@ pub(crate) static SCALARS: &[Scalar] = &[
         let mut escape = text(a, 2)?.chars();
         let pattern = match (escape.next(), escape.next()) {
             (escape, None) => super::pattern::similar_to_regex(text(a, 1)?, escape)?,
-            _ => return Err(SqlError::new(SqlState::InvalidEscapeSequence, "invalid escape string").hint("Escape string must be empty or one character.")),
+            _ => {
+                return Err(SqlError::new(SqlState::InvalidEscapeSequence, "invalid escape string")
+                    .hint("Escape string must be empty or one character."));
+            }
         };
         substring(text(a, 0)?, &pattern)
     }),
@@ -81,8 +84,18 @@ pub(crate) static SCALARS: &[Scalar] = &[
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
     SetFunction::new("regexp_matches", &[Text, Text], &[("regexp_matches", TEXTS)], regexp_matches),
     SetFunction::new("regexp_matches", &[Text, Text, Text], &[("regexp_matches", TEXTS)], regexp_matches),
-    SetFunction::new("regexp_split_to_table", &[Text, Text], &[("regexp_split_to_table", Text)], split_to_table),
-    SetFunction::new("regexp_split_to_table", &[Text, Text, Text], &[("regexp_split_to_table", Text)], split_to_table),
+    SetFunction::new(
+        "regexp_split_to_table",
+        &[Text, Text],
+        &[("regexp_split_to_table", Text)],
+        split_to_table,
+    ),
+    SetFunction::new(
+        "regexp_split_to_table",
+        &[Text, Text, Text],
+        &[("regexp_split_to_table", Text)],
+        split_to_table,
+    ),
 ];
 
 /// The options of a flags argument, and whether `g` is among them.
@@ -122,7 +135,9 @@ fn regexp_like(args: &[Datum]) -> Result<Datum> {
 
 fn substring(text: &str, pattern: &str) -> Result<Datum> {
     let regex = compile(pattern, Options::default())?;
-    let Some(found) = regex.find(text, 0)? else { return Ok(Datum::Null) };
+    let Some(found) = regex.find(text, 0)? else {
+        return Ok(Datum::Null);
+    };
     Ok(piece(text, found.spans.get(usize::from(regex.groups() > 0)).copied().flatten()))
 }
 
@@ -157,7 +172,12 @@ struct Matches<'t> {
 
 impl<'t> Matches<'t> {
     fn new(regex: Rc<Regex>, text: &'t str, from: usize) -> Matches<'t> {
-        Matches { regex, text, from: Some(from), pace: Pace::default() }
+        Matches {
+            regex,
+            text,
+            from: Some(from),
+            pace: Pace::default(),
+        }
     }
 
     fn next(&mut self, env: &dyn Environment) -> Result<Option<Match>> {
@@ -177,7 +197,11 @@ impl<'t> Matches<'t> {
 }
 
 fn regexp_matches(env: &dyn Environment, args: &[Datum]) -> Result<Rows> {
-    let (options, global) = if args.len() > 2 { flags(text(args, 2)?)? } else { Default::default() };
+    let (options, global) = if args.len() > 2 {
+        flags(text(args, 2)?)?
+    } else {
+        Default::default()
+    };
     let regex = compile(text(args, 1)?, options)?;
     let subject = text(args, 0)?;
     let mut matches = Matches::new(regex.clone(), subject, 0);
@@ -219,7 +243,10 @@ fn split_to_table(env: &dyn Environment, args: &[Datum]) -> Result<Rows> {
 }
 
 fn invalid_parameter(name: &str, value: i32) -> SqlError {
-    SqlError::new(SqlState::InvalidParameterValue, format!("invalid value for parameter \"{name}\": {value}"))
+    SqlError::new(
+        SqlState::InvalidParameterValue,
+        format!("invalid value for parameter \"{name}\": {value}"),
+    )
 }
 
 /// The byte offset of a start argument (characters from 1).
@@ -255,12 +282,19 @@ fn regexp_replace(env: &dyn Environment, args: &[Datum]) -> Result<Datum> {
     let (options, from, which) = if by_position {
         let from = start(args, 3)?;
         let which = at_least(args, 4, "n", 1, 0)?;
-        let (options, global) = if args.len() > 5 { flags(text(args, 5)?)? } else { Default::default() };
+        let (options, global) = if args.len() > 5 {
+            flags(text(args, 5)?)?
+        } else {
+            Default::default()
+        };
         // Given n, g has nothing to say.
         (options, from, if global && args.len() <= 4 { 0 } else { which })
     } else if args.len() > 3 {
         if text(args, 3)?.starts_with(|c: char| c.is_ascii_digit()) {
-            let message = format!("invalid regular expression option: \"{}\"", text(args, 3)?.chars().next().unwrap_or_default());
+            let message = format!(
+                "invalid regular expression option: \"{}\"",
+                text(args, 3)?.chars().next().unwrap_or_default()
+            );
             return Err(SqlError::new(SqlState::InvalidParameterValue, message)
                 .hint("If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly."));
         }

@@ -80,15 +80,28 @@ pub(super) fn translate(pattern: &str, mut options: Options) -> Result<Translate
     let mut syntax = String::from(if options.insensitive { "(?si)" } else { "(?s)" });
     if options.literal {
         syntax.push_str(&regex_syntax::escape(body));
-        return Ok(Translated { syntax, longest: true, groups: 0 });
+        return Ok(Translated {
+            syntax,
+            longest: true,
+            groups: 0,
+        });
     }
-    let mut parser = Parser { rest: body.chars().collect::<Vec<_>>().into_iter().peekable(), options, groups: 0, depth: 0 };
+    let mut parser = Parser {
+        rest: body.chars().collect::<Vec<_>>().into_iter().peekable(),
+        options,
+        groups: 0,
+        depth: 0,
+    };
     let whole = parser.alternatives()?;
     if parser.rest.peek().is_some() {
         return Err(invalid("parentheses () not balanced"));
     }
     syntax.push_str(&whole.syntax);
-    Ok(Translated { syntax, longest: whole.prefers != Some(Prefers::Short), groups: parser.groups })
+    Ok(Translated {
+        syntax,
+        longest: whole.prefers != Some(Prefers::Short),
+        groups: parser.groups,
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,7 +142,10 @@ impl Parser {
     }
 
     fn branch(&mut self) -> Result<Part> {
-        let mut branch = Part { syntax: String::new(), prefers: None };
+        let mut branch = Part {
+            syntax: String::new(),
+            prefers: None,
+        };
         loop {
             self.skip_ignored();
             match self.rest.peek() {
@@ -168,9 +184,14 @@ impl Parser {
     }
 
     fn quantified(&mut self) -> Result<Part> {
-        let Some(c) = self.rest.next() else { return Err(invalid("quantifier operand invalid")) };
+        let Some(c) = self.rest.next() else {
+            return Err(invalid("quantifier operand invalid"));
+        };
         let mut is_constraint = false;
-        let mut atom = Part { syntax: String::new(), prefers: None };
+        let mut atom = Part {
+            syntax: String::new(),
+            prefers: None,
+        };
         match c {
             '(' => atom = self.group()?,
             '[' => {
@@ -193,7 +214,9 @@ impl Parser {
             c => atom.syntax = literal(c),
         }
         self.skip_ignored();
-        let Some((bounds, is_fixed)) = self.quantifier()? else { return Ok(atom) };
+        let Some((bounds, is_fixed)) = self.quantifier()? else {
+            return Ok(atom);
+        };
         if is_constraint {
             return Err(invalid("quantifier operand invalid"));
         }
@@ -234,7 +257,11 @@ impl Parser {
         let mut is_fixed = true;
         if self.rest.next_if_eq(&',').is_some() {
             is_fixed = false;
-            high = if self.rest.peek().is_some_and(char::is_ascii_digit) { Some(self.number()?) } else { None };
+            high = if self.rest.peek().is_some_and(char::is_ascii_digit) {
+                Some(self.number()?)
+            } else {
+                None
+            };
         }
         match self.rest.next() {
             Some('}') => {}
@@ -258,7 +285,11 @@ impl Parser {
             self.rest.next();
             number = number.saturating_mul(10).saturating_add(digit);
         }
-        if number > MAX_BOUND { Err(invalid("invalid repetition count(s)")) } else { Ok(number) }
+        if number > MAX_BOUND {
+            Err(invalid("invalid repetition count(s)"))
+        } else {
+            Ok(number)
+        }
     }
 
     /// After an opening parenthesis.
@@ -277,12 +308,17 @@ impl Parser {
         if self.rest.next() != Some(')') {
             return Err(invalid("parentheses () not balanced"));
         }
-        Ok(Part { syntax: format!("{opening}{})", inner.syntax), prefers: inner.prefers })
+        Ok(Part {
+            syntax: format!("{opening}{})", inner.syntax),
+            prefers: inner.prefers,
+        })
     }
 
     /// After a backslash outside brackets: the translation, and whether it is a constraint.
     fn escape(&mut self) -> Result<(String, bool)> {
-        let Some(c) = self.rest.next() else { return Err(invalid("invalid escape \\ sequence")) };
+        let Some(c) = self.rest.next() else {
+            return Err(invalid("invalid escape \\ sequence"));
+        };
         let constraint = match c {
             'A' => "\\A",
             'Z' => "\\z",
@@ -297,7 +333,14 @@ impl Parser {
         }
         if let Some(class) = class_escape(c) {
             let newline_too = c.is_ascii_uppercase() && self.options.dot_stops_at_newline;
-            return Ok((if newline_too { format!("[{class}--\\n]") } else { format!("[{class}]") }, false));
+            return Ok((
+                if newline_too {
+                    format!("[{class}--\\n]")
+                } else {
+                    format!("[{class}]")
+                },
+                false,
+            ));
         }
         if c.is_ascii_digit() && c != '0' {
             return Err(invalid("back references are not supported"));
@@ -338,7 +381,10 @@ impl Parser {
         {
             self.rest.next();
             digits += 1;
-            code = code.checked_mul(radix).and_then(|code| code.checked_add(digit)).ok_or_else(|| invalid("invalid escape \\ sequence"))?;
+            code = code
+                .checked_mul(radix)
+                .and_then(|code| code.checked_add(digit))
+                .ok_or_else(|| invalid("invalid escape \\ sequence"))?;
         }
         if digits < least {
             return Err(invalid("invalid escape \\ sequence"));
@@ -362,7 +408,9 @@ impl Parser {
         }
         let mut first = true;
         loop {
-            let Some(c) = self.rest.next() else { return Err(invalid("brackets [] not balanced")) };
+            let Some(c) = self.rest.next() else {
+                return Err(invalid("brackets [] not balanced"));
+            };
             if c == ']' && !first {
                 out.push(']');
                 return Ok((out, false));
@@ -396,7 +444,9 @@ impl Parser {
 
     fn bracket_item(&mut self, c: char) -> Result<Item> {
         if c == '\\' {
-            let Some(c) = self.rest.next() else { return Err(invalid("invalid escape \\ sequence")) };
+            let Some(c) = self.rest.next() else {
+                return Err(invalid("invalid escape \\ sequence"));
+            };
             return match class_escape(c) {
                 Some(class) => Ok(Item::Class(class.to_string())),
                 None => self.character(c).map(Item::Char),
@@ -405,7 +455,9 @@ impl Parser {
         if c != '[' {
             return Ok(Item::Char(c));
         }
-        let Some(kind) = self.rest.next_if(|c| matches!(c, ':' | '.' | '=')) else { return Ok(Item::Char('[')) };
+        let Some(kind) = self.rest.next_if(|c| matches!(c, ':' | '.' | '=')) else {
+            return Ok(Item::Char('['));
+        };
         let mut name = String::new();
         loop {
             match self.rest.next() {
@@ -415,7 +467,9 @@ impl Parser {
             }
         }
         if kind == ':' {
-            return named_class(&name).map(|class| Item::Class(class.to_string())).ok_or_else(|| invalid("invalid character class"));
+            return named_class(&name)
+                .map(|class| Item::Class(class.to_string()))
+                .ok_or_else(|| invalid("invalid character class"));
         }
         let mut chars = name.chars();
         match (chars.next(), chars.next()) {
@@ -438,7 +492,11 @@ fn literal(c: char) -> String {
 
 /// A character inside brackets: everything but letters and digits has an escape.
 fn escaped(c: char) -> String {
-    if c.is_alphanumeric() { c.to_string() } else { format!("\\x{{{:x}}}", u32::from(c)) }
+    if c.is_alphanumeric() {
+        c.to_string()
+    } else {
+        format!("\\x{{{:x}}}", u32::from(c))
+    }
 }
 
 fn class_escape(c: char) -> Option<&'static str> {

@@ -21,7 +21,11 @@ pub(super) fn timestamp_to_char(micros: i64, template: &str) -> Result<Datum> {
     if template.is_empty() || !time::is_finite(micros) {
         return Ok(Datum::Null);
     }
-    let subject = Subject { fields: Fields::of_timestamp(micros), day: Some(micros.div_euclid(DAY)), zone: None };
+    let subject = Subject {
+        fields: Fields::of_timestamp(micros),
+        day: Some(micros.div_euclid(DAY)),
+        zone: None,
+    };
     render(&subject, template).map(Datum::Text)
 }
 
@@ -30,7 +34,11 @@ pub(crate) fn timestamptz_to_char(env: &dyn Environment, micros: i64, template: 
     let zone = &env.text_style().time_zone;
     let offset = i64::from(zone.offset_at(micros));
     let local = zone.to_local(micros);
-    let subject = Subject { fields: Fields::of_timestamp(local), day: Some(local.div_euclid(DAY)), zone: Some((zone, offset, micros)) };
+    let subject = Subject {
+        fields: Fields::of_timestamp(local),
+        day: Some(local.div_euclid(DAY)),
+        zone: Some((zone, offset, micros)),
+    };
     render(&subject, template)
 }
 
@@ -47,7 +55,15 @@ pub(super) fn interval_to_char(interval: Interval, template: &str) -> Result<Dat
         second: interval.micros % MINUTE / SECOND,
         micros: interval.micros % SECOND,
     };
-    render(&Subject { fields, day: None, zone: None }, template).map(Datum::Text)
+    render(
+        &Subject {
+            fields,
+            day: None,
+            zone: None,
+        },
+        template,
+    )
+    .map(Datum::Text)
 }
 
 fn render(subject: &Subject, template: &str) -> Result<String> {
@@ -89,8 +105,11 @@ fn name(out: &mut String, text: &str, case: Case, width: usize, modifiers: Modif
 impl Subject<'_> {
     fn day(&self) -> Result<i64> {
         self.day.ok_or_else(|| {
-            SqlError::new(SqlState::InvalidDatetimeFormat, "invalid format specification for an interval value")
-                .hint("Intervals are not tied to specific calendar dates.")
+            SqlError::new(
+                SqlState::InvalidDatetimeFormat,
+                "invalid format specification for an interval value",
+            )
+            .hint("Intervals are not tied to specific calendar dates.")
         })
     }
 
@@ -137,7 +156,11 @@ impl Subject<'_> {
             Id::Zone(case) => {
                 self.day()?;
                 let abbreviation = self.abbreviation();
-                out.push_str(&if case == Case::Lower { abbreviation.to_ascii_lowercase() } else { abbreviation });
+                out.push_str(&if case == Case::Lower {
+                    abbreviation.to_ascii_lowercase()
+                } else {
+                    abbreviation
+                });
             }
             Id::ZoneHour => {
                 self.day()?;
@@ -260,7 +283,11 @@ impl Subject<'_> {
     }
 
     fn month_name(&self) -> &'static str {
-        usize::try_from(self.fields.month - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or("   ")
+        usize::try_from(self.fields.month - 1)
+            .ok()
+            .and_then(|index| MONTHS.get(index))
+            .copied()
+            .unwrap_or("   ")
     }
 
     fn day_name(&self) -> Result<&'static str> {
@@ -279,7 +306,11 @@ impl Subject<'_> {
             Some((TimeZone::Fixed(_), offset, _)) => {
                 let sign = if offset >= 0 { '+' } else { '-' };
                 let (hours, minutes) = (offset.abs() / 3600, offset.abs() % 3600 / 60);
-                if minutes == 0 { format!("{sign}{hours:02}") } else { format!("{sign}{hours:02}:{minutes:02}") }
+                if minutes == 0 {
+                    format!("{sign}{hours:02}")
+                } else {
+                    format!("{sign}{hours:02}:{minutes:02}")
+                }
             }
         }
     }

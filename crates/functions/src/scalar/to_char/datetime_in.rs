@@ -184,7 +184,9 @@ fn integer(source: &mut Source, key: &Key, width: usize, fills: bool) -> Result<
         match leading_integer(copy) {
             None => return Err(invalid(copy).detail("Value must be an integer.")),
             Some((_, used)) if used < copy.len() => {
-                return Err(invalid(copy).detail(format!("Field requires {width} characters, but only {used} could be parsed.")).hint(WIDTH_HINT));
+                return Err(invalid(copy)
+                    .detail(format!("Field requires {width} characters, but only {used} could be parsed."))
+                    .hint(WIDTH_HINT));
             }
             Some((value, used)) => (value, before.len() - trimmed.len() + used),
         }
@@ -193,16 +195,20 @@ fn integer(source: &mut Source, key: &Key, width: usize, fills: bool) -> Result<
     source.rest = &before[used..];
     match value.and_then(|value| i32::try_from(value).ok()) {
         Some(value) => Ok((value.into(), used)),
-        None => Err(SqlError::new(SqlState::DatetimeFieldOverflow, format!("value for \"{}\" in source string is out of range", key.name))
-            .detail(format!("Value must be in the range {} to {}.", i32::MIN, i32::MAX))),
+        None => Err(SqlError::new(
+            SqlState::DatetimeFieldOverflow,
+            format!("value for \"{}\" in source string is out of range", key.name),
+        )
+        .detail(format!("Value must be in the range {} to {}.", i32::MIN, i32::MAX))),
     }
 }
 
 /// Which of some words comes next, in any case.
 fn word(source: &mut Source, key: &Key, words: &[&str]) -> Result<i64> {
-    let matching = words.iter().enumerate().filter(|(_, word)| {
-        source.rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
-    });
+    let matching = words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| source.rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)));
     match matching.max_by_key(|(_, word)| word.len()) {
         Some((index, word)) => {
             source.last = source.rest[..word.len()].chars().last();
@@ -230,8 +236,10 @@ fn near_2020(year: i64) -> i64 {
 
 fn set(slot: &mut Option<i64>, value: i64, key: &Key) -> Result<()> {
     if slot.is_some_and(|known| known != 0 && known != value) {
-        return Err(malformed(format!("conflicting values for \"{}\" field in formatting string", key.name))
-            .detail("This value contradicts a previous setting for the same field type."));
+        return Err(
+            malformed(format!("conflicting values for \"{}\" field in formatting string", key.name))
+                .detail("This value contradicts a previous setting for the same field type."),
+        );
     }
     *slot = Some(value);
     Ok(())
@@ -325,13 +333,21 @@ impl Found {
             }
             Id::Century => set(&mut self.century, plain(2)?, key)?,
             Id::YearComma => {
-                let (millennia, used) = leading_integer(source.rest).ok_or_else(|| malformed("invalid input string for \"Y,YYY\"".to_string()))?;
-                let rest = source.rest[used..].strip_prefix(',').ok_or_else(|| malformed("invalid input string for \"Y,YYY\"".to_string()))?;
+                let (millennia, used) =
+                    leading_integer(source.rest).ok_or_else(|| malformed("invalid input string for \"Y,YYY\"".to_string()))?;
+                let rest = source.rest[used..]
+                    .strip_prefix(',')
+                    .ok_or_else(|| malformed("invalid input string for \"Y,YYY\"".to_string()))?;
                 let end = rest.char_indices().take(3).take_while(|(_, c)| c.is_ascii_digit()).count();
-                let years: i64 = rest[..end].parse().map_err(|_| malformed("invalid input string for \"Y,YYY\"".to_string()))?;
+                let years: i64 = rest[..end]
+                    .parse()
+                    .map_err(|_| malformed("invalid input string for \"Y,YYY\"".to_string()))?;
                 let year = millennia.and_then(|m| m.checked_mul(1000)).and_then(|m| m.checked_add(years));
                 let year = year.filter(|year| i32::try_from(*year).is_ok()).ok_or_else(|| {
-                    SqlError::new(SqlState::DatetimeFieldOverflow, "value for \"Y,YYY\" in source string is out of range")
+                    SqlError::new(
+                        SqlState::DatetimeFieldOverflow,
+                        "value for \"Y,YYY\" in source string is out of range",
+                    )
                 })?;
                 source.rest = &rest[end..];
                 set(&mut self.year, year, key)?;
@@ -356,8 +372,21 @@ impl Found {
 
     /// The fields of the moment, and the zone's offset if there was one.
     fn finish(mut self, text: &str) -> Result<(Fields, Option<i32>)> {
-        let overflow = || SqlError::new(SqlState::DatetimeFieldOverflow, format!("date/time field value out of range: \"{text}\""));
-        let mut f = Fields { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, micros: 0 };
+        let overflow = || {
+            SqlError::new(
+                SqlState::DatetimeFieldOverflow,
+                format!("date/time field value out of range: \"{text}\""),
+            )
+        };
+        let mut f = Fields {
+            year: 0,
+            month: 1,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            micros: 0,
+        };
         let nonzero = |value: Option<i64>| value.filter(|value| *value != 0);
         if let Some(seconds) = nonzero(self.seconds_of_day) {
             (f.hour, f.minute, f.second) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
@@ -440,7 +469,8 @@ impl Found {
         if !(1..=12).contains(&f.month) || f.day < 1 || f.day > time::days_in_month(f.year, f.month) {
             return Err(overflow());
         }
-        let in_range = (0..24).contains(&f.hour) && (0..60).contains(&f.minute) && (0..60).contains(&f.second) && (0..1_000_000).contains(&f.micros);
+        let in_range =
+            (0..24).contains(&f.hour) && (0..60).contains(&f.minute) && (0..60).contains(&f.second) && (0..1_000_000).contains(&f.micros);
         if !in_range {
             return Err(overflow());
         }

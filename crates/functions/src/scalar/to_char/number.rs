@@ -95,7 +95,11 @@ pub(super) fn float(value: f64, digits_kept: usize, text: &str) -> Result<Datum>
         return finish(template, roman(in_range.then_some(rounded as i32)), false, 0);
     }
     if template.exponent {
-        return Ok(Datum::Text(if value.is_finite() { scientific(value, template.post) } else { no_exponent(&template) }));
+        return Ok(Datum::Text(if value.is_finite() {
+            scientific(value, template.post)
+        } else {
+            no_exponent(&template)
+        }));
     }
     let mut value = value;
     if template.shift {
@@ -119,7 +123,11 @@ fn c_float(value: f64, digits: usize) -> String {
     if value.is_nan() {
         "NaN".to_string()
     } else if value.is_infinite() {
-        if value > 0.0 { "Infinity".to_string() } else { "-Infinity".to_string() }
+        if value > 0.0 {
+            "Infinity".to_string()
+        } else {
+            "-Infinity".to_string()
+        }
     } else {
         format!("{value:.digits$}")
     }
@@ -145,12 +153,18 @@ fn scientific_numeric(value: &Numeric, digits: usize) -> Result<String> {
     let mantissa: Numeric = if significant.is_empty() {
         Numeric::zero()
     } else {
-        format!("{}.{}", &significant[..1], &significant[1..]).trim_end_matches('.').parse()?
+        format!("{}.{}", &significant[..1], &significant[1..])
+            .trim_end_matches('.')
+            .parse()?
     };
     // 9.999 becomes 10.0e+00 like this, as it does in PostgreSQL.
     let rounded = mantissa.round(digits as i32)?;
     let sign = if value < &Numeric::zero() { "-" } else { " " };
-    Ok(format!("{sign}{rounded}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()))
+    Ok(format!(
+        "{sign}{rounded}e{}{:02}",
+        if exponent < 0 { '-' } else { '+' },
+        exponent.abs()
+    ))
 }
 
 /// What stands for a number without digits where an exponent is wanted.
@@ -177,7 +191,9 @@ fn roman(value: Option<i32>) -> String {
         (4, "IV"),
         (1, "I"),
     ];
-    let Some(mut rest) = value.filter(|value| (1..=3999).contains(value)) else { return "#".repeat(15) };
+    let Some(mut rest) = value.filter(|value| (1..=3999).contains(value)) else {
+        return "#".repeat(15);
+    };
     let mut out = String::new();
     for (size, letters) in PARTS {
         while rest >= size {
@@ -200,7 +216,14 @@ fn fit(template: Template, digits: String, pre_length: usize, negative: bool) ->
 }
 
 fn finish(template: Template, number: String, negative: bool, out_pre_spaces: usize) -> Result<Datum> {
-    Writer::new(Shown { template, number: number.into_bytes(), negative, out_pre_spaces }).write().map(Datum::Text)
+    Writer::new(Shown {
+        template,
+        number: number.into_bytes(),
+        negative,
+        out_pre_spaces,
+    })
+    .write()
+    .map(Datum::Text)
 }
 
 struct Writer {
@@ -224,7 +247,12 @@ impl Writer {
         template.zero_start = template.zero_start.saturating_sub(1);
         if template.roman {
             let (fill, nodes) = (template.fill, std::mem::take(&mut template.nodes));
-            *template = Template { nodes, fill, roman: true, ..Template::default() };
+            *template = Template {
+                nodes,
+                fill,
+                roman: true,
+                ..Template::default()
+            };
         }
         let sign_written = if template.plus || template.minus {
             template.minus
@@ -260,7 +288,16 @@ impl Writer {
                 last_relevant = Some(last.max(zero));
             }
         }
-        Writer { shown, out: String::new(), sign_written, at: 0, current: 0, count, inside: false, last_relevant }
+        Writer {
+            shown,
+            out: String::new(),
+            sign_written,
+            at: 0,
+            current: 0,
+            count,
+            inside: false,
+            last_relevant,
+        }
     }
 
     fn write(mut self) -> Result<String> {

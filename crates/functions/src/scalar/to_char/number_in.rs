@@ -13,9 +13,19 @@ pub(super) fn to_number(text: &str, template: &str) -> Result<Datum> {
         return Err(SqlError::unsupported("\"EEEE\" for input").detail("to_number() reads digits, signs and a decimal point."));
     }
     if template.roman {
-        return Err(SqlError::new(types::SqlState::FeatureNotSupported, "\"RN\" not supported for input"));
+        return Err(SqlError::new(
+            types::SqlState::FeatureNotSupported,
+            "\"RN\" not supported for input",
+        ));
     }
-    let mut reader = Reader { rest: text.chars().collect::<Vec<_>>().into_iter().peekable(), sign: None, digits: String::new(), pre: 0, post: 0, point: false };
+    let mut reader = Reader {
+        rest: text.chars().collect::<Vec<_>>().into_iter().peekable(),
+        sign: None,
+        digits: String::new(),
+        pre: 0,
+        post: 0,
+        point: false,
+    };
     for node in &template.nodes {
         if reader.rest.peek().is_none() {
             break;
@@ -33,7 +43,9 @@ pub(super) fn to_number(text: &str, template: &str) -> Result<Datum> {
     let precision = (template.pre + template.multi) as i32 + scale;
     let value = value.apply_typmod(numeric_typmod(precision, scale))?;
     if template.shift {
-        return value.div(&Numeric::from(10_i64).pow(&Numeric::from(template.multi as i64))?).map(Datum::Numeric);
+        return value
+            .div(&Numeric::from(10_i64).pow(&Numeric::from(template.multi as i64))?)
+            .map(Datum::Numeric);
     }
     Ok(Datum::Numeric(value))
 }
@@ -74,7 +86,11 @@ impl Reader {
     /// Skips up to n characters that can't be part of a number.
     fn skip_other(&mut self, n: usize) {
         for _ in 0..n {
-            if self.rest.next_if(|c| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '+' | '-')).is_none() {
+            if self
+                .rest
+                .next_if(|c| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '+' | '-'))
+                .is_none()
+            {
                 return;
             }
         }

@@ -3,7 +3,10 @@
 /// One piece of a template.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Node {
-    Field { key: &'static Key, modifiers: Modifiers },
+    Field {
+        key: &'static Key,
+        modifiers: Modifiers,
+    },
     /// A character that is copied; `quoted` ones never count as separators.
     Char(char),
     Separator(char),
@@ -84,7 +87,12 @@ pub(super) enum Id {
 }
 
 const fn key(name: &'static str, id: Id, is_digit: bool, calendar: Calendar) -> Key {
-    Key { name, id, is_digit, calendar }
+    Key {
+        name,
+        id,
+        is_digit,
+        calendar,
+    }
 }
 
 use Calendar::{Gregorian, IsoWeek, None as Any};
@@ -260,8 +268,20 @@ pub(super) fn is_separator(c: char) -> bool {
     c.is_ascii_graphic() && !c.is_ascii_alphanumeric()
 }
 
-pub(super) const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+pub(super) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 pub(super) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 pub(super) const ROMAN_MONTHS: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
