@@ -34,13 +34,20 @@ impl AuditLog {
     pub fn open(store: &Db) -> Result<Arc<AuditLog>> {
         let log = store.append_log("audit")?;
         let last = log.last_id();
-        let mut tail = Tail { chain: Chain::GENESIS, timestamp: i64::MIN, ticket: None };
+        let mut tail = Tail {
+            chain: Chain::GENESIS,
+            timestamp: i64::MIN,
+            ticket: None,
+        };
         if last > 0 {
             let row = read(&log, last)?;
             tail.chain = Chain::after(row.id, row.hash);
             tail.timestamp = row.event.timestamp;
         }
-        Ok(Arc::new(AuditLog { log, tail: Mutex::new(tail) }))
+        Ok(Arc::new(AuditLog {
+            log,
+            tail: Mutex::new(tail),
+        }))
     }
 
     /// Records an event and returns once it is durable.
@@ -50,7 +57,11 @@ impl AuditLog {
     }
 
     pub fn record_login(&self, user: &str, client: Option<SocketAddr>, refused: Option<&SqlError>) -> Result<()> {
-        let mut event = Event::new(if refused.is_some() { EventType::LoginFailed } else { EventType::LoginSucceeded });
+        let mut event = Event::new(if refused.is_some() {
+            EventType::LoginFailed
+        } else {
+            EventType::LoginSucceeded
+        });
         event.user_name = Some(Arc::from(user));
         event.resource = client.map(|address| address.to_string());
         event.allowed = Some(refused.is_none());
@@ -116,7 +127,10 @@ fn read(log: &AppendLog, id: u64) -> Result<Row> {
             let (id, bytes) = item?;
             Ok(Row::decode(id, &bytes)?)
         }
-        None => Err(SqlError::new(types::SqlState::DataCorrupted, format!("row {id} of the audit log is missing"))),
+        None => Err(SqlError::new(
+            types::SqlState::DataCorrupted,
+            format!("row {id} of the audit log is missing"),
+        )),
     }
 }
 

@@ -41,7 +41,10 @@ pub fn plan(plan: &Plan, context: &Arc<StatementContext>) -> Result<()> {
     }
     for function in &touched.calls {
         if !context.catalog.has_function_privilege(role, function) {
-            return Err(SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied for function {}", function.name)));
+            return Err(SqlError::new(
+                SqlState::InsufficientPrivilege,
+                format!("permission denied for function {}", function.name),
+            ));
         }
     }
     Ok(())
@@ -51,6 +54,13 @@ fn require(context: &StatementContext, table: &Table, privilege: Privilege) -> R
     if context.catalog.has_table_privilege(context.actor.role, table, privilege) {
         return Ok(());
     }
-    let kind = if matches!(table.kind, catalog::TableKind::View { .. }) { "view" } else { "table" };
-    Err(SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {}", table.name)))
+    let kind = if matches!(table.kind, catalog::TableKind::View { .. }) {
+        "view"
+    } else {
+        "table"
+    };
+    Err(SqlError::new(
+        SqlState::InsufficientPrivilege,
+        format!("permission denied for {kind} {}", table.name),
+    ))
 }

@@ -13,7 +13,10 @@ use std::time::Instant;
 use audit::{EventType, Sink};
 use catalog::{Function, Privilege, Snapshot, Table};
 use parking_lot::Mutex;
-use policy::{Administer, Administration, CallFunction, Effective, FunctionName, Gate, GateContext, ObjectName, Permit, Policy, Privileges, ReadTable, Request, RightsSource, RunDdl, Syscall, WriteAction, WriteTable};
+use policy::{
+    Administer, Administration, CallFunction, Effective, FunctionName, Gate, GateContext, ObjectName, Permit, Policy, Privileges,
+    ReadTable, Request, RightsSource, RunDdl, Syscall, WriteAction, WriteTable,
+};
 use query::{Host, Row};
 use sandbox::{CallContext, ExecuteResult, Instance, QueryResult};
 use storage::Transaction;
@@ -48,16 +51,25 @@ struct Running {
 impl Calls {
     /// For a statement that a client sent.
     pub fn top() -> Calls {
-        Calls { parent: None, running: Mutex::new(HashMap::new()) }
+        Calls {
+            parent: None,
+            running: Mutex::new(HashMap::new()),
+        }
     }
 
     /// For another statement at the same place of the call chain.
     pub fn at(other: &Calls) -> Calls {
-        Calls { parent: other.parent.clone(), running: Mutex::new(HashMap::new()) }
+        Calls {
+            parent: other.parent.clone(),
+            running: Mutex::new(HashMap::new()),
+        }
     }
 
     fn under(gate: Arc<Gate>, call_id: i64) -> Calls {
-        Calls { parent: Some(Parent { gate, call_id }), running: Mutex::new(HashMap::new()) }
+        Calls {
+            parent: Some(Parent { gate, call_id }),
+            running: Mutex::new(HashMap::new()),
+        }
     }
 
     /// How many functions are above this statement.
@@ -95,7 +107,10 @@ impl Calls {
     fn start(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Running> {
         let depth = self.depth();
         if depth >= policy::MAX_CALL_DEPTH {
-            return Err(SqlError::new(SqlState::StatementTooComplex, format!("call depth limit of {} exceeded", policy::MAX_CALL_DEPTH)));
+            return Err(SqlError::new(
+                SqlState::StatementTooComplex,
+                format!("call depth limit of {} exceeded", policy::MAX_CALL_DEPTH),
+            ));
         }
         let call_id = session::next_call_id(&context.db);
         let rights = Arc::new(LiveRights {
@@ -114,12 +129,18 @@ impl Calls {
             call_id,
             parent_call_id: self.parent.as_ref().map(|parent| parent.call_id),
             rights: rights.clone(),
-            privileges: Arc::new(CallerPrivileges { catalog: context.catalog.clone(), role: actor.role }),
+            privileges: Arc::new(CallerPrivileges {
+                catalog: context.catalog.clone(),
+                role: actor.role,
+            }),
             sink: context.db.audit.clone(),
             parent: self.parent.as_ref().map(|parent| parent.gate.clone()),
         }));
         let effective = gate.rights().map_err(|denied| {
-            SqlError::from(denied).hint(format!("ALTER FUNCTION {} SET ENABLED = true;", reference(function, &context.catalog)))
+            SqlError::from(denied).hint(format!(
+                "ALTER FUNCTION {} SET ENABLED = true;",
+                reference(function, &context.catalog)
+            ))
         })?;
         let prepared = context.db.functions.prepared(function)?;
         gate.record(gate.event(EventType::ExecutionStarted))?;
@@ -140,16 +161,19 @@ impl Calls {
         let instance = runtime.instantiate(
             &prepared,
             CallContext {
-                limits: sandbox_limits(&effective.limits),
-                gate: Arc::new(GuestGate(gate.clone())),
+                limits: effective.limits.clone(),
+                gate: gate.clone(),
                 backend,
                 cancel: context.cancel.clone(),
                 started,
                 transaction_timestamp: context.transaction_timestamp,
-                depth,
             },
         )?;
-        Ok(Running { instance: Some(instance), gate, started })
+        Ok(Running {
+            instance: Some(instance),
+            gate,
+            started,
+        })
     }
 
     /// The statement has ended well: its functions are recorded as completed, durably.
@@ -173,31 +197,6 @@ impl Calls {
         if let Err(unrecorded) = self.finish(context) {
             tracing::error!(%error, %unrecorded, "the end of a call could not be recorded");
         }
-    }
-}
-
-/// The gate as the sandbox sees it: time and randomness.
-struct GuestGate(Arc<Gate>);
-
-impl sandbox::Gate for GuestGate {
-    fn check(&self, request: sandbox::Request) -> Result<(), SqlError> {
-        match request {
-            sandbox::Request::Time => match self.0.choose(policy::ReadClock)? {
-                Some(_) => Ok(()),
-                None => Err(SqlError::new(SqlState::InsufficientPrivilege, "permission denied for the clock")),
-            },
-            sandbox::Request::Random => Ok(self.0.check(policy::DrawRandom).map(drop)?),
-        }
-    }
-}
-
-fn sandbox_limits(limits: &policy::Limits) -> sandbox::Limits {
-    sandbox::Limits {
-        memory_bytes: limits.memory_bytes,
-        cpu_time_ms: limits.cpu_time_ms,
-        wall_time_ms: limits.wall_time_ms,
-        instructions: limits.instructions,
-        stack_bytes: limits.stack_bytes,
     }
 }
 
@@ -332,11 +331,19 @@ impl Privileges for CallerPrivileges {
                 },
             ),
             Request::CallFunction(ask) => {
-                let allowed = self.catalog.functions_named(&ask.0.schema, &ask.0.name).iter().any(|f| self.catalog.has_function_privilege(self.role, f));
+                let allowed = self
+                    .catalog
+                    .functions_named(&ask.0.schema, &ask.0.name)
+                    .iter()
+                    .any(|f| self.catalog.has_function_privilege(self.role, f));
                 if allowed { Ok(()) } else { Err(denied("function", &ask.0.name)) }
             }
             Request::RunDdl(ask) => {
-                if self.catalog.is_superuser(self.role) { Ok(()) } else { Err(denied("schema", ask.schema.as_deref().unwrap_or("public"))) }
+                if self.catalog.is_superuser(self.role) {
+                    Ok(())
+                } else {
+                    Err(denied("schema", ask.schema.as_deref().unwrap_or("public")))
+                }
             }
             Request::ReadFile(_)
             | Request::WriteFile(_)
@@ -356,8 +363,15 @@ impl Privileges for CallerPrivileges {
 
 impl CallerPrivileges {
     fn table(&self, name: &ObjectName, privilege: Privilege) -> Result<(), SqlError> {
-        let table = self.catalog.table(&name.schema, &name.name).ok_or_else(|| denied("table", &name.name))?;
-        if self.catalog.has_table_privilege(self.role, table, privilege) { Ok(()) } else { Err(denied("table", &name.name)) }
+        let table = self
+            .catalog
+            .table(&name.schema, &name.name)
+            .ok_or_else(|| denied("table", &name.name))?;
+        if self.catalog.has_table_privilege(self.role, table, privilege) {
+            Ok(())
+        } else {
+            Err(denied("table", &name.name))
+        }
     }
 }
 
@@ -397,13 +411,22 @@ struct Authorized {
 impl sandbox::Backend for SqlBackend {
     fn query(&self, sql: &str, params: Vec<Datum>) -> Result<QueryResult, SqlError> {
         let (columns, written) = self.run(sql, params, Verb::Query)?;
-        Ok(QueryResult { columns: columns.unwrap_or_default(), rows: written.returned })
+        Ok(QueryResult {
+            columns: columns.unwrap_or_default(),
+            rows: written.returned,
+        })
     }
 
     fn execute(&self, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, SqlError> {
         let (columns, written) = self.run(sql, params, Verb::Execute)?;
-        let rows = columns.map(|columns| QueryResult { columns, rows: written.returned });
-        Ok(ExecuteResult { rows_affected: written.rows, rows })
+        let rows = columns.map(|columns| QueryResult {
+            columns,
+            rows: written.returned,
+        });
+        Ok(ExecuteResult {
+            rows_affected: written.rows,
+            rows,
+        })
     }
 
     fn log(&self, level: Severity, message: &str) {
@@ -428,9 +451,14 @@ impl SqlBackend {
     fn run(&self, sql: &str, params: Vec<Datum>, verb: Verb) -> Result<(Columns, Written)> {
         let mut statements = crate::parse::parse(sql, Placeholders::QuestionMarkToo)?;
         if statements.len() > 1 {
-            return Err(SqlError::new(SqlState::SyntaxError, "a function may run one statement per call, not several"));
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                "a function may run one statement per call, not several",
+            ));
         }
-        let statement = statements.pop().ok_or_else(|| SqlError::new(SqlState::SyntaxError, "there is no statement"))?;
+        let statement = statements
+            .pop()
+            .ok_or_else(|| SqlError::new(SqlState::SyntaxError, "there is no statement"))?;
         self.refuse_administration(&statement.kind)?;
         let context = self.context(vec![])?;
         // What is not text has its type already; text takes the type of its place, as a literal would.
@@ -440,7 +468,10 @@ impl SqlBackend {
         if placeholders != params.len() {
             return Err(SqlError::new(
                 SqlState::ProtocolViolation,
-                format!("the statement has {placeholders} placeholders but {} parameters were given", params.len()),
+                format!(
+                    "the statement has {placeholders} placeholders but {} parameters were given",
+                    params.len()
+                ),
             ));
         }
         session::lock_tables(&plan, &context)?;
@@ -457,7 +488,10 @@ impl SqlBackend {
         match result {
             Ok(written) => {
                 self.txn.release(savepoint)?;
-                let columns = authorized.plan.columns().map(|columns| columns.iter().map(|c| (c.name.clone(), c.ty)).collect());
+                let columns = authorized
+                    .plan
+                    .columns()
+                    .map(|columns| columns.iter().map(|c| (c.name.clone(), c.ty)).collect());
                 Ok((columns, written))
             }
             Err(error) => {
@@ -492,7 +526,10 @@ impl SqlBackend {
             Statement::Sql(_) => return Ok(()),
             Statement::CreateFunction(create) => (Administration::Function, create.name.clone()),
             Statement::AlterFunction(alter) => (Administration::Function, alter.name.name.clone()),
-            Statement::DropFunction(drop) => (Administration::Function, drop.names.first().map(|name| name.name.clone()).unwrap_or_default()),
+            Statement::DropFunction(drop) => (
+                Administration::Function,
+                drop.names.first().map(|name| name.name.clone()).unwrap_or_default(),
+            ),
             Statement::GrantCapability { list, .. } => (Administration::Capability, list.clone()),
             Statement::Utility(utility) => match &**utility {
                 Utility::CreateRole { name, .. } => (Administration::Role, name.clone()),
@@ -505,10 +542,16 @@ impl SqlBackend {
                 | Utility::RollbackTo(_)
                 | Utility::Release(_)
                 | Utility::SetTransaction { .. } => {
-                    return Err(SqlError::new(SqlState::InvalidTransactionTermination, "a function cannot begin or end transactions"));
+                    return Err(SqlError::new(
+                        SqlState::InvalidTransactionTermination,
+                        "a function cannot begin or end transactions",
+                    ));
                 }
                 Utility::Set { .. } | Utility::Reset(_) | Utility::ResetAll | Utility::Show(_) | Utility::ShowAll | Utility::DiscardAll => {
-                    return Err(SqlError::new(SqlState::FeatureNotSupported, "a function cannot change or show settings; use current_setting()"));
+                    return Err(SqlError::new(
+                        SqlState::FeatureNotSupported,
+                        "a function cannot change or show settings; use current_setting()",
+                    ));
                 }
             },
         };
@@ -526,10 +569,16 @@ impl SqlBackend {
             Plan::Update(update) => (&update.touched, Some((&update.table, WriteAction::Update))),
             Plan::Delete(delete) => (&delete.touched, Some((&delete.table, WriteAction::Delete))),
             Plan::Utility(statement) => {
-                let Statement::Sql(sql) = statement else { return Err(SqlError::internal("administration was refused before")) };
+                let Statement::Sql(sql) = statement else {
+                    return Err(SqlError::internal("administration was refused before"));
+                };
                 let text = sql.to_string();
                 let words: Vec<&str> = text.split_whitespace().take(2).collect();
-                let _permit = self.gate.check(RunDdl { statement: words.join(" ").into(), schema: None, name: String::new() })?;
+                let _permit = self.gate.check(RunDdl {
+                    statement: words.join(" ").into(),
+                    schema: None,
+                    name: String::new(),
+                })?;
                 return Err(SqlError::unsupported(format!("{} inside a function", words.join(" "))));
             }
         };
@@ -547,14 +596,25 @@ impl SqlBackend {
         }
         let write = match target {
             None => None,
-            Some((table, action)) => Some(self.gate.check(WriteTable { table: object_name(table, context), action })?),
+            Some((table, action)) => Some(self.gate.check(WriteTable {
+                table: object_name(table, context),
+                action,
+            })?),
         };
         let mut calls = vec![];
         for function in &touched.calls {
             let visible = visible(&function.schema, context);
-            calls.push(self.gate.check(CallFunction(ObjectName::new(&*function.schema, &*function.name, visible)))?);
+            calls.push(
+                self.gate
+                    .check(CallFunction(ObjectName::new(&*function.schema, &*function.name, visible)))?,
+            );
         }
-        Ok(Authorized { plan, _reads: reads, _write: write, _calls: calls })
+        Ok(Authorized {
+            plan,
+            _reads: reads,
+            _write: write,
+            _calls: calls,
+        })
     }
 
     fn carry_out(&self, authorized: &Authorized, mut context: Arc<StatementContext>) -> Result<Written> {
@@ -603,9 +663,12 @@ fn collect(query: &crate::plan::QueryPlan, context: &Arc<StatementContext>) -> R
         let row = row?;
         bytes = bytes.saturating_add(row.iter().map(size_of_value).sum());
         if bytes > ROW_BYTES_LIMIT {
-            return Err(SqlError::new(SqlState::ProgramLimitExceeded, format!("the result of a function's query exceeds {ROW_BYTES_LIMIT} bytes"))
-                .hint("Fetch fewer rows at a time with LIMIT.")
-                .into());
+            return Err(SqlError::new(
+                SqlState::ProgramLimitExceeded,
+                format!("the result of a function's query exceeds {ROW_BYTES_LIMIT} bytes"),
+            )
+            .hint("Fetch fewer rows at a time with LIMIT.")
+            .into());
         }
         written.returned.push(row);
     }

@@ -46,7 +46,10 @@ impl Cancel {
         if let Some(deadline) = *self.deadline.lock()
             && Instant::now() >= deadline
         {
-            return Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to statement timeout"));
+            return Err(SqlError::new(
+                SqlState::QueryCanceled,
+                "canceling statement due to statement timeout",
+            ));
         }
         Ok(())
     }

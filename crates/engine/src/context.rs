@@ -111,8 +111,15 @@ impl StatementContext {
 
     /// Another role, for what a SECURITY DEFINER function does.
     pub fn acting_as(&self, role: u32) -> Result<Actor> {
-        let role = self.catalog.role_by_oid(role).ok_or_else(|| SqlError::new(SqlState::UndefinedObject, "the owner of the function does not exist"))?;
-        Ok(Actor { role: role.oid, name: Arc::from(role.name.as_str()), session_user: self.actor.session_user.clone() })
+        let role = self
+            .catalog
+            .role_by_oid(role)
+            .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, "the owner of the function does not exist"))?;
+        Ok(Actor {
+            role: role.oid,
+            name: Arc::from(role.name.as_str()),
+            session_user: self.actor.session_user.clone(),
+        })
     }
 
     pub fn notice(&self, notice: Notice) {
@@ -158,7 +165,13 @@ impl StatementContext {
 /// The search path with `"$user"` replaced and schemas that do not exist left out.
 fn effective_path(path: &[String], actor: &Actor, catalog: &Snapshot) -> Vec<String> {
     path.iter()
-        .map(|schema| if schema == "$user" { actor.name.to_string() } else { schema.clone() })
+        .map(|schema| {
+            if schema == "$user" {
+                actor.name.to_string()
+            } else {
+                schema.clone()
+            }
+        })
         .filter(|schema| catalog.schema(schema).is_some())
         .collect()
 }
@@ -261,12 +274,16 @@ impl Host for StatementContext {
             TableKind::System(system) => {
                 let rows = self.system_rows(system, bounds)?;
                 let columns = columns.to_vec();
-                let rows: Vec<Row> = rows.into_iter().map(|row| columns.iter().map(|index| row[*index].clone()).collect()).collect();
+                let rows: Vec<Row> = rows
+                    .into_iter()
+                    .map(|row| columns.iter().map(|index| row[*index].clone()).collect())
+                    .collect();
                 Ok(batches(rows))
             }
-            TableKind::Sequence(_) | TableKind::View { .. } => {
-                Err(SqlError::new(SqlState::WrongObjectType, format!("cannot open relation \"{}\"", table.name)))
-            }
+            TableKind::Sequence(_) | TableKind::View { .. } => Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("cannot open relation \"{}\"", table.name),
+            )),
         }
     }
 
@@ -285,7 +302,10 @@ impl Host for StatementContext {
 
     fn call_set(&self, function: &Arc<catalog::Function>, args: Vec<Datum>) -> Result<RowIter> {
         let _ = args;
-        Err(SqlError::unsupported(format!("the set-returning function {}", function.signature())))
+        Err(SqlError::unsupported(format!(
+            "the set-returning function {}",
+            function.signature()
+        )))
     }
 
     fn check_cancelled(&self) -> Result<()> {
@@ -354,7 +374,9 @@ fn decode_row(table: &Table, key: &[u8], bytes: &[u8], columns: &[usize]) -> Res
 fn key_range(table: &Table, bounds: &ScanBounds) -> Result<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
     let all = table::prefix(Space::Row, table.oid);
     let (mut low, mut high) = table::range_of(&all);
-    let Some(first) = table.primary_key.as_ref().and_then(|key| key.columns.first()) else { return Ok((low, high)) };
+    let Some(first) = table.primary_key.as_ref().and_then(|key| key.columns.first()) else {
+        return Ok((low, high));
+    };
     let ty = table.columns[*first].ty;
     let edge = |value: &Datum| -> Result<Vec<u8>> {
         let mut key = all.clone();

@@ -100,7 +100,13 @@ impl Database {
         let secret = i32::from_le_bytes(secret);
         let session_id = self.next_session.fetch_add(1, Ordering::Relaxed);
         let session = Session::new(self.clone(), options, pid, secret, session_id)?;
-        self.sessions.lock().insert(pid, SessionHandle { secret, cancel: session.cancel().clone() });
+        self.sessions.lock().insert(
+            pid,
+            SessionHandle {
+                secret,
+                cancel: session.cancel().clone(),
+            },
+        );
         Ok(session)
     }
 
@@ -141,7 +147,10 @@ impl Database {
     pub fn role_login(&self, user: &str) -> Option<RoleLogin> {
         let catalog = self.catalog();
         let role = catalog.role(user)?;
-        Some(RoleLogin { password: role.password.clone(), login: role.login })
+        Some(RoleLogin {
+            password: role.password.clone(),
+            login: role.login,
+        })
     }
 
     /// Whether anybody has a password: until then the server is open to this machine and closed to others.
@@ -184,7 +193,9 @@ impl Database {
         let Some(last) = scan.next() else { return Ok(0) };
         let (key, _) = last?;
         let number = key.get(prefix.len()..).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
-        number.map(u64::from_be_bytes).ok_or_else(|| SqlError::new(SqlState::DataCorrupted, "a row's key is damaged"))
+        number
+            .map(u64::from_be_bytes)
+            .ok_or_else(|| SqlError::new(SqlState::DataCorrupted, "a row's key is damaged"))
     }
 }
 
@@ -199,13 +210,17 @@ fn numbers_of_this_start(store: &Db) -> Result<i64> {
     let stored = match txn.get(&key)? {
         None => 0,
         Some(bytes) => {
-            let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| SqlError::new(SqlState::DataCorrupted, "the count of starts is damaged"))?;
+            let bytes =
+                <[u8; 8]>::try_from(&*bytes).map_err(|_| SqlError::new(SqlState::DataCorrupted, "the count of starts is damaged"))?;
             i64::from_be_bytes(bytes)
         }
     };
     txn.put(key.to_vec(), (stored + 1).to_be_bytes().to_vec())?;
     txn.commit()?;
-    stored.checked_mul(NUMBERS_PER_START).map(|first| first + 1).ok_or_else(|| SqlError::internal("starts are used up"))
+    stored
+        .checked_mul(NUMBERS_PER_START)
+        .map(|first| first + 1)
+        .ok_or_else(|| SqlError::internal("starts are used up"))
 }
 
 /// Reads the stored catalog; a new folder gets the first one.

@@ -26,14 +26,22 @@ pub struct Functions {
 
 impl Functions {
     pub fn new(cache_dir: PathBuf, progress: Progress) -> Functions {
-        Functions { cache_dir, progress, runtime: OnceLock::new(), prepared: Mutex::new(HashMap::new()) }
+        Functions {
+            cache_dir,
+            progress,
+            runtime: OnceLock::new(),
+            prepared: Mutex::new(HashMap::new()),
+        }
     }
 
     /// The runtime, started at its first use.
     pub fn runtime(&self) -> Result<Arc<Runtime>> {
         self.runtime
             .get_or_init(|| {
-                let options = RuntimeOptions { cache_dir: self.cache_dir.clone(), progress: self.progress.clone() };
+                let options = RuntimeOptions {
+                    cache_dir: self.cache_dir.clone(),
+                    progress: self.progress.clone(),
+                };
                 Runtime::start(options).map_err(SqlError::from)
             })
             .clone()

@@ -24,6 +24,7 @@ mod settings;
 mod statement;
 mod system;
 mod table;
+mod text_io;
 mod write;
 
 pub use cancel::Cancel;
@@ -33,3 +34,4 @@ pub use plan::ColumnDesc;
 pub use query::{Row, RowIter};
 pub use session::{ConnectOptions, Outcome, Prepared, RowTag, Session, TransactionStatus};
 pub use storage::StoreKind;
+pub use text_io::TextIo;

@@ -59,7 +59,12 @@ pub struct OnConflict {
 pub enum ConflictAction {
     Nothing,
     /// Expressions over the row that is there (`existing`) and the one that was proposed (`excluded`).
-    Update { assignments: Vec<(usize, Expr)>, filter: Option<Expr>, existing: Vec<ColumnId>, excluded: Vec<ColumnId> },
+    Update {
+        assignments: Vec<(usize, Expr)>,
+        filter: Option<Expr>,
+        existing: Vec<ColumnId>,
+        excluded: Vec<ColumnId>,
+    },
 }
 
 /// `input` gives the row's key, its columns as they are (`old`), one column per assignment, and
@@ -107,6 +112,12 @@ impl Plan {
 
 impl ColumnDesc {
     pub fn new(name: impl Into<String>, ty: Type) -> ColumnDesc {
-        ColumnDesc { name: name.into(), ty, typmod: types::NO_TYPMOD, table_oid: 0, attnum: 0 }
+        ColumnDesc {
+            name: name.into(),
+            ty,
+            typmod: types::NO_TYPMOD,
+            table_oid: 0,
+            attnum: 0,
+        }
     }
 }

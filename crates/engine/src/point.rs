@@ -48,17 +48,29 @@ fn point_get(input: &Rel, predicate: &Expr) -> Option<Rel> {
         let place = conditions.iter().position(|condition| key_value(condition, *id, *ty).is_some())?;
         key.push(key_value(&conditions.remove(place), *id, *ty)?);
     }
-    let get = Rel::PointGet { table: table.clone(), key, columns: columns.clone() };
+    let get = Rel::PointGet {
+        table: table.clone(),
+        key,
+        columns: columns.clone(),
+    };
     Some(match conditions.len() {
         0 => get,
-        1 => Rel::Filter { input: Box::new(get), predicate: conditions.remove(0) },
-        _ => Rel::Filter { input: Box::new(get), predicate: Expr::And(conditions) },
+        1 => Rel::Filter {
+            input: Box::new(get),
+            predicate: conditions.remove(0),
+        },
+        _ => Rel::Filter {
+            input: Box::new(get),
+            predicate: Expr::And(conditions),
+        },
     })
 }
 
 /// The value that `column = value` (or the other way round) gives the column, in the column's type.
 fn key_value(condition: &Expr, id: query::ir::ColumnId, ty: Type) -> Option<Expr> {
-    let Expr::Call { function, args, .. } = condition else { return None };
+    let Expr::Call { function, args, .. } = condition else {
+        return None;
+    };
     if function.native != Some(functions::Native::Eq) && !is_equality(function) {
         return None;
     }
@@ -74,23 +86,33 @@ fn key_value(condition: &Expr, id: query::ir::ColumnId, ty: Type) -> Option<Expr
     match (value.ty(), ty) {
         (from, to) if from == to => Some(value.clone()),
         // Widening loses nothing; narrowing could, and is left to the filter.
-        (Type::Int2, Type::Int4 | Type::Int8) | (Type::Int4, Type::Int8) => {
-            Some(Expr::Cast { arg: Box::new(value.clone()), to: ty, typmod: types::NO_TYPMOD, explicit: false })
-        }
+        (Type::Int2, Type::Int4 | Type::Int8) | (Type::Int4, Type::Int8) => Some(Expr::Cast {
+            arg: Box::new(value.clone()),
+            to: ty,
+            typmod: types::NO_TYPMOD,
+            explicit: false,
+        }),
         (Type::Text | Type::Varchar, Type::Text | Type::Varchar) => Some(value.clone()),
         _ => None,
     }
 }
 
 fn is_equality(function: &'static functions::Scalar) -> bool {
-    functions::registry::operators("=").iter().any(|operator| std::ptr::eq(operator.function, function))
+    functions::registry::operators("=")
+        .iter()
+        .any(|operator| std::ptr::eq(operator.function, function))
 }
 
 /// The column itself, or a varchar column seen as text.
 fn is_column(expr: &Expr, column: query::ir::ColumnId) -> bool {
     match expr {
         Expr::Column { id, .. } => *id == column,
-        Expr::Cast { arg, to: Type::Text, typmod: types::NO_TYPMOD, .. } => {
+        Expr::Cast {
+            arg,
+            to: Type::Text,
+            typmod: types::NO_TYPMOD,
+            ..
+        } => {
             matches!(&**arg, Expr::Column { id, ty: Type::Varchar } if *id == column)
         }
         _ => false,

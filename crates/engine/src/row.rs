@@ -23,7 +23,9 @@ pub fn encode(values: &[Datum], types: impl Iterator<Item = Type>) -> Result<Vec
             Datum::Bool(value) => out.push(u8::from(*value)),
             Datum::Int2(value) => out.extend_from_slice(&value.to_le_bytes()),
             Datum::Int4(value) | Datum::Date(value) => out.extend_from_slice(&value.to_le_bytes()),
-            Datum::Int8(value) | Datum::Time(value) | Datum::Timestamp(value) | Datum::Timestamptz(value) => out.extend_from_slice(&value.to_le_bytes()),
+            Datum::Int8(value) | Datum::Time(value) | Datum::Timestamp(value) | Datum::Timestamptz(value) => {
+                out.extend_from_slice(&value.to_le_bytes())
+            }
             Datum::Float4(value) => out.extend_from_slice(&value.to_le_bytes()),
             Datum::Float8(value) => out.extend_from_slice(&value.to_le_bytes()),
             Datum::Oid(value) => out.extend_from_slice(&value.to_le_bytes()),
@@ -70,7 +72,11 @@ pub fn decode(bytes: &[u8], types: &[Type], wanted: &[usize]) -> Result<Vec<Datu
         }
         if wanted.contains(&index) {
             let value = reader.value(*ty)?;
-            let mut places = wanted.iter().enumerate().filter(|(_, column)| **column == index).map(|(place, _)| place);
+            let mut places = wanted
+                .iter()
+                .enumerate()
+                .filter(|(_, column)| **column == index)
+                .map(|(place, _)| place);
             let first = places.next();
             for place in places {
                 result[place] = value.clone();
@@ -132,7 +138,9 @@ impl<'a> Reader<'a> {
                 micros: i64::from_le_bytes(self.array()?),
             }),
             Type::Uuid => Datum::Uuid(self.array()?),
-            Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole => Datum::Oid(u32::from_le_bytes(self.array()?)),
+            Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole => {
+                Datum::Oid(u32::from_le_bytes(self.array()?))
+            }
             Type::Text | Type::Varchar | Type::Bpchar | Type::Char | Type::Name | Type::Unknown => Datum::text(self.string()?),
             Type::Json | Type::Jsonb => Datum::Json(self.string()?.to_string()),
             Type::Bytea => Datum::Bytea(self.sized()?.to_vec()),
@@ -146,7 +154,15 @@ impl<'a> Reader<'a> {
         let length = match ty {
             Type::Bool => 1,
             Type::Int2 => 2,
-            Type::Int4 | Type::Float4 | Type::Date | Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole => 4,
+            Type::Int4
+            | Type::Float4
+            | Type::Date
+            | Type::Oid
+            | Type::Regclass
+            | Type::Regtype
+            | Type::Regproc
+            | Type::Regnamespace
+            | Type::Regrole => 4,
             Type::Int8 | Type::Float8 | Type::Time | Type::Timestamp | Type::Timestamptz => 8,
             Type::Interval | Type::Uuid => 16,
             Type::Text

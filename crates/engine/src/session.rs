@@ -25,6 +25,7 @@ use crate::database::Database;
 use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan, QueryPlan};
 use crate::settings::Settings;
+use crate::text_io::TextIo;
 use crate::write::{self, Stop, Written};
 use crate::{authorize, point, statement};
 
@@ -50,8 +51,14 @@ pub enum TransactionStatus {
 
 /// What a statement gave.
 pub enum Outcome {
-    Rows { columns: Vec<ColumnDesc>, rows: RowIter, tag: RowTag },
-    Complete { tag: String },
+    Rows {
+        columns: Vec<ColumnDesc>,
+        rows: RowIter,
+        tag: RowTag,
+    },
+    Complete {
+        tag: String,
+    },
     /// The text held no statement.
     Empty,
 }
@@ -149,13 +156,25 @@ impl Session {
     pub(crate) fn new(db: Arc<Database>, options: ConnectOptions, pid: i32, secret: i32, session_id: i64) -> Result<Session> {
         let catalog = db.catalog();
         let role = catalog.role(&options.user).ok_or_else(|| {
-            SqlError::new(SqlState::InvalidAuthorizationSpecification, format!("role \"{}\" does not exist", options.user)).fatal()
+            SqlError::new(
+                SqlState::InvalidAuthorizationSpecification,
+                format!("role \"{}\" does not exist", options.user),
+            )
+            .fatal()
         })?;
         if !role.login {
-            return Err(SqlError::new(SqlState::InvalidAuthorizationSpecification, format!("role \"{}\" is not permitted to log in", role.name)).fatal());
+            return Err(SqlError::new(
+                SqlState::InvalidAuthorizationSpecification,
+                format!("role \"{}\" is not permitted to log in", role.name),
+            )
+            .fatal());
         }
         if options.database != crate::database::DATABASE_NAME {
-            return Err(SqlError::new(SqlState::InvalidCatalogName, format!("database \"{}\" does not exist", options.database)).fatal());
+            return Err(SqlError::new(
+                SqlState::InvalidCatalogName,
+                format!("database \"{}\" does not exist", options.database),
+            )
+            .fatal());
         }
         let mut settings = Settings::default();
         settings.set_internal("session_authorization", &role.name);
@@ -165,7 +184,11 @@ impl Session {
         }
         settings.take_changed();
         let name: Arc<str> = Arc::from(role.name.as_str());
-        let actor = Actor { role: role.oid, name: name.clone(), session_user: name };
+        let actor = Actor {
+            role: role.oid,
+            name: name.clone(),
+            session_user: name,
+        };
         let shared = Arc::new(SessionShared {
             pid,
             session_id,
@@ -174,7 +197,14 @@ impl Session {
             cancel: Arc::new(Cancel::default()),
             client: options.client,
         });
-        Ok(Session { db, shared, secret, actor, state: State::Idle, last_function: None })
+        Ok(Session {
+            db,
+            shared,
+            secret,
+            actor,
+            state: State::Idle,
+            last_function: None,
+        })
     }
 
     pub fn pid(&self) -> i32 {
@@ -246,10 +276,18 @@ impl Session {
     fn prepare_inner(&mut self, sql: &str, param_types: &[Option<Type>]) -> Result<Arc<Prepared>> {
         let mut statements = crate::parse::parse(sql, Placeholders::Dollar)?;
         if statements.len() > 1 {
-            return Err(SqlError::new(SqlState::SyntaxError, "cannot insert multiple commands into a prepared statement"));
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                "cannot insert multiple commands into a prepared statement",
+            ));
         }
         let Some(statement) = statements.pop() else {
-            return Ok(Arc::new(Prepared { statement: None, param_types: vec![], columns: None, plan: Mutex::new(None) }));
+            return Ok(Arc::new(Prepared {
+                statement: None,
+                param_types: vec![],
+                columns: None,
+                plan: Mutex::new(None),
+            }));
         };
         if matches!(self.state, State::Failed(_)) && !allowed_when_failed(&statement.kind) {
             return Err(failed_transaction());
@@ -271,20 +309,39 @@ impl Session {
                     Plan::Utility(statement) => statement::columns(statement),
                     other => other.columns().map(<[ColumnDesc]>::to_vec),
                 };
-                let cached = CachedPlan { catalog_version: context.catalog.version(), search_path: context.search_path.clone(), plan: Arc::new(plan) };
+                let cached = CachedPlan {
+                    catalog_version: context.catalog.version(),
+                    search_path: context.search_path.clone(),
+                    plan: Arc::new(plan),
+                };
                 // A plan made in a transaction that changed the catalog may never become true.
                 let settled = self.open_transaction().is_none_or(|open| open.changes.is_empty());
                 (columns, settled.then_some(cached))
             }
         };
-        Ok(Arc::new(Prepared { statement: Some(statement), param_types: types, columns, plan: Mutex::new(cached) }))
+        Ok(Arc::new(Prepared {
+            statement: Some(statement),
+            param_types: types,
+            columns,
+            plan: Mutex::new(cached),
+        }))
     }
 
     /// Runs a prepared statement.
     pub fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<Datum>) -> Result<Outcome> {
-        let Some(statement) = &prepared.statement else { return Ok(Outcome::Empty) };
+        let Some(statement) = &prepared.statement else {
+            return Ok(Outcome::Empty);
+        };
         let result = self.run_inner(statement, params, Some(prepared));
         self.settle(result)
+    }
+
+    /// What prints and reads values of these types.
+    pub fn text_io(&mut self, types: impl IntoIterator<Item = Type>) -> Result<TextIo> {
+        if types.into_iter().any(TextIo::needs_catalog) {
+            return Ok(TextIo::Catalog(self.context(vec![], Calls::top())?));
+        }
+        Ok(TextIo::Plain(self.shared.settings.lock().text_style.clone()))
     }
 
     /// Must be called when a statement's rows have been consumed, or have failed.
@@ -394,12 +451,18 @@ impl Session {
         let known: Vec<Option<Type>> = prepared.param_types.iter().copied().map(Some).collect();
         let (plan, _) = bind(context, statement, &known)?;
         if plan.columns().map(<[ColumnDesc]>::to_vec) != prepared.columns && !matches!(plan, Plan::Utility(_)) {
-            return Err(SqlError::new(SqlState::FeatureNotSupported, "cached plan must not change result type"));
+            return Err(SqlError::new(
+                SqlState::FeatureNotSupported,
+                "cached plan must not change result type",
+            ));
         }
         let plan = Arc::new(plan);
         if !changed {
-            *prepared.plan.lock() =
-                Some(CachedPlan { catalog_version: context.catalog.version(), search_path: context.search_path.clone(), plan: plan.clone() });
+            *prepared.plan.lock() = Some(CachedPlan {
+                catalog_version: context.catalog.version(),
+                search_path: context.search_path.clone(),
+                plan: plan.clone(),
+            });
         }
         Ok(plan)
     }
@@ -430,7 +493,11 @@ impl Session {
     }
 
     /// Runs a writing statement, over again while others change its rows under it (READ COMMITTED).
-    fn write(&mut self, mut context: Arc<StatementContext>, run: impl Fn(&Arc<StatementContext>) -> Result<Written, Stop>) -> Result<Written> {
+    fn write(
+        &mut self,
+        mut context: Arc<StatementContext>,
+        run: impl Fn(&Arc<StatementContext>) -> Result<Written, Stop>,
+    ) -> Result<Written> {
         let savepoint = context.txn.savepoint()?;
         loop {
             match run(&context) {
@@ -507,8 +574,18 @@ impl Session {
         let (db, shared, actor) = (self.db.clone(), self.shared.clone(), self.actor.clone());
         let open = self.open()?;
         let private = open.overlay.is_some();
-        let mut context =
-            StatementContext::new(db, shared, open.txn.clone(), open.read_only, open.timestamp, now(), catalog, actor, params, calls);
+        let mut context = StatementContext::new(
+            db,
+            shared,
+            open.txn.clone(),
+            open.read_only,
+            open.timestamp,
+            now(),
+            catalog,
+            actor,
+            params,
+            calls,
+        );
         context.private_catalog = private;
         Ok(Arc::new(context))
     }
@@ -597,7 +674,10 @@ impl Session {
                 }
                 State::Explicit(open) => {
                     self.state = State::Explicit(open);
-                    self.notice(Notice::warning(SqlState::ActiveSqlTransaction, "there is already a transaction in progress"));
+                    self.notice(Notice::warning(
+                        SqlState::ActiveSqlTransaction,
+                        "there is already a transaction in progress",
+                    ));
                     complete("BEGIN")
                 }
                 State::Failed(open) => {
@@ -655,12 +735,17 @@ impl Session {
     fn savepoint(&mut self, name: &str) -> Result<()> {
         match &mut self.state {
             State::Failed(_) => Err(failed_transaction()),
-            State::Idle | State::Implicit(_) => {
-                Err(SqlError::new(SqlState::NoActiveSqlTransaction, "SAVEPOINT can only be used in transaction blocks"))
-            }
+            State::Idle | State::Implicit(_) => Err(SqlError::new(
+                SqlState::NoActiveSqlTransaction,
+                "SAVEPOINT can only be used in transaction blocks",
+            )),
             State::Explicit(open) => {
                 let position = open.txn.savepoint()?;
-                open.savepoints.push(NamedSavepoint { name: name.to_string(), position, changes: open.changes.len() });
+                open.savepoints.push(NamedSavepoint {
+                    name: name.to_string(),
+                    position,
+                    changes: open.changes.len(),
+                });
                 Ok(())
             }
         }
@@ -669,9 +754,10 @@ impl Session {
     fn release_savepoint(&mut self, name: &str) -> Result<()> {
         match &mut self.state {
             State::Failed(_) => Err(failed_transaction()),
-            State::Idle | State::Implicit(_) => {
-                Err(SqlError::new(SqlState::NoActiveSqlTransaction, "RELEASE SAVEPOINT can only be used in transaction blocks"))
-            }
+            State::Idle | State::Implicit(_) => Err(SqlError::new(
+                SqlState::NoActiveSqlTransaction,
+                "RELEASE SAVEPOINT can only be used in transaction blocks",
+            )),
             State::Explicit(open) => {
                 let at = open.find_savepoint(name)?;
                 open.txn.release(open.savepoints[at].position)?;
@@ -704,7 +790,10 @@ impl Session {
             }
             other => {
                 self.state = other;
-                return Err(SqlError::new(SqlState::NoActiveSqlTransaction, "ROLLBACK TO SAVEPOINT can only be used in transaction blocks"));
+                return Err(SqlError::new(
+                    SqlState::NoActiveSqlTransaction,
+                    "ROLLBACK TO SAVEPOINT can only be used in transaction blocks",
+                ));
             }
         };
         Ok(())
@@ -728,9 +817,16 @@ impl Session {
                 let isolation = modes.isolation.unwrap_or(open.txn.isolation());
                 let read_only = modes.read_only.unwrap_or(open.read_only);
                 if isolation != open.txn.isolation() && (open.txn.has_writes() || !open.changes.is_empty()) {
-                    return Err(SqlError::new(SqlState::ActiveSqlTransaction, "SET TRANSACTION ISOLATION LEVEL must be called before any query"));
+                    return Err(SqlError::new(
+                        SqlState::ActiveSqlTransaction,
+                        "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+                    ));
                 }
-                let mut next = if isolation == open.txn.isolation() { None } else { Some(fresh(isolation, read_only)) };
+                let mut next = if isolation == open.txn.isolation() {
+                    None
+                } else {
+                    Some(fresh(isolation, read_only))
+                };
                 if let State::Explicit(open) = &mut self.state {
                     match next.take() {
                         None => open.read_only = read_only,
@@ -740,7 +836,10 @@ impl Session {
                 Ok(())
             }
             State::Idle | State::Implicit(_) | State::Failed(_) => {
-                self.notice(Notice::warning(SqlState::NoActiveSqlTransaction, "SET TRANSACTION can only be used in transaction blocks"));
+                self.notice(Notice::warning(
+                    SqlState::NoActiveSqlTransaction,
+                    "SET TRANSACTION can only be used in transaction blocks",
+                ));
                 Ok(())
             }
         }
@@ -799,11 +898,18 @@ pub(crate) fn bind(context: &Arc<StatementContext>, statement: &ParsedStatement,
     let Statement::Sql(sql) = &statement.kind else {
         return Ok((Plan::Utility(statement.kind.clone()), vec![]));
     };
-    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let names = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    };
     let mut binder = Binder::new(names, &**context, statement.source.clone(), params);
     let mut plan = match &**sql {
         ast::Statement::Query(query) => query_plan(&mut binder, query, false)?,
-        ast::Statement::Explain { statement: inner, analyze: false, .. } => match &**inner {
+        ast::Statement::Explain {
+            statement: inner,
+            analyze: false,
+            ..
+        } => match &**inner {
             ast::Statement::Query(query) => query_plan(&mut binder, query, true)?,
             _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
         },
@@ -828,7 +934,12 @@ fn query_plan(binder: &mut Binder<'_>, query: &ast::Query, explain: bool) -> Res
         true => vec![ColumnDesc::new("QUERY PLAN", Type::Text)],
         false => binder.describe(&bound.columns),
     };
-    Ok(Plan::Query(QueryPlan { rel: bound.rel, columns, touched: std::mem::take(&mut binder.touched), explain }))
+    Ok(Plan::Query(QueryPlan {
+        rel: bound.rel,
+        columns,
+        touched: std::mem::take(&mut binder.touched),
+        explain,
+    }))
 }
 
 fn run_query(plan: &QueryPlan, context: &Arc<StatementContext>) -> Result<Outcome> {
@@ -836,14 +947,26 @@ fn run_query(plan: &QueryPlan, context: &Arc<StatementContext>) -> Result<Outcom
     if plan.explain {
         let lines = query::explain(&plan.rel, &host)?;
         let rows: RowIter = Box::new(lines.into_iter().map(|line| Ok(vec![Datum::Text(line)])));
-        return Ok(Outcome::Rows { columns: plan.columns.clone(), rows, tag: RowTag::Fixed("EXPLAIN") });
+        return Ok(Outcome::Rows {
+            columns: plan.columns.clone(),
+            rows,
+            tag: RowTag::Fixed("EXPLAIN"),
+        });
     }
     let rows = query::execute(&plan.rel, &host).inspect_err(|error| context.calls.fail(context, error))?;
     let rows: RowIter = match plan.touched.calls.is_empty() {
         true => rows,
-        false => Box::new(AuditedRows { rows, context: context.clone(), ended: false }),
+        false => Box::new(AuditedRows {
+            rows,
+            context: context.clone(),
+            ended: false,
+        }),
     };
-    Ok(Outcome::Rows { columns: plan.columns.clone(), rows, tag: RowTag::Counted("SELECT") })
+    Ok(Outcome::Rows {
+        columns: plan.columns.clone(),
+        rows,
+        tag: RowTag::Counted("SELECT"),
+    })
 }
 
 /// Rows of a statement that called functions: at their end the calls are recorded, durably.
@@ -888,10 +1011,14 @@ impl Drop for AuditedRows {
 
 pub(crate) fn written_outcome(written: Written, tag: &'static str, columns: Option<&[ColumnDesc]>) -> Outcome {
     match columns {
-        None => Outcome::Complete { tag: format!("{tag} {}", written.rows) },
-        Some(columns) => {
-            Outcome::Rows { columns: columns.to_vec(), rows: Box::new(written.returned.into_iter().map(Ok)), tag: RowTag::Counted(tag) }
-        }
+        None => Outcome::Complete {
+            tag: format!("{tag} {}", written.rows),
+        },
+        Some(columns) => Outcome::Rows {
+            columns: columns.to_vec(),
+            rows: Box::new(written.returned.into_iter().map(Ok)),
+            tag: RowTag::Counted(tag),
+        },
     }
 }
 
@@ -929,7 +1056,10 @@ pub(crate) fn lock_point(input: &query::ir::Rel, context: &Arc<StatementContext>
     };
     let Rel::PointGet { table, key, .. } = get else { return Ok(()) };
     let host: Arc<dyn Host> = context.clone();
-    let values = key.iter().map(|expr| query::eval(expr, &[], &[], &host)).collect::<Result<Vec<Datum>>>()?;
+    let values = key
+        .iter()
+        .map(|expr| query::eval(expr, &[], &[], &host))
+        .collect::<Result<Vec<Datum>>>()?;
     if values.iter().any(Datum::is_null) {
         return Ok(());
     }
@@ -953,7 +1083,10 @@ fn allowed_when_failed(statement: &Statement) -> bool {
 }
 
 fn failed_transaction() -> SqlError {
-    SqlError::new(SqlState::InFailedSqlTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+    SqlError::new(
+        SqlState::InFailedSqlTransaction,
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
 }
 
 fn no_transaction() -> Notice {
@@ -961,12 +1094,17 @@ fn no_transaction() -> Notice {
 }
 
 pub(crate) fn read_only() -> SqlError {
-    SqlError::new(SqlState::ReadOnlySqlTransaction, "cannot change the database in a read-only transaction")
+    SqlError::new(
+        SqlState::ReadOnlySqlTransaction,
+        "cannot change the database in a read-only transaction",
+    )
 }
 
 /// Microseconds since 1970 UTC.
 pub(crate) fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 

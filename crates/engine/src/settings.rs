@@ -23,7 +23,10 @@ pub struct SettingInfo {
 pub enum Kind {
     Bool,
     Text,
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     /// Milliseconds, with PostgreSQL's units (`5s`, `1min`).
     Milliseconds,
     Enum(&'static [&'static str]),
@@ -32,60 +35,224 @@ pub enum Kind {
 }
 
 const fn setting(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> SettingInfo {
-    SettingInfo { name, default, kind, reported: false, description }
+    SettingInfo {
+        name,
+        default,
+        kind,
+        reported: false,
+        description,
+    }
 }
 
 const fn reported(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> SettingInfo {
-    SettingInfo { name, default, kind, reported: true, description }
+    SettingInfo {
+        name,
+        default,
+        kind,
+        reported: true,
+        description,
+    }
 }
 
 /// The version of PostgreSQL that clients are told: they choose their catalog queries by it.
 pub const SERVER_VERSION: &str = "15.8";
 
 pub const SETTINGS: &[SettingInfo] = &[
-    reported("application_name", "", Kind::Text, "Sets the application name to be reported in statistics and logs."),
-    setting("audit_durability", "statement", Kind::ReadOnly, "When audit rows are made durable: before each statement's completion."),
-    setting("bytea_output", "hex", Kind::Enum(&["escape", "hex"]), "Sets the output format for bytea."),
-    setting("check_function_bodies", "on", Kind::Bool, "Check routine bodies during CREATE FUNCTION."),
+    reported(
+        "application_name",
+        "",
+        Kind::Text,
+        "Sets the application name to be reported in statistics and logs.",
+    ),
+    setting(
+        "audit_durability",
+        "statement",
+        Kind::ReadOnly,
+        "When audit rows are made durable: before each statement's completion.",
+    ),
+    setting(
+        "bytea_output",
+        "hex",
+        Kind::Enum(&["escape", "hex"]),
+        "Sets the output format for bytea.",
+    ),
+    setting(
+        "check_function_bodies",
+        "on",
+        Kind::Bool,
+        "Check routine bodies during CREATE FUNCTION.",
+    ),
     reported("client_encoding", "UTF8", Kind::Text, "Sets the client's character set encoding."),
-    setting("client_min_messages", "notice", Kind::Enum(&["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"]), "Sets the message levels that are sent to the client."),
-    reported("DateStyle", "ISO, MDY", Kind::Text, "Sets the display format for date and time values."),
-    setting("default_transaction_isolation", "read committed", Kind::Enum(&["serializable", "repeatable read", "read committed", "read uncommitted"]), "Sets the transaction isolation level of each new transaction."),
-    reported("default_transaction_read_only", "off", Kind::Bool, "Sets the default read-only status of new transactions."),
-    setting("extra_float_digits", "1", Kind::Integer { min: -15, max: 3 }, "Sets the number of digits displayed for floating-point values."),
-    setting("idle_in_transaction_session_timeout", "0", Kind::Milliseconds, "Sets the maximum allowed idle time between queries, when in a transaction."),
-    reported("in_hot_standby", "off", Kind::ReadOnly, "Shows whether hot standby is currently active."),
+    setting(
+        "client_min_messages",
+        "notice",
+        Kind::Enum(&[
+            "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error",
+        ]),
+        "Sets the message levels that are sent to the client.",
+    ),
+    reported(
+        "DateStyle",
+        "ISO, MDY",
+        Kind::Text,
+        "Sets the display format for date and time values.",
+    ),
+    setting(
+        "default_transaction_isolation",
+        "read committed",
+        Kind::Enum(&["serializable", "repeatable read", "read committed", "read uncommitted"]),
+        "Sets the transaction isolation level of each new transaction.",
+    ),
+    reported(
+        "default_transaction_read_only",
+        "off",
+        Kind::Bool,
+        "Sets the default read-only status of new transactions.",
+    ),
+    setting(
+        "extra_float_digits",
+        "1",
+        Kind::Integer { min: -15, max: 3 },
+        "Sets the number of digits displayed for floating-point values.",
+    ),
+    setting(
+        "idle_in_transaction_session_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed idle time between queries, when in a transaction.",
+    ),
+    reported(
+        "in_hot_standby",
+        "off",
+        Kind::ReadOnly,
+        "Shows whether hot standby is currently active.",
+    ),
     reported("integer_datetimes", "on", Kind::ReadOnly, "Datetimes are integer based."),
-    reported("IntervalStyle", "postgres", Kind::Enum(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]), "Sets the display format for interval values."),
-    reported("is_superuser", "off", Kind::ReadOnly, "Shows whether the current user is a superuser."),
+    reported(
+        "IntervalStyle",
+        "postgres",
+        Kind::Enum(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]),
+        "Sets the display format for interval values.",
+    ),
+    reported(
+        "is_superuser",
+        "off",
+        Kind::ReadOnly,
+        "Shows whether the current user is a superuser.",
+    ),
     setting("jit", "off", Kind::Bool, "Allow JIT compilation."),
     setting("lc_collate", "C", Kind::ReadOnly, "Shows the collation order locale."),
-    setting("lc_ctype", "C", Kind::ReadOnly, "Shows the character classification and case conversion locale."),
+    setting(
+        "lc_ctype",
+        "C",
+        Kind::ReadOnly,
+        "Shows the character classification and case conversion locale.",
+    ),
     setting("lc_messages", "C", Kind::Text, "Sets the language in which messages are displayed."),
     setting("lc_monetary", "C", Kind::Text, "Sets the locale for formatting monetary amounts."),
     setting("lc_numeric", "C", Kind::Text, "Sets the locale for formatting numbers."),
     setting("lc_time", "C", Kind::Text, "Sets the locale for formatting date and time values."),
-    setting("lock_timeout", "0", Kind::Milliseconds, "Sets the maximum allowed duration of any wait for a lock."),
-    setting("max_identifier_length", "63", Kind::ReadOnly, "Shows the maximum identifier length."),
+    setting(
+        "lock_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed duration of any wait for a lock.",
+    ),
+    setting(
+        "max_identifier_length",
+        "63",
+        Kind::ReadOnly,
+        "Shows the maximum identifier length.",
+    ),
     setting("max_index_keys", "32", Kind::ReadOnly, "Shows the maximum number of index keys."),
     setting("row_security", "on", Kind::Bool, "Enable row security."),
-    setting("search_path", "\"$user\", public", Kind::Text, "Sets the schema search order for names that are not schema-qualified."),
-    reported("server_encoding", "UTF8", Kind::ReadOnly, "Shows the server (database) character set encoding."),
+    setting(
+        "search_path",
+        "\"$user\", public",
+        Kind::Text,
+        "Sets the schema search order for names that are not schema-qualified.",
+    ),
+    reported(
+        "server_encoding",
+        "UTF8",
+        Kind::ReadOnly,
+        "Shows the server (database) character set encoding.",
+    ),
     reported("server_version", SERVER_VERSION, Kind::ReadOnly, "Shows the server version."),
-    setting("server_version_num", "150008", Kind::ReadOnly, "Shows the server version as an integer."),
+    setting(
+        "server_version_num",
+        "150008",
+        Kind::ReadOnly,
+        "Shows the server version as an integer.",
+    ),
     reported("session_authorization", "", Kind::ReadOnly, "Shows the session user name."),
-    reported("standard_conforming_strings", "on", Kind::ReadOnly, "Causes '...' strings to treat backslashes literally."),
-    setting("statement_timeout", "0", Kind::Milliseconds, "Sets the maximum allowed duration of any statement."),
-    setting("synchronous_commit", "on", Kind::ReadOnly, "A commit is durable when it is reported."),
+    reported(
+        "standard_conforming_strings",
+        "on",
+        Kind::ReadOnly,
+        "Causes '...' strings to treat backslashes literally.",
+    ),
+    setting(
+        "statement_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed duration of any statement.",
+    ),
+    setting(
+        "synchronous_commit",
+        "on",
+        Kind::ReadOnly,
+        "A commit is durable when it is reported.",
+    ),
     setting("synchronize_seqscans", "on", Kind::Bool, "Enable synchronized sequential scans."),
-    reported("TimeZone", "UTC", Kind::Text, "Sets the time zone for displaying and interpreting time stamps."),
-    setting("transaction_isolation", "read committed", Kind::ReadOnly, "Shows the current transaction's isolation level."),
-    setting("transaction_read_only", "off", Kind::ReadOnly, "Shows the current transaction's read-only status."),
-    setting("default_tablespace", "", Kind::Text, "Sets the default tablespace to create tables and indexes in."),
-    setting("default_table_access_method", "heap", Kind::Text, "Sets the default table access method for new tables."),
-    setting("max_connections", "100", Kind::ReadOnly, "Sets the maximum number of concurrent connections."),
-    setting("work_mem", "4MB", Kind::Text, "Sets the maximum memory to be used for query workspaces."),
-    setting("xmloption", "content", Kind::Text, "Sets whether XML data is to be considered as documents or content."),
+    reported(
+        "TimeZone",
+        "UTC",
+        Kind::Text,
+        "Sets the time zone for displaying and interpreting time stamps.",
+    ),
+    setting(
+        "transaction_isolation",
+        "read committed",
+        Kind::ReadOnly,
+        "Shows the current transaction's isolation level.",
+    ),
+    setting(
+        "transaction_read_only",
+        "off",
+        Kind::ReadOnly,
+        "Shows the current transaction's read-only status.",
+    ),
+    setting(
+        "default_tablespace",
+        "",
+        Kind::Text,
+        "Sets the default tablespace to create tables and indexes in.",
+    ),
+    setting(
+        "default_table_access_method",
+        "heap",
+        Kind::Text,
+        "Sets the default table access method for new tables.",
+    ),
+    setting(
+        "max_connections",
+        "100",
+        Kind::ReadOnly,
+        "Sets the maximum number of concurrent connections.",
+    ),
+    setting(
+        "work_mem",
+        "4MB",
+        Kind::Text,
+        "Sets the maximum memory to be used for query workspaces.",
+    ),
+    setting(
+        "xmloption",
+        "content",
+        Kind::Text,
+        "Sets whether XML data is to be considered as documents or content.",
+    ),
 ];
 
 /// One session's settings.
@@ -184,7 +351,12 @@ impl Settings {
     }
 
     pub fn reset_all(&mut self) -> Result<()> {
-        let names: Vec<String> = self.values.keys().filter(|name| info(name).is_none_or(|info| info.kind != Kind::ReadOnly)).cloned().collect();
+        let names: Vec<String> = self
+            .values
+            .keys()
+            .filter(|name| info(name).is_none_or(|info| info.kind != Kind::ReadOnly))
+            .cloned()
+            .collect();
         names.iter().try_for_each(|name| self.reset(name))
     }
 
@@ -192,7 +364,10 @@ impl Settings {
     pub fn take_changed(&mut self) -> Vec<(String, String)> {
         let mut changed = std::mem::take(&mut self.changed);
         changed.dedup();
-        changed.into_iter().filter_map(|name| self.get(&name).map(|value| (name, value))).collect()
+        changed
+            .into_iter()
+            .filter_map(|name| self.get(&name).map(|value| (name, value)))
+            .collect()
     }
 
     pub fn reported(&self) -> Vec<(String, String)> {
@@ -204,21 +379,32 @@ impl Settings {
     }
 
     fn check(&self, info: &SettingInfo, value: &str) -> Result<String> {
-        let invalid = || SqlError::new(SqlState::InvalidParameterValue, format!("invalid value for parameter \"{}\": \"{value}\"", info.name));
+        let invalid = || {
+            SqlError::new(
+                SqlState::InvalidParameterValue,
+                format!("invalid value for parameter \"{}\": \"{value}\"", info.name),
+            )
+        };
         match info.kind {
             Kind::ReadOnly => Err(read_only(info.name)),
             Kind::Text => Ok(value.to_string()),
             Kind::Bool => match value.to_ascii_lowercase().as_str() {
                 "on" | "true" | "yes" | "1" | "t" | "y" => Ok("on".into()),
                 "off" | "false" | "no" | "0" | "f" | "n" => Ok("off".into()),
-                _ => Err(SqlError::new(SqlState::InvalidParameterValue, format!("parameter \"{}\" requires a Boolean value", info.name))),
+                _ => Err(SqlError::new(
+                    SqlState::InvalidParameterValue,
+                    format!("parameter \"{}\" requires a Boolean value", info.name),
+                )),
             },
             Kind::Integer { min, max } => {
                 let number: i64 = value.trim().parse().map_err(|_| invalid())?;
                 if !(min..=max).contains(&number) {
                     return Err(SqlError::new(
                         SqlState::InvalidParameterValue,
-                        format!("{number} is outside the valid range for parameter \"{}\" ({min} .. {max})", info.name),
+                        format!(
+                            "{number} is outside the valid range for parameter \"{}\" ({min} .. {max})",
+                            info.name
+                        ),
                     ));
                 }
                 Ok(number.to_string())
@@ -235,11 +421,20 @@ impl Settings {
     }
 
     fn apply(&mut self, key: &str, value: &str) -> Result<()> {
-        let invalid = || SqlError::new(SqlState::InvalidParameterValue, format!("invalid value for parameter \"{key}\": \"{value}\""));
+        let invalid = || {
+            SqlError::new(
+                SqlState::InvalidParameterValue,
+                format!("invalid value for parameter \"{key}\": \"{value}\""),
+            )
+        };
         match key {
             "timezone" => {
-                self.text_style.time_zone = TimeZone::from_name(value)
-                    .ok_or_else(|| SqlError::new(SqlState::InvalidParameterValue, format!("invalid value for parameter \"TimeZone\": \"{value}\"")))?;
+                self.text_style.time_zone = TimeZone::from_name(value).ok_or_else(|| {
+                    SqlError::new(
+                        SqlState::InvalidParameterValue,
+                        format!("invalid value for parameter \"TimeZone\": \"{value}\""),
+                    )
+                })?;
             }
             "datestyle" => {
                 for part in value.split(',') {
@@ -267,7 +462,11 @@ impl Settings {
             "statement_timeout" => self.statement_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
             "lock_timeout" => self.lock_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
             "client_encoding" => {
-                let name: String = value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+                let name: String = value
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .collect::<String>()
+                    .to_ascii_lowercase();
                 if !matches!(name.as_str(), "utf8" | "unicode" | "sqlascii") {
                     return Err(invalid().hint("The server speaks UTF8."));
                 }
@@ -279,7 +478,10 @@ impl Settings {
 }
 
 fn unrecognized(name: &str) -> SqlError {
-    SqlError::new(SqlState::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""))
+    SqlError::new(
+        SqlState::UndefinedObject,
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
 }
 
 fn read_only(name: &str) -> SqlError {

@@ -68,7 +68,10 @@ pub fn own_call(context: &StatementContext, name: &str, args: &[Datum]) -> Optio
 fn signal(context: &StatementContext, args: &[Datum], terminate: bool) -> Result<Datum> {
     use functions::Environment;
     if !context.is_superuser() {
-        return Err(SqlError::new(SqlState::InsufficientPrivilege, "must be a superuser to cancel another session's query"));
+        return Err(SqlError::new(
+            SqlState::InsufficientPrivilege,
+            "must be a superuser to cancel another session's query",
+        ));
     }
     let pid = args.first().and_then(Datum::as_i64).and_then(|pid| i32::try_from(pid).ok());
     Ok(Datum::Bool(pid.is_some_and(|pid| context.db.signal(pid, terminate))))

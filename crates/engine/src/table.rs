@@ -43,7 +43,10 @@ pub fn unique_keys(table: &Table) -> impl Iterator<Item = UniqueKey> {
         nulls_not_distinct: false,
     });
     let unique = table.constraints.iter().filter_map(|constraint| match &constraint.kind {
-        ConstraintKind::Unique { index_oid, nulls_not_distinct } => Some(UniqueKey {
+        ConstraintKind::Unique {
+            index_oid,
+            nulls_not_distinct,
+        } => Some(UniqueKey {
             name: constraint.name.clone(),
             columns: constraint.columns.clone(),
             index: Some(*index_oid),

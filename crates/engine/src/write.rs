@@ -100,7 +100,9 @@ pub fn update(plan: &Update, context: &Arc<StatementContext>) -> Result<Written,
         let others = row.split_off(1 + width + plan.assigned.len());
         let values = row.split_off(1 + width);
         let old = row.split_off(1);
-        let Some(Datum::Bytea(key)) = row.pop() else { return Err(SqlError::internal("a scan gives the row's key").into()) };
+        let Some(Datum::Bytea(key)) = row.pop() else {
+            return Err(SqlError::internal("a scan gives the row's key").into());
+        };
         // Joined with several rows: the first one counts, as in PostgreSQL.
         if !done.insert(key.clone()) {
             continue;
@@ -129,7 +131,9 @@ pub fn delete(plan: &Delete, context: &Arc<StatementContext>) -> Result<Written,
         context.check_cancelled()?;
         let others = row.split_off(1 + width);
         let old = row.split_off(1);
-        let Some(Datum::Bytea(key)) = row.pop() else { return Err(SqlError::internal("a scan gives the row's key").into()) };
+        let Some(Datum::Bytea(key)) = row.pop() else {
+            return Err(SqlError::internal("a scan gives the row's key").into());
+        };
         if !done.insert(key.clone()) {
             continue;
         }
@@ -145,14 +149,26 @@ impl<'a> Writer<'a> {
     fn new(context: &'a Arc<StatementContext>, table: Arc<Table>) -> Result<Writer<'a>> {
         let mut checks = vec![];
         for constraint in &table.constraints {
-            let ConstraintKind::Check { expression } = &constraint.kind else { continue };
-            let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+            let ConstraintKind::Check { expression } = &constraint.kind else {
+                continue;
+            };
+            let names = Names {
+                snapshot: &context.catalog,
+                search_path: &context.search_path,
+            };
             let mut binder = Binder::new(names, &**context, Arc::from(expression.as_str()), &[]);
             let entry = binder.row_of(&table, &table.name);
             let columns = entry.columns.iter().map(|column| column.id).collect();
-            let scope = Scope { tables: vec![entry], parent: None };
+            let scope = Scope {
+                tables: vec![entry],
+                parent: None,
+            };
             let node = crate::parse::parse_expression(expression)?;
-            checks.push(Check { name: constraint.name.clone(), columns, condition: binder.condition(&node, &scope)? });
+            checks.push(Check {
+                name: constraint.name.clone(),
+                columns,
+                condition: binder.condition(&node, &scope)?,
+            });
         }
         Ok(Writer {
             context,
@@ -170,7 +186,10 @@ impl<'a> Writer<'a> {
             if column.not_null && !column.dropped && value.is_null() {
                 return Err(SqlError::new(
                     SqlState::NotNullViolation,
-                    format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, self.table.name),
+                    format!(
+                        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                        column.name, self.table.name
+                    ),
                 )
                 .detail(self.failing_row(row))
                 .table(&self.table.schema, &self.table.name)
@@ -183,7 +202,10 @@ impl<'a> Writer<'a> {
             if matches!(holds, Datum::Bool(false)) {
                 return Err(SqlError::new(
                     SqlState::CheckViolation,
-                    format!("new row for relation \"{}\" violates check constraint \"{}\"", self.table.name, check.name),
+                    format!(
+                        "new row for relation \"{}\" violates check constraint \"{}\"",
+                        self.table.name, check.name
+                    ),
                 )
                 .detail(self.failing_row(row))
                 .table(&self.table.schema, &self.table.name)
@@ -194,7 +216,12 @@ impl<'a> Writer<'a> {
     }
 
     fn failing_row(&self, row: &[Datum]) -> String {
-        let values: Vec<String> = row.iter().zip(&self.table.columns).filter(|(_, c)| !c.dropped).map(|(value, column)| self.print(value, column.ty)).collect();
+        let values: Vec<String> = row
+            .iter()
+            .zip(&self.table.columns)
+            .filter(|(_, c)| !c.dropped)
+            .map(|(value, column)| self.print(value, column.ty))
+            .collect();
         format!("Failing row contains ({}).", values.join(", "))
     }
 
@@ -216,11 +243,18 @@ impl<'a> Writer<'a> {
 
     fn duplicate(&self, key: &UniqueKey, row: &[Datum]) -> SqlError {
         let names: Vec<&str> = key.columns.iter().map(|index| self.table.columns[*index].name.as_str()).collect();
-        let values: Vec<String> = key.columns.iter().map(|index| self.print(&row[*index], self.table.columns[*index].ty)).collect();
-        SqlError::new(SqlState::UniqueViolation, format!("duplicate key value violates unique constraint \"{}\"", key.name))
-            .detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", ")))
-            .table(&self.table.schema, &self.table.name)
-            .constraint(&key.name)
+        let values: Vec<String> = key
+            .columns
+            .iter()
+            .map(|index| self.print(&row[*index], self.table.columns[*index].ty))
+            .collect();
+        SqlError::new(
+            SqlState::UniqueViolation,
+            format!("duplicate key value violates unique constraint \"{}\"", key.name),
+        )
+        .detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", ")))
+        .table(&self.table.schema, &self.table.name)
+        .constraint(&key.name)
     }
 
     fn new_row_key(&self, row: &[Datum]) -> Result<Vec<u8>> {
@@ -250,9 +284,10 @@ impl<'a> Writer<'a> {
     fn changed(&self) -> Stop {
         match self.context.isolation {
             storage::Isolation::ReadCommitted => Stop::Restart,
-            storage::Isolation::RepeatableRead | storage::Isolation::Serializable => {
-                Stop::Error(SqlError::new(SqlState::TRSerializationFailure, "could not serialize access due to concurrent update"))
-            }
+            storage::Isolation::RepeatableRead | storage::Isolation::Serializable => Stop::Error(SqlError::new(
+                SqlState::TRSerializationFailure,
+                "could not serialize access due to concurrent update",
+            )),
         }
     }
 
@@ -277,7 +312,9 @@ impl<'a> Writer<'a> {
                     self.context.txn.get(&key)?.map(|_| key)
                 }
                 Some(_) => {
-                    let Some(entry) = table::unique_entry(&self.table, unique, row)? else { continue };
+                    let Some(entry) = table::unique_entry(&self.table, unique, row)? else {
+                        continue;
+                    };
                     self.lock(&entry)?;
                     self.context.txn.get(&entry)?.map(|key| key.to_vec())
                 }
@@ -298,15 +335,24 @@ impl<'a> Writer<'a> {
         if on_conflict.target.as_ref().is_some_and(|target| *target != unique.columns) {
             return Err(Stop::Error(self.duplicate(&unique, &row)));
         }
-        let ConflictAction::Update { assignments, filter, existing: of_existing, excluded } = &on_conflict.action else {
+        let ConflictAction::Update {
+            assignments,
+            filter,
+            existing: of_existing,
+            excluded,
+        } = &on_conflict.action
+        else {
             return Ok(None);
         };
         self.lock(&existing)?;
         let bytes = self.context.txn.get(&existing)?.ok_or(Stop::Restart)?;
         if !self.context.claim_conflict_row(&existing) {
             return Err(Stop::Error(
-                SqlError::new(SqlState::CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time")
-                    .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values."),
+                SqlError::new(
+                    SqlState::CardinalityViolation,
+                    "ON CONFLICT DO UPDATE command cannot affect row a second time",
+                )
+                .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values."),
             ));
         }
         let all: Vec<usize> = (0..self.types.len()).collect();
@@ -394,7 +440,11 @@ impl<'a> Writer<'a> {
         let Some(returning) = returning else { return Ok(()) };
         let mut all = row;
         all.extend_from_slice(others);
-        let values = returning.exprs.iter().map(|expr| query::eval(expr, &returning.row, &all, &self.host)).collect::<Result<Row>>()?;
+        let values = returning
+            .exprs
+            .iter()
+            .map(|expr| query::eval(expr, &returning.row, &all, &self.host))
+            .collect::<Result<Row>>()?;
         written.returned.push(values);
         Ok(())
     }

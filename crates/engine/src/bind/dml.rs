@@ -24,7 +24,13 @@ impl Binder<'_> {
             .iter()
             .map(|column| {
                 let meta = self.meta(column.id);
-                ColumnDesc { name: column.name.clone(), ty: column.ty, typmod: meta.typmod, table_oid: meta.table_oid, attnum: meta.attnum }
+                ColumnDesc {
+                    name: column.name.clone(),
+                    ty: column.ty,
+                    typmod: meta.typmod,
+                    table_oid: meta.table_oid,
+                    attnum: meta.attnum,
+                }
             })
             .collect()
     }
@@ -40,7 +46,10 @@ impl Binder<'_> {
                 format!("cannot {verb} view \"{}\"", table.name),
             )
             .detail("Views are not updatable.")),
-            TableKind::Sequence(_) => Err(SqlError::new(SqlState::WrongObjectType, format!("cannot change sequence \"{}\"", table.name))),
+            TableKind::Sequence(_) => Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("cannot change sequence \"{}\"", table.name),
+            )),
             TableKind::System(_) => Err(system_table_error(&table)),
         }
     }
@@ -52,12 +61,20 @@ impl Binder<'_> {
             .iter()
             .map(|column| ScopeColumn {
                 name: if column.dropped { String::new() } else { column.name.clone() },
-                id: self.new_column(ColumnMeta { typmod: column.typmod, table_oid: table.oid, attnum: column.attnum }),
+                id: self.new_column(ColumnMeta {
+                    typmod: column.typmod,
+                    table_oid: table.oid,
+                    attnum: column.attnum,
+                }),
                 ty: column.ty,
                 merged: column.dropped,
             })
             .collect();
-        ScopeTable { alias: Some(alias.to_string()), table: Some(table.clone()), columns }
+        ScopeTable {
+            alias: Some(alias.to_string()),
+            table: Some(table.clone()),
+            columns,
+        }
     }
 
     /// The expression of a column's default: what an INSERT that leaves it out stores.
@@ -79,7 +96,10 @@ impl Binder<'_> {
             return Err(SqlError::new(SqlState::SyntaxError, "INSERT INTO needs a table"));
         };
         let table = self.target(name, "insert into")?;
-        let alias = insert.table_alias.as_ref().map_or_else(|| table.name.clone(), |alias| fold(&alias.alias));
+        let alias = insert
+            .table_alias
+            .as_ref()
+            .map_or_else(|| table.name.clone(), |alias| fold(&alias.alias));
         // Which column each value of the source is for.
         let targets = self.target_columns(&table, &insert.columns)?;
         let explicit = !insert.columns.is_empty();
@@ -91,16 +111,25 @@ impl Binder<'_> {
             Some(source) => {
                 let bound = self.insert_source(source, &table, &targets)?;
                 if bound.columns.len() > targets.len() {
-                    return Err(SqlError::new(SqlState::SyntaxError, "INSERT has more expressions than target columns"));
+                    return Err(SqlError::new(
+                        SqlState::SyntaxError,
+                        "INSERT has more expressions than target columns",
+                    ));
                 }
                 if bound.columns.len() < targets.len() && explicit {
-                    return Err(SqlError::new(SqlState::SyntaxError, "INSERT has more target columns than expressions"));
+                    return Err(SqlError::new(
+                        SqlState::SyntaxError,
+                        "INSERT has more target columns than expressions",
+                    ));
                 }
                 let targets = &targets[..bound.columns.len()];
                 let bound = self.convert_unknown(bound, targets, &table)?;
                 for (output, index) in bound.columns.iter().zip(targets) {
                     let column = &table.columns[*index];
-                    let value = Expr::Column { id: output.id, ty: output.ty };
+                    let value = Expr::Column {
+                        id: output.id,
+                        ty: output.ty,
+                    };
                     given[*index] = Some(self.assign_bound(value, &column.name, column.ty, column.typmod)?);
                 }
                 bound.rel
@@ -111,8 +140,14 @@ impl Binder<'_> {
             let value = match given[index].take() {
                 Some(value) => {
                     if let Some(Generated::Identity { always: true, .. }) = &column.generated {
-                        return Err(SqlError::new(SqlState::GeneratedAlways, format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name))
-                            .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name)));
+                        return Err(SqlError::new(
+                            SqlState::GeneratedAlways,
+                            format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name),
+                        )
+                        .detail(format!(
+                            "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+                            column.name
+                        )));
                     }
                     value
                 }
@@ -120,7 +155,10 @@ impl Binder<'_> {
             };
             exprs.push((self.new_column(NO_META), value));
         }
-        let input = Rel::Project { input: Box::new(input), exprs };
+        let input = Rel::Project {
+            input: Box::new(input),
+            exprs,
+        };
 
         let entry = self.row_of(&table, &alias);
         let existing: Vec<ColumnId> = entry.columns.iter().map(|column| column.id).collect();
@@ -133,11 +171,20 @@ impl Binder<'_> {
             None => None,
             Some(items) => {
                 self.touched.reads.push(table.clone());
-                let scope = Scope { tables: vec![entry], parent: None };
+                let scope = Scope {
+                    tables: vec![entry],
+                    parent: None,
+                };
                 Some(self.bind_returning(items, &scope, existing)?)
             }
         };
-        Ok(Insert { table, input, on_conflict, returning, touched: std::mem::take(&mut self.touched) })
+        Ok(Insert {
+            table,
+            input,
+            on_conflict,
+            returning,
+            touched: std::mem::take(&mut self.touched),
+        })
     }
 
     fn target_columns(&self, table: &Table, names: &[ast::ObjectName]) -> Result<Vec<usize>> {
@@ -150,11 +197,17 @@ impl Binder<'_> {
             let index = self.at(
                 name,
                 table.column_index(&column).ok_or_else(|| {
-                    SqlError::new(SqlState::UndefinedColumn, format!("column \"{column}\" of relation \"{}\" does not exist", table.name))
+                    SqlError::new(
+                        SqlState::UndefinedColumn,
+                        format!("column \"{column}\" of relation \"{}\" does not exist", table.name),
+                    )
                 }),
             )?;
             if targets.contains(&index) {
-                return Err(SqlError::new(SqlState::DuplicateColumn, format!("column \"{column}\" specified more than once")));
+                return Err(SqlError::new(
+                    SqlState::DuplicateColumn,
+                    format!("column \"{column}\" specified more than once"),
+                ));
             }
             targets.push(index);
         }
@@ -170,7 +223,10 @@ impl Binder<'_> {
             return self.query(source, None, true);
         }
         // VALUES straight into the columns: each value has its column's type, none is compared with another row's.
-        self.levels.push(Level { place: Place::Values, ..Level::default() });
+        self.levels.push(Level {
+            place: Place::Values,
+            ..Level::default()
+        });
         let rows = self.insert_rows(values, table, targets);
         self.levels.pop();
         let rows = rows?;
@@ -178,10 +234,20 @@ impl Binder<'_> {
         let columns: Vec<Output> = (0..width)
             .map(|index| {
                 let column = &table.columns[targets[index]];
-                Output { name: column.name.clone(), id: self.new_column(ColumnMeta { typmod: column.typmod, ..NO_META }), ty: column.ty }
+                Output {
+                    name: column.name.clone(),
+                    id: self.new_column(ColumnMeta {
+                        typmod: column.typmod,
+                        ..NO_META
+                    }),
+                    ty: column.ty,
+                }
             })
             .collect();
-        let rel = Rel::Values { columns: columns.iter().map(|column| (column.id, column.ty)).collect(), rows };
+        let rel = Rel::Values {
+            columns: columns.iter().map(|column| (column.id, column.ty)).collect(),
+            rows,
+        };
         Ok(Bound { rel, columns })
     }
 
@@ -191,7 +257,13 @@ impl Binder<'_> {
         for row in &values.rows {
             let nodes = &row.content;
             if nodes.len() > targets.len() {
-                return self.at(&nodes[targets.len()], Err(SqlError::new(SqlState::SyntaxError, "INSERT has more expressions than target columns")));
+                return self.at(
+                    &nodes[targets.len()],
+                    Err(SqlError::new(
+                        SqlState::SyntaxError,
+                        "INSERT has more expressions than target columns",
+                    )),
+                );
             }
             if rows.first().is_some_and(|first| first.len() != nodes.len()) {
                 return Err(SqlError::new(SqlState::SyntaxError, "VALUES lists must all be the same length"));
@@ -199,7 +271,11 @@ impl Binder<'_> {
             let mut bound = vec![];
             for (node, index) in nodes.iter().zip(targets) {
                 let column = &table.columns[*index];
-                bound.push(if is_default(node) { self.default_of(table, *index)? } else { self.assign(node, &scope, &column.name, column.ty, column.typmod)? });
+                bound.push(if is_default(node) {
+                    self.default_of(table, *index)?
+                } else {
+                    self.assign(node, &scope, &column.name, column.ty, column.typmod)?
+                });
             }
             rows.push(bound);
         }
@@ -212,7 +288,13 @@ impl Binder<'_> {
             .columns
             .iter()
             .zip(targets)
-            .map(|(column, index)| if column.ty == Type::Unknown { table.columns[*index].ty } else { column.ty })
+            .map(|(column, index)| {
+                if column.ty == Type::Unknown {
+                    table.columns[*index].ty
+                } else {
+                    column.ty
+                }
+            })
             .collect();
         self.convert_columns(bound, &wanted)
     }
@@ -224,9 +306,11 @@ impl Binder<'_> {
                 let mut columns = vec![];
                 for name in names {
                     let name = fold(name);
-                    columns.push(table.column_index(&name).ok_or_else(|| {
-                        SqlError::new(SqlState::UndefinedColumn, format!("column \"{name}\" does not exist"))
-                    })?);
+                    columns.push(
+                        table
+                            .column_index(&name)
+                            .ok_or_else(|| SqlError::new(SqlState::UndefinedColumn, format!("column \"{name}\" does not exist")))?,
+                    );
                 }
                 let mut wanted = columns.clone();
                 wanted.sort_unstable();
@@ -246,7 +330,10 @@ impl Binder<'_> {
             Some(ast::ConflictTarget::OnConstraint(name)) => {
                 let (_, name) = object_name(name)?;
                 let key = crate::table::unique_keys(table).find(|key| key.name == name).ok_or_else(|| {
-                    SqlError::new(SqlState::UndefinedObject, format!("constraint \"{name}\" for table \"{}\" does not exist", table.name))
+                    SqlError::new(
+                        SqlState::UndefinedObject,
+                        format!("constraint \"{name}\" for table \"{}\" does not exist", table.name),
+                    )
                 })?;
                 Some(key.columns)
             }
@@ -255,8 +342,11 @@ impl Binder<'_> {
             ast::OnConflictAction::DoNothing => ConflictAction::Nothing,
             ast::OnConflictAction::DoUpdate(update) => {
                 if target.is_none() {
-                    return Err(SqlError::new(SqlState::SyntaxError, "ON CONFLICT DO UPDATE requires inference specification or constraint name")
-                        .hint("For example, ON CONFLICT (column_name)."));
+                    return Err(SqlError::new(
+                        SqlState::SyntaxError,
+                        "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+                    )
+                    .hint("For example, ON CONFLICT (column_name)."));
                 }
                 let excluded = self.row_of(table, "excluded");
                 let excluded_ids = excluded.columns.iter().map(|column| column.id).collect();
@@ -264,10 +354,22 @@ impl Binder<'_> {
                 // Unqualified names mean the row that is there.
                 let mut shadow = excluded;
                 shadow.columns.iter_mut().for_each(|column| column.merged = true);
-                let scope = Scope { tables: vec![entry.clone(), shadow], parent: None };
+                let scope = Scope {
+                    tables: vec![entry.clone(), shadow],
+                    parent: None,
+                };
                 let assignments = self.assignments(&update.assignments, table, &scope)?;
-                let filter = update.selection.as_ref().map(|filter| self.bool_expr(filter, &scope, "WHERE")).transpose()?;
-                ConflictAction::Update { assignments, filter, existing, excluded: excluded_ids }
+                let filter = update
+                    .selection
+                    .as_ref()
+                    .map(|filter| self.bool_expr(filter, &scope, "WHERE"))
+                    .transpose()?;
+                ConflictAction::Update {
+                    assignments,
+                    filter,
+                    existing,
+                    excluded: excluded_ids,
+                }
             }
         };
         Ok(OnConflict { target, action })
@@ -279,13 +381,21 @@ impl Binder<'_> {
         for assignment in assignments {
             let pairs: Vec<(&ast::ObjectName, &ast::Expr)> = match (&assignment.target, &assignment.value) {
                 (ast::AssignmentTarget::ColumnName(name), value) => vec![(name, value)],
-                (ast::AssignmentTarget::Tuple(names), ast::Expr::Tuple(values)) if names.len() == values.len() => names.iter().zip(values).collect(),
+                (ast::AssignmentTarget::Tuple(names), ast::Expr::Tuple(values)) if names.len() == values.len() => {
+                    names.iter().zip(values).collect()
+                }
                 (ast::AssignmentTarget::Tuple(_), ast::Expr::Tuple(_)) => {
-                    return Err(SqlError::new(SqlState::SyntaxError, "number of columns does not match number of values"));
+                    return Err(SqlError::new(
+                        SqlState::SyntaxError,
+                        "number of columns does not match number of values",
+                    ));
                 }
                 (ast::AssignmentTarget::Tuple(names), value) => {
                     return match names.as_slice() {
-                        [_] => Err(SqlError::new(SqlState::FeatureNotSupported, format!("source for a multiple-column UPDATE item must be a ROW() expression, not {value}"))),
+                        [_] => Err(SqlError::new(
+                            SqlState::FeatureNotSupported,
+                            format!("source for a multiple-column UPDATE item must be a ROW() expression, not {value}"),
+                        )),
                         _ => Err(SqlError::unsupported("UPDATE of several columns from a subquery")),
                     };
                 }
@@ -295,18 +405,31 @@ impl Binder<'_> {
                 let index = self.at(
                     name,
                     table.column_index(&column_name).ok_or_else(|| {
-                        SqlError::new(SqlState::UndefinedColumn, format!("column \"{column_name}\" of relation \"{}\" does not exist", table.name))
+                        SqlError::new(
+                            SqlState::UndefinedColumn,
+                            format!("column \"{column_name}\" of relation \"{}\" does not exist", table.name),
+                        )
                     }),
                 )?;
                 if bound.iter().any(|(known, _)| *known == index) {
-                    return Err(SqlError::new(SqlState::SyntaxError, format!("multiple assignments to same column \"{column_name}\"")));
+                    return Err(SqlError::new(
+                        SqlState::SyntaxError,
+                        format!("multiple assignments to same column \"{column_name}\""),
+                    ));
                 }
                 let column = &table.columns[index];
                 let default = is_default(value);
                 if matches!(column.generated, Some(Generated::Identity { always: true, .. })) && !default {
-                    return Err(SqlError::new(SqlState::GeneratedAlways, format!("column \"{column_name}\" can only be updated to DEFAULT")));
+                    return Err(SqlError::new(
+                        SqlState::GeneratedAlways,
+                        format!("column \"{column_name}\" can only be updated to DEFAULT"),
+                    ));
                 }
-                let expr = if default { self.default_of(table, index)? } else { self.assign(value, scope, &column.name, column.ty, column.typmod)? };
+                let expr = if default {
+                    self.default_of(table, index)?
+                } else {
+                    self.assign(value, scope, &column.name, column.ty, column.typmod)?
+                };
                 bound.push((index, expr));
             }
         }
@@ -321,7 +444,10 @@ impl Binder<'_> {
         if !update.table.joins.is_empty() {
             return Err(SqlError::new(SqlState::SyntaxError, "syntax error at or near \"JOIN\""));
         }
-        self.levels.push(Level { place: Place::Set, ..Level::default() });
+        self.levels.push(Level {
+            place: Place::Set,
+            ..Level::default()
+        });
         let result = self.update_inner(update, from);
         self.levels.pop();
         result
@@ -348,8 +474,17 @@ impl Binder<'_> {
                 Some(self.bind_returning(items, &target.scope, row)?)
             }
         };
-        let input = Rel::Project { input: Box::new(rel), exprs };
-        Ok(Update { table: target.table, input, assigned, returning, touched: std::mem::take(&mut self.touched) })
+        let input = Rel::Project {
+            input: Box::new(rel),
+            exprs,
+        };
+        Ok(Update {
+            table: target.table,
+            input,
+            assigned,
+            returning,
+            touched: std::mem::take(&mut self.touched),
+        })
     }
 
     pub fn delete(&mut self, delete: &ast::Delete) -> Result<Delete> {
@@ -363,7 +498,10 @@ impl Binder<'_> {
         if !table.joins.is_empty() {
             return Err(SqlError::new(SqlState::SyntaxError, "syntax error at or near \"JOIN\""));
         }
-        self.levels.push(Level { place: Place::Set, ..Level::default() });
+        self.levels.push(Level {
+            place: Place::Set,
+            ..Level::default()
+        });
         let result = self.delete_inner(delete, table);
         self.levels.pop();
         result
@@ -382,8 +520,16 @@ impl Binder<'_> {
                 Some(self.bind_returning(items, &target.scope, row)?)
             }
         };
-        let input = Rel::Project { input: Box::new(rel), exprs };
-        Ok(Delete { table: target.table, input, returning, touched: std::mem::take(&mut self.touched) })
+        let input = Rel::Project {
+            input: Box::new(rel),
+            exprs,
+        };
+        Ok(Delete {
+            table: target.table,
+            input,
+            returning,
+            touched: std::mem::take(&mut self.touched),
+        })
     }
 
     fn pass(&self, id: ColumnId, ty: Type) -> (ColumnId, Expr) {
@@ -393,12 +539,18 @@ impl Binder<'_> {
     fn restrict(&mut self, rel: Rel, selection: Option<&ast::Expr>, scope: &Scope<'_>) -> Result<Rel> {
         let Some(selection) = selection else { return Ok(rel) };
         let predicate = self.in_place(Place::Where, |binder| binder.bool_expr(selection, scope, "WHERE"))?;
-        Ok(Rel::Filter { input: Box::new(rel), predicate })
+        Ok(Rel::Filter {
+            input: Box::new(rel),
+            predicate,
+        })
     }
 
     /// The table that is written, joined with FROM or USING.
     fn modified(&mut self, item: &ast::TableWithJoins, verb: &str, from: &[ast::TableWithJoins]) -> Result<Modified> {
-        let ast::TableFactor::Table { name, alias, args: None, .. } = &item.relation else {
+        let ast::TableFactor::Table {
+            name, alias, args: None, ..
+        } = &item.relation
+        else {
             return Err(SqlError::new(SqlState::SyntaxError, format!("cannot {verb} this")));
         };
         let table = self.target(name, verb)?;
@@ -408,7 +560,10 @@ impl Binder<'_> {
         let old: Vec<(ColumnId, Type)> = entry.columns.iter().map(|column| (column.id, column.ty)).collect();
         let mut columns: Vec<(ColumnId, Type, usize)> = old.iter().enumerate().map(|(index, (id, ty))| (*id, *ty, index)).collect();
         columns.push((key, Type::Bytea, row_key_index(&table)));
-        let mut rel = Rel::Scan { table: table.clone(), columns };
+        let mut rel = Rel::Scan {
+            table: table.clone(),
+            columns,
+        };
         let mut scope = Scope::default();
         scope.add(entry)?;
         let mut others = vec![];
@@ -418,9 +573,22 @@ impl Binder<'_> {
             for entry in right_scope.tables {
                 scope.add(entry)?;
             }
-            rel = Rel::Join { kind: JoinKind::Inner, left: Box::new(rel), right: Box::new(right), on: None, lateral: false };
+            rel = Rel::Join {
+                kind: JoinKind::Inner,
+                left: Box::new(rel),
+                right: Box::new(right),
+                on: None,
+                lateral: false,
+            };
         }
-        Ok(Modified { table, rel, scope, key, old, others })
+        Ok(Modified {
+            table,
+            rel,
+            scope,
+            key,
+            old,
+            others,
+        })
     }
 
     fn bind_returning(&mut self, items: &[ast::SelectItem], scope: &Scope<'_>, row: Vec<ColumnId>) -> Result<Returning> {
@@ -428,7 +596,13 @@ impl Binder<'_> {
         let mut columns = vec![];
         for (name, expr) in self.returning(items, scope)? {
             let meta = self.meta_of(&expr);
-            columns.push(ColumnDesc { name, ty: expr.ty(), typmod: meta.typmod, table_oid: meta.table_oid, attnum: meta.attnum });
+            columns.push(ColumnDesc {
+                name,
+                ty: expr.ty(),
+                typmod: meta.typmod,
+                table_oid: meta.table_oid,
+                attnum: meta.attnum,
+            });
             exprs.push(expr);
         }
         Ok(Returning { row, exprs, columns })
@@ -457,8 +631,14 @@ fn is_default(node: &ast::Expr) -> bool {
 /// Why a system table refuses a write: the audit log by its own rule, the others as PostgreSQL does.
 pub fn system_table_error(table: &Table) -> SqlError {
     if table.schema == "heliosdb" {
-        return SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied: \"heliosdb.{}\" is written by the server only", table.name))
-            .detail("The audit log is append-only for everyone, superusers included.");
+        return SqlError::new(
+            SqlState::InsufficientPrivilege,
+            format!("permission denied: \"heliosdb.{}\" is written by the server only", table.name),
+        )
+        .detail("The audit log is append-only for everyone, superusers included.");
     }
-    SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied: \"{}\" is a system catalog", table.name))
+    SqlError::new(
+        SqlState::InsufficientPrivilege,
+        format!("permission denied: \"{}\" is a system catalog", table.name),
+    )
 }

@@ -24,8 +24,11 @@ impl Binder<'_> {
 
     pub fn assign_bound(&mut self, bound: Expr, column: &str, ty: Type, typmod: i32) -> Result<Expr> {
         self.coerce(bound, ty, typmod, Context::Assignment, |from| {
-            SqlError::new(SqlState::DatatypeMismatch, format!("column \"{column}\" is of type {ty} but expression is of type {from}"))
-                .hint("You will need to rewrite or cast the expression.")
+            SqlError::new(
+                SqlState::DatatypeMismatch,
+                format!("column \"{column}\" is of type {ty} but expression is of type {from}"),
+            )
+            .hint("You will need to rewrite or cast the expression.")
         })
     }
 
@@ -55,7 +58,12 @@ impl Binder<'_> {
                 let text = self.literal(&typed.value.value)?;
                 self.explicit_cast(text, ty, typmod)
             }
-            ast::Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
+            ast::Expr::Cast {
+                kind: CastKind::Cast | CastKind::DoubleColon,
+                expr,
+                data_type,
+                ..
+            } => {
                 let (ty, typmod) = type_names::resolve(data_type)?;
                 let arg = match &**expr {
                     // ARRAY[]::int[] gives the elements their type.
@@ -87,13 +95,40 @@ impl Binder<'_> {
                 let between = Expr::And(vec![low, high]);
                 Ok(if *negated { negate(between) } else { between })
             }
-            ast::Expr::Like { negated, any: false, expr, pattern, escape_char } => {
-                self.like(expr, pattern, escape_char.as_ref(), if *negated { "!~~" } else { "~~" }, "like_escape", scope)
-            }
-            ast::Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
-                self.like(expr, pattern, escape_char.as_ref(), if *negated { "!~~*" } else { "~~*" }, "like_escape", scope)
-            }
-            ast::Expr::SimilarTo { negated, expr, pattern, escape_char } => {
+            ast::Expr::Like {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.like(
+                expr,
+                pattern,
+                escape_char.as_ref(),
+                if *negated { "!~~" } else { "~~" },
+                "like_escape",
+                scope,
+            ),
+            ast::Expr::ILike {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.like(
+                expr,
+                pattern,
+                escape_char.as_ref(),
+                if *negated { "!~~*" } else { "~~*" },
+                "like_escape",
+                scope,
+            ),
+            ast::Expr::SimilarTo {
+                negated,
+                expr,
+                pattern,
+                escape_char,
+            } => {
                 let left = self.expr(expr, scope)?;
                 let pattern = self.expr(pattern, scope)?;
                 let mut args = vec![pattern];
@@ -103,7 +138,9 @@ impl Binder<'_> {
                 let regex = self.call_builtin("similar_to_escape", args)?;
                 self.operator(if *negated { "!~" } else { "~" }, Some(left), regex)
             }
-            ast::Expr::AnyOp { left, compare_op, right, .. } => self.quantified(left, compare_op, right, false, scope),
+            ast::Expr::AnyOp {
+                left, compare_op, right, ..
+            } => self.quantified(left, compare_op, right, false, scope),
             ast::Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true, scope),
             ast::Expr::AtTimeZone { timestamp, time_zone } => {
                 let timestamp = self.expr(timestamp, scope)?;
@@ -122,7 +159,12 @@ impl Binder<'_> {
                 let text = self.expr(r#in, scope)?;
                 self.call_builtin("position", vec![text, what])
             }
-            ast::Expr::Substring { expr, substring_from, substring_for, .. } => {
+            ast::Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                ..
+            } => {
                 let mut args = vec![self.expr(expr, scope)?];
                 args.push(match substring_from {
                     Some(from) => self.expr(from, scope)?,
@@ -133,21 +175,37 @@ impl Binder<'_> {
                 }
                 self.call_builtin("substring", args)
             }
-            ast::Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
+            ast::Expr::Trim {
+                trim_where,
+                trim_what,
+                expr,
+                trim_characters,
+            } => {
                 let name = match trim_where {
                     Some(ast::TrimWhereField::Leading) => "ltrim",
                     Some(ast::TrimWhereField::Trailing) => "rtrim",
                     Some(ast::TrimWhereField::Both) | None => "btrim",
                 };
                 let mut args = vec![self.expr(expr, scope)?];
-                let what = trim_what.as_deref().or_else(|| trim_characters.as_ref().and_then(|list| list.first()));
+                let what = trim_what
+                    .as_deref()
+                    .or_else(|| trim_characters.as_ref().and_then(|list| list.first()));
                 if let Some(what) = what {
                     args.push(self.expr(what, scope)?);
                 }
                 self.call_builtin(name, args)
             }
-            ast::Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
-                let mut args = vec![self.expr(expr, scope)?, self.expr(overlay_what, scope)?, self.expr(overlay_from, scope)?];
+            ast::Expr::Overlay {
+                expr,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                let mut args = vec![
+                    self.expr(expr, scope)?,
+                    self.expr(overlay_what, scope)?,
+                    self.expr(overlay_from, scope)?,
+                ];
                 if let Some(length) = overlay_for {
                     args.push(self.expr(length, scope)?);
                 }
@@ -157,12 +215,20 @@ impl Binder<'_> {
             ast::Expr::Collate { expr, collation } => {
                 let (_, name) = crate::parse::object_name(collation)?;
                 if !matches!(name.as_str(), "default" | "C" | "POSIX" | "ucs_basic") {
-                    return Err(SqlError::new(SqlState::UndefinedObject, format!("collation \"{name}\" for encoding \"UTF8\" does not exist")));
+                    return Err(SqlError::new(
+                        SqlState::UndefinedObject,
+                        format!("collation \"{name}\" for encoding \"UTF8\" does not exist"),
+                    ));
                 }
                 self.expr(expr, scope)
             }
             ast::Expr::Function(function) => self.function(function, scope),
-            ast::Expr::Case { operand, conditions, else_result, .. } => self.case(operand.as_deref(), conditions, else_result.as_deref(), scope),
+            ast::Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => self.case(operand.as_deref(), conditions, else_result.as_deref(), scope),
             ast::Expr::Exists { subquery, negated } => {
                 let bound = self.query(subquery, Some(scope), false)?;
                 let exists = Expr::Exists(Box::new(bound.rel));
@@ -209,18 +275,46 @@ impl Binder<'_> {
     fn column(&mut self, ident: &ast::Ident, scope: &Scope<'_>) -> Result<Expr> {
         let name = fold(ident);
         if let Some(column) = scope.column(&name)? {
-            return Ok(Expr::Column { id: column.id, ty: column.ty });
+            return Ok(Expr::Column {
+                id: column.id,
+                ty: column.ty,
+            });
         }
         if let Some(table) = scope.table(&name) {
-            return Ok(Expr::Row(table.columns.iter().map(|column| Expr::Column { id: column.id, ty: column.ty }).collect()));
+            return Ok(Expr::Row(
+                table
+                    .columns
+                    .iter()
+                    .map(|column| Expr::Column {
+                        id: column.id,
+                        ty: column.ty,
+                    })
+                    .collect(),
+            ));
         }
         // PostgreSQL's grammar makes these keywords; the parser leaves them as names.
         if ident.quote_style.is_none()
-            && matches!(name.as_str(), "current_user" | "session_user" | "user" | "current_catalog" | "current_schema" | "current_date" | "current_timestamp" | "localtimestamp" | "current_time" | "localtime" | "current_role")
+            && matches!(
+                name.as_str(),
+                "current_user"
+                    | "session_user"
+                    | "user"
+                    | "current_catalog"
+                    | "current_schema"
+                    | "current_date"
+                    | "current_timestamp"
+                    | "localtimestamp"
+                    | "current_time"
+                    | "localtime"
+                    | "current_role"
+            )
         {
             return self.keyword_function(&name, vec![]);
         }
-        Err(SqlError::new(SqlState::UndefinedColumn, format!("column \"{name}\" does not exist")))
+        Err(SqlError::new(
+            SqlState::UndefinedColumn,
+            format!("column \"{name}\" does not exist"),
+        ))
     }
 
     /// CURRENT_USER and the like, which are called without parentheses.
@@ -250,10 +344,18 @@ impl Binder<'_> {
         let column = match names.as_slice() {
             [table, column] => scope.qualified(table, column),
             [_, table, column] | [_, _, table, column] => scope.qualified(table, column),
-            _ => return Err(SqlError::new(SqlState::SyntaxError, format!("improper qualified name (too many dotted names): {}", names.join(".")))),
+            _ => {
+                return Err(SqlError::new(
+                    SqlState::SyntaxError,
+                    format!("improper qualified name (too many dotted names): {}", names.join(".")),
+                ));
+            }
         };
         match column {
-            Ok(column) => Ok(Expr::Column { id: column.id, ty: column.ty }),
+            Ok(column) => Ok(Expr::Column {
+                id: column.id,
+                ty: column.ty,
+            }),
             Err(error) => {
                 // A system column of a table in scope.
                 if let [.., table, column] = names.as_slice()
@@ -271,7 +373,10 @@ impl Binder<'_> {
     pub(super) fn literal(&mut self, value: &Value) -> Result<Expr> {
         match value {
             Value::Number(text, _) => number(text),
-            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) | Value::UnicodeStringLiteral(text) | Value::NationalStringLiteral(text) => {
+            Value::SingleQuotedString(text)
+            | Value::EscapedStringLiteral(text)
+            | Value::UnicodeStringLiteral(text)
+            | Value::NationalStringLiteral(text) => {
                 no_nul(text)?;
                 Ok(Expr::Const(Datum::text(text), Type::Unknown))
             }
@@ -288,7 +393,10 @@ impl Binder<'_> {
 
     fn parameter(&mut self, name: &str) -> Result<Expr> {
         // 65535: the protocol counts parameters in 16 bits.
-        let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).filter(|n| (1..=65_535).contains(n));
+        let number = name
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse::<usize>().ok())
+            .filter(|n| (1..=65_535).contains(n));
         let Some(number) = number else {
             return Err(SqlError::new(SqlState::UndefinedParameter, format!("there is no parameter {name}")));
         };
@@ -374,7 +482,11 @@ impl Binder<'_> {
             args.push(self.coerce_resolved(left, ty)?);
         }
         args.push(self.coerce_resolved(right, resolved.right)?);
-        Ok(Expr::Call { function: resolved.function, args, ty: resolved.ret })
+        Ok(Expr::Call {
+            function: resolved.function,
+            args,
+            ty: resolved.ret,
+        })
     }
 
     fn row_comparison(&mut self, lefts: &[ast::Expr], symbol: &str, rights: &[ast::Expr], scope: &Scope<'_>) -> Result<Expr> {
@@ -387,11 +499,17 @@ impl Binder<'_> {
         }
         match symbol {
             "=" => {
-                let equal = pairs.into_iter().map(|(left, right)| self.operator("=", Some(left), right)).collect::<Result<_>>()?;
+                let equal = pairs
+                    .into_iter()
+                    .map(|(left, right)| self.operator("=", Some(left), right))
+                    .collect::<Result<_>>()?;
                 Ok(Expr::And(equal))
             }
             "<>" => {
-                let differ = pairs.into_iter().map(|(left, right)| self.operator("<>", Some(left), right)).collect::<Result<_>>()?;
+                let differ = pairs
+                    .into_iter()
+                    .map(|(left, right)| self.operator("<>", Some(left), right))
+                    .collect::<Result<_>>()?;
                 Ok(Expr::Or(differ))
             }
             "<" | "<=" | ">" | ">=" => {
@@ -423,7 +541,10 @@ impl Binder<'_> {
     /// `COALESCE(inner, default)`: the two-valued tests on booleans.
     fn truth(&mut self, inner: &ast::Expr, scope: &Scope<'_>, what: &str, default: bool, _: bool) -> Result<Expr> {
         let bound = self.bool_expr(inner, scope, what)?;
-        Ok(Expr::Coalesce(vec![bound, Expr::Const(Datum::Bool(default), Type::Bool)], Type::Bool))
+        Ok(Expr::Coalesce(
+            vec![bound, Expr::Const(Datum::Bool(default), Type::Bool)],
+            Type::Bool,
+        ))
     }
 
     /// NULL-safe equality: the comparison where both are there, else whether both are missing.
@@ -431,7 +552,9 @@ impl Binder<'_> {
         let left = self.expr(left, scope)?;
         let right = self.expr(right, scope)?;
         let equal = self.operator("=", Some(left), right)?;
-        let Expr::Call { args, .. } = &equal else { return Err(SqlError::internal("an operator is a call")) };
+        let Expr::Call { args, .. } = &equal else {
+            return Err(SqlError::internal("an operator is a call"));
+        };
         let both = Expr::And(args.iter().map(|arg| Expr::IsNull(Box::new(arg.clone()))).collect());
         Ok(Expr::Coalesce(vec![equal, both], Type::Bool))
     }
@@ -459,14 +582,28 @@ impl Binder<'_> {
         all.extend(items.iter().map(Expr::ty));
         if let Ok(common) = functions::resolve::common_type(&all, "IN") {
             let left = self.coerce_resolved(left, common)?;
-            let items = items.into_iter().map(|item| self.coerce_resolved(item, common)).collect::<Result<Vec<_>>>()?;
+            let items = items
+                .into_iter()
+                .map(|item| self.coerce_resolved(item, common))
+                .collect::<Result<Vec<_>>>()?;
             let resolved = functions::resolve::resolve_operator(symbol, Some(common), common)?;
             let ty = resolved.right;
             let left = self.coerce_resolved(left, resolved.left.unwrap_or(ty))?;
-            let list = items.into_iter().map(|item| self.coerce_resolved(item, ty)).collect::<Result<_>>()?;
-            return Ok(Expr::InList { left: Box::new(left), op: resolved.function, list, all: negated });
+            let list = items
+                .into_iter()
+                .map(|item| self.coerce_resolved(item, ty))
+                .collect::<Result<_>>()?;
+            return Ok(Expr::InList {
+                left: Box::new(left),
+                op: resolved.function,
+                list,
+                all: negated,
+            });
         }
-        let each = items.into_iter().map(|item| self.operator(symbol, Some(left.clone()), item)).collect::<Result<Vec<_>>>()?;
+        let each = items
+            .into_iter()
+            .map(|item| self.operator(symbol, Some(left.clone()), item))
+            .collect::<Result<Vec<_>>>()?;
         Ok(if negated { Expr::And(each) } else { Expr::Or(each) })
     }
 
@@ -476,7 +613,15 @@ impl Binder<'_> {
         self.operator(symbol, Some(left), right)
     }
 
-    fn like(&mut self, expr: &ast::Expr, pattern: &ast::Expr, escape: Option<&ast::ValueWithSpan>, symbol: &str, escaper: &str, scope: &Scope<'_>) -> Result<Expr> {
+    fn like(
+        &mut self,
+        expr: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<&ast::ValueWithSpan>,
+        symbol: &str,
+        escaper: &str,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
         let left = self.expr(expr, scope)?;
         let mut pattern = self.expr(pattern, scope)?;
         if let Some(escape) = escape {
@@ -503,7 +648,10 @@ impl Binder<'_> {
             _ => array,
         };
         let Some(element) = array.ty().element() else {
-            return Err(SqlError::new(SqlState::WrongObjectType, "op ANY/ALL (array) requires array on right side"));
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                "op ANY/ALL (array) requires array on right side",
+            ));
         };
         let resolved = functions::resolve::resolve_operator(&symbol, Some(left.ty()), element)?;
         let left = self.coerce_resolved(left, resolved.left.unwrap_or(element))?;
@@ -514,7 +662,12 @@ impl Binder<'_> {
                 self.coerce_resolved(array, ty)?
             }
         };
-        Ok(Expr::AnyArray { left: Box::new(left), op: resolved.function, array: Box::new(array), all })
+        Ok(Expr::AnyArray {
+            left: Box::new(left),
+            op: resolved.function,
+            array: Box::new(array),
+            all,
+        })
     }
 
     fn any_query(&mut self, left: &ast::Expr, symbol: &str, query: &ast::Query, all: bool, scope: &Scope<'_>) -> Result<Expr> {
@@ -527,30 +680,61 @@ impl Binder<'_> {
         }
         let left = self.expr(left, scope)?;
         let [column] = bound.columns.as_slice() else {
-            let few = if bound.columns.len() > 1 { "subquery has too many columns" } else { "subquery has too few columns" };
+            let few = if bound.columns.len() > 1 {
+                "subquery has too many columns"
+            } else {
+                "subquery has too few columns"
+            };
             return Err(SqlError::new(SqlState::SyntaxError, few));
         };
         let resolved = functions::resolve::resolve_operator(symbol, Some(left.ty()), column.ty)?;
         if resolved.right != column.ty {
             let id = self.new_column(super::NO_META);
-            let cast = self.coerce_resolved(Expr::Column { id: column.id, ty: column.ty }, resolved.right)?;
-            bound.rel = Rel::Project { input: Box::new(bound.rel), exprs: vec![(id, cast)] };
+            let cast = self.coerce_resolved(
+                Expr::Column {
+                    id: column.id,
+                    ty: column.ty,
+                },
+                resolved.right,
+            )?;
+            bound.rel = Rel::Project {
+                input: Box::new(bound.rel),
+                exprs: vec![(id, cast)],
+            };
         }
         let left = self.coerce_resolved(left, resolved.left.unwrap_or(resolved.right))?;
-        Ok(Expr::AnyQuery { left: Box::new(left), op: resolved.function, query: Box::new(bound.rel), all })
+        Ok(Expr::AnyQuery {
+            left: Box::new(left),
+            op: resolved.function,
+            query: Box::new(bound.rel),
+            all,
+        })
     }
 
     /// `(a, b) IN (SELECT ...)`: EXISTS over the query filtered by equality of each column.
     fn row_in_query(&mut self, lefts: &[ast::Expr], bound: super::Bound, negated: bool, scope: &Scope<'_>) -> Result<Expr> {
         if lefts.len() != bound.columns.len() {
-            return Err(SqlError::new(SqlState::SyntaxError, "subquery has a different number of columns than the row"));
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                "subquery has a different number of columns than the row",
+            ));
         }
         let mut equal = vec![];
         for (left, column) in lefts.iter().zip(&bound.columns) {
             let left = self.expr(left, scope)?;
-            equal.push(self.operator("=", Some(left), Expr::Column { id: column.id, ty: column.ty })?);
+            equal.push(self.operator(
+                "=",
+                Some(left),
+                Expr::Column {
+                    id: column.id,
+                    ty: column.ty,
+                },
+            )?);
         }
-        let exists = Expr::Exists(Box::new(Rel::Filter { input: Box::new(bound.rel), predicate: Expr::And(equal) }));
+        let exists = Expr::Exists(Box::new(Rel::Filter {
+            input: Box::new(bound.rel),
+            predicate: Expr::And(equal),
+        }));
         Ok(if negated { negate(exists) } else { exists })
     }
 
@@ -559,7 +743,10 @@ impl Binder<'_> {
         let [column] = bound.columns.as_slice() else {
             return Err(SqlError::new(SqlState::SyntaxError, "subquery must return only one column"));
         };
-        Ok(Expr::Scalar { ty: column.ty, query: Box::new(bound.rel) })
+        Ok(Expr::Scalar {
+            ty: column.ty,
+            query: Box::new(bound.rel),
+        })
     }
 
     fn ceil_floor(&mut self, name: &str, expr: &ast::Expr, field: &ast::CeilFloorKind, scope: &Scope<'_>) -> Result<Expr> {
@@ -568,11 +755,20 @@ impl Binder<'_> {
                 let arg = self.expr(expr, scope)?;
                 self.call_builtin(name, vec![arg])
             }
-            _ => Err(SqlError::new(SqlState::UndefinedFunction, format!("function {name} with a second argument does not exist"))),
+            _ => Err(SqlError::new(
+                SqlState::UndefinedFunction,
+                format!("function {name} with a second argument does not exist"),
+            )),
         }
     }
 
-    fn case(&mut self, operand: Option<&ast::Expr>, conditions: &[ast::CaseWhen], otherwise: Option<&ast::Expr>, scope: &Scope<'_>) -> Result<Expr> {
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[ast::CaseWhen],
+        otherwise: Option<&ast::Expr>,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
         let mut whens = vec![];
         let mut values = vec![];
         for when in conditions {
@@ -590,9 +786,16 @@ impl Binder<'_> {
         let otherwise = otherwise.map(|node| self.expr(node, scope)).transpose()?;
         let all: Vec<Type> = otherwise.iter().map(Expr::ty).chain(values.iter().map(Expr::ty)).collect();
         let ty = functions::resolve::common_type(&all, "CASE")?;
-        let values = values.into_iter().map(|value| self.coerce_resolved(value, ty)).collect::<Result<Vec<_>>>()?;
+        let values = values
+            .into_iter()
+            .map(|value| self.coerce_resolved(value, ty))
+            .collect::<Result<Vec<_>>>()?;
         let otherwise = otherwise.map(|value| self.coerce_resolved(value, ty)).transpose()?;
-        Ok(Expr::Case { branches: whens.into_iter().zip(values).collect(), otherwise: otherwise.map(Box::new), ty })
+        Ok(Expr::Case {
+            branches: whens.into_iter().zip(values).collect(),
+            otherwise: otherwise.map(Box::new),
+            ty,
+        })
     }
 
     fn array(&mut self, array: &ast::Array, scope: &Scope<'_>, element: Option<Type>) -> Result<Expr> {
@@ -604,8 +807,10 @@ impl Binder<'_> {
             });
         }
         if elements.is_empty() && element.is_none() {
-            return Err(SqlError::new(SqlState::IndeterminateDatatype, "cannot determine type of empty array")
-                .hint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."));
+            return Err(
+                SqlError::new(SqlState::IndeterminateDatatype, "cannot determine type of empty array")
+                    .hint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."),
+            );
         }
         let all: Vec<Type> = elements.iter().map(Expr::ty).collect();
         let item = match element {
@@ -628,7 +833,9 @@ impl Binder<'_> {
         let value = self.expr(&interval.value, scope)?;
         match (&value, &interval.leading_field) {
             // INTERVAL '1' DAY: the field is the unit of a bare number.
-            (Expr::Const(Datum::Text(text), Type::Unknown), Some(field)) if interval.last_field.is_none() && text.trim().parse::<f64>().is_ok() => {
+            (Expr::Const(Datum::Text(text), Type::Unknown), Some(field))
+                if interval.last_field.is_none() && text.trim().parse::<f64>().is_ok() =>
+            {
                 let text = format!("{} {}", text.trim(), field.to_string().to_ascii_lowercase());
                 self.explicit_cast(Expr::Const(Datum::Text(text), Type::Unknown), Type::Interval, NO_TYPMOD)
             }
@@ -667,7 +874,11 @@ impl Binder<'_> {
                         })?);
                     }
                 }
-                ast::AccessExpr::Subscript(ast::Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
+                ast::AccessExpr::Subscript(ast::Subscript::Slice {
+                    lower_bound,
+                    upper_bound,
+                    stride: None,
+                }) => {
                     let mut args = vec![value];
                     for bound in [lower_bound, upper_bound] {
                         args.push(match bound {
@@ -686,14 +897,20 @@ impl Binder<'_> {
                 ast::AccessExpr::Dot(field) => {
                     return Err(SqlError::new(
                         SqlState::WrongObjectType,
-                        format!("column notation .{field} applied to type {}, which is not a composite type", value.ty()),
+                        format!(
+                            "column notation .{field} applied to type {}, which is not a composite type",
+                            value.ty()
+                        ),
                     ));
                 }
             }
         }
         if !subscripts.is_empty() {
             let Some(_) = value.ty().element() else {
-                return Err(SqlError::new(SqlState::DatatypeMismatch, format!("cannot subscript type {} because it does not support subscripting", value.ty())));
+                return Err(SqlError::new(
+                    SqlState::DatatypeMismatch,
+                    format!("cannot subscript type {} because it does not support subscripting", value.ty()),
+                ));
             };
             let mut args = vec![value];
             args.extend(subscripts);
@@ -725,7 +942,10 @@ fn strip(node: &ast::Expr) -> &ast::Expr {
 
 fn no_nul(text: &str) -> Result<()> {
     if text.contains('\0') {
-        return Err(SqlError::new(SqlState::CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\": 0x00"));
+        return Err(SqlError::new(
+            SqlState::CharacterNotInRepertoire,
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        ));
     }
     Ok(())
 }
@@ -739,9 +959,12 @@ fn number(text: &str) -> Result<Expr> {
     if let Ok(value) = digits.parse::<i64>() {
         return Ok(Expr::Const(Datum::Int8(value), Type::Int8));
     }
-    let value: Numeric = digits
-        .parse()
-        .map_err(|_| SqlError::new(SqlState::SyntaxError, format!("trailing junk after numeric literal at or near \"{text}\"")))?;
+    let value: Numeric = digits.parse().map_err(|_| {
+        SqlError::new(
+            SqlState::SyntaxError,
+            format!("trailing junk after numeric literal at or near \"{text}\""),
+        )
+    })?;
     Ok(Expr::Const(Datum::Numeric(value), Type::Numeric))
 }
 

@@ -21,7 +21,13 @@ impl<'b> Binder<'b> {
             }
             rel = match index {
                 0 => right,
-                _ => Rel::Join { kind: JoinKind::Inner, left: Box::new(rel), right: Box::new(right), on: None, lateral },
+                _ => Rel::Join {
+                    kind: JoinKind::Inner,
+                    left: Box::new(rel),
+                    right: Box::new(right),
+                    on: None,
+                    lateral,
+                },
             };
         }
         Ok((rel, scope))
@@ -31,7 +37,10 @@ impl<'b> Binder<'b> {
     fn table_with_joins(&mut self, item: &ast::TableWithJoins, around: &Scope<'_>) -> Result<(Rel, Vec<ScopeTable>, bool)> {
         let (mut rel, mut tables, mut lateral) = self.factor(&item.relation, around)?;
         for join in &item.joins {
-            let mut here = Scope { tables: around.tables.clone(), parent: around.parent };
+            let mut here = Scope {
+                tables: around.tables.clone(),
+                parent: around.parent,
+            };
             for table in &tables {
                 here.add(table.clone())?;
             }
@@ -41,7 +50,10 @@ impl<'b> Binder<'b> {
             let (kind, constraint) = join_kind(&join.join_operator)?;
             let (on, merged) = match constraint {
                 ast::JoinConstraint::On(node) => {
-                    let mut both = Scope { tables: around.tables.clone(), parent: around.parent };
+                    let mut both = Scope {
+                        tables: around.tables.clone(),
+                        parent: around.parent,
+                    };
                     for table in tables.iter().chain(&right_tables) {
                         both.add(table.clone())?;
                     }
@@ -49,12 +61,18 @@ impl<'b> Binder<'b> {
                     (Some(on), vec![])
                 }
                 ast::JoinConstraint::Using(names) => {
-                    let names = names.iter().map(|name| object_name(name).map(|(_, name)| name)).collect::<Result<Vec<_>>>()?;
+                    let names = names
+                        .iter()
+                        .map(|name| object_name(name).map(|(_, name)| name))
+                        .collect::<Result<Vec<_>>>()?;
                     self.using(&names, &tables, &right_tables)?
                 }
                 ast::JoinConstraint::Natural => {
                     let visible = |tables: &[ScopeTable]| -> Vec<String> {
-                        tables.iter().flat_map(|t| t.columns.iter().filter(|c| !c.merged).map(|c| c.name.clone())).collect()
+                        tables
+                            .iter()
+                            .flat_map(|t| t.columns.iter().filter(|c| !c.merged).map(|c| c.name.clone()))
+                            .collect()
                     };
                     let of_right = visible(&right_tables);
                     let names: Vec<String> = visible(&tables).into_iter().filter(|name| of_right.contains(name)).collect();
@@ -62,7 +80,13 @@ impl<'b> Binder<'b> {
                 }
                 ast::JoinConstraint::None => (None, vec![]),
             };
-            rel = Rel::Join { kind, left: Box::new(rel), right: Box::new(right), on, lateral: right_lateral };
+            rel = Rel::Join {
+                kind,
+                left: Box::new(rel),
+                right: Box::new(right),
+                on,
+                lateral: right_lateral,
+            };
             tables.extend(right_tables);
             if !merged.is_empty() {
                 rel = self.merge(rel, kind, merged, &mut tables)?;
@@ -80,12 +104,20 @@ impl<'b> Binder<'b> {
         right: &[ScopeTable],
     ) -> Result<(Option<Expr>, Vec<(String, ScopeColumn, ScopeColumn)>)> {
         let find = |tables: &[ScopeTable], name: &str, side: &str| -> Result<ScopeColumn> {
-            let mut found = tables.iter().flat_map(|table| table.columns.iter().filter(|column| column.name == name && !column.merged));
+            let mut found = tables
+                .iter()
+                .flat_map(|table| table.columns.iter().filter(|column| column.name == name && !column.merged));
             let first = found.next().cloned().ok_or_else(|| {
-                SqlError::new(SqlState::UndefinedColumn, format!("column \"{name}\" specified in USING clause does not exist in {side} table"))
+                SqlError::new(
+                    SqlState::UndefinedColumn,
+                    format!("column \"{name}\" specified in USING clause does not exist in {side} table"),
+                )
             })?;
             if found.next().is_some() {
-                return Err(SqlError::new(SqlState::AmbiguousColumn, format!("common column name \"{name}\" appears more than once in {side} table")));
+                return Err(SqlError::new(
+                    SqlState::AmbiguousColumn,
+                    format!("common column name \"{name}\" appears more than once in {side} table"),
+                ));
             }
             Ok(first)
         };
@@ -93,7 +125,14 @@ impl<'b> Binder<'b> {
         let mut merged = vec![];
         for name in names {
             let (left, right) = (find(left, name, "left")?, find(right, name, "right")?);
-            equal.push(self.operator("=", Some(Expr::Column { id: left.id, ty: left.ty }), Expr::Column { id: right.id, ty: right.ty })?);
+            equal.push(self.operator(
+                "=",
+                Some(Expr::Column { id: left.id, ty: left.ty }),
+                Expr::Column {
+                    id: right.id,
+                    ty: right.ty,
+                },
+            )?);
             merged.push((name.clone(), left, right));
         }
         let on = match equal.len() {
@@ -105,13 +144,29 @@ impl<'b> Binder<'b> {
     }
 
     /// Puts the merged columns of USING in front; the two originals answer only to their table's name.
-    fn merge(&mut self, rel: Rel, kind: JoinKind, merged: Vec<(String, ScopeColumn, ScopeColumn)>, tables: &mut Vec<ScopeTable>) -> Result<Rel> {
+    fn merge(
+        &mut self,
+        rel: Rel,
+        kind: JoinKind,
+        merged: Vec<(String, ScopeColumn, ScopeColumn)>,
+        tables: &mut Vec<ScopeTable>,
+    ) -> Result<Rel> {
         let mut exprs: Vec<_> = rel.columns().into_iter().map(|(id, ty)| (id, Expr::Column { id, ty })).collect();
-        let mut entry = ScopeTable { alias: None, table: None, columns: vec![] };
+        let mut entry = ScopeTable {
+            alias: None,
+            table: None,
+            columns: vec![],
+        };
         for (name, left, right) in merged {
             let ty = functions::resolve::common_type(&[left.ty, right.ty], "JOIN/USING")?;
             let of_left = self.coerce_resolved(Expr::Column { id: left.id, ty: left.ty }, ty)?;
-            let of_right = self.coerce_resolved(Expr::Column { id: right.id, ty: right.ty }, ty)?;
+            let of_right = self.coerce_resolved(
+                Expr::Column {
+                    id: right.id,
+                    ty: right.ty,
+                },
+                ty,
+            )?;
             let value = match kind {
                 JoinKind::Inner | JoinKind::Left => of_left,
                 JoinKind::Right => of_right,
@@ -120,45 +175,85 @@ impl<'b> Binder<'b> {
             let meta = self.meta_of(&value);
             let id = self.new_column(meta);
             exprs.push((id, value));
-            entry.columns.push(ScopeColumn { name, id, ty, merged: false });
+            entry.columns.push(ScopeColumn {
+                name,
+                id,
+                ty,
+                merged: false,
+            });
             for column in tables.iter_mut().flat_map(|table| &mut table.columns) {
                 column.merged |= column.id == left.id || column.id == right.id;
             }
         }
         tables.insert(0, entry);
-        Ok(Rel::Project { input: Box::new(rel), exprs })
+        Ok(Rel::Project {
+            input: Box::new(rel),
+            exprs,
+        })
     }
 
     fn factor(&mut self, factor: &TableFactor, around: &Scope<'_>) -> Result<(Rel, Vec<ScopeTable>, bool)> {
         match factor {
-            TableFactor::Table { name, alias, args: None, sample: None, .. } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                sample: None,
+                ..
+            } => {
                 let result = self.table(name, alias.as_ref());
                 let (rel, table) = self.at(name, result)?;
                 Ok((rel, vec![table], false))
             }
-            TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args: Some(args),
+                with_ordinality,
+                ..
+            } => {
                 let (rel, table) = self.table_function(name, &args.args, *with_ordinality, alias.as_ref(), around)?;
                 Ok((rel, vec![table], true))
             }
-            TableFactor::Function { name, args, alias, with_ordinality, .. } => {
+            TableFactor::Function {
+                name,
+                args,
+                alias,
+                with_ordinality,
+                ..
+            } => {
                 let (rel, table) = self.table_function(name, args, *with_ordinality, alias.as_ref(), around)?;
                 Ok((rel, vec![table], true))
             }
-            TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset: false, .. } => {
-                let args: Vec<ast::FunctionArg> =
-                    array_exprs.iter().map(|expr| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr.clone()))).collect();
+            TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_ordinality,
+                with_offset: false,
+                ..
+            } => {
+                let args: Vec<ast::FunctionArg> = array_exprs
+                    .iter()
+                    .map(|expr| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr.clone())))
+                    .collect();
                 let name = ast::ObjectName(vec![ast::ObjectNamePart::Identifier(ast::Ident::new("unnest"))]);
                 let (rel, table) = self.table_function(&name, &args, *with_ordinality, alias.as_ref(), around)?;
                 Ok((rel, vec![table], true))
             }
-            TableFactor::Derived { lateral, subquery, alias, sample: None } => {
+            TableFactor::Derived {
+                lateral,
+                subquery,
+                alias,
+                sample: None,
+            } => {
                 let bound = match lateral {
                     true => self.query(subquery, Some(around), false)?,
                     // Not LATERAL: it sees the queries around, not its neighbours.
                     false => self.query(subquery, around.parent, false)?,
                 };
                 let Some(alias) = alias else {
-                    return Err(SqlError::new(SqlState::SyntaxError, "subquery in FROM must have an alias").hint("For example, FROM (SELECT ...) [AS] foo."));
+                    return Err(SqlError::new(SqlState::SyntaxError, "subquery in FROM must have an alias")
+                        .hint("For example, FROM (SELECT ...) [AS] foo."));
                 };
                 let table = self.derived(&bound, alias)?;
                 Ok((bound.rel, vec![table], *lateral))
@@ -168,8 +263,16 @@ impl<'b> Binder<'b> {
                 match alias {
                     None => Ok((rel, tables, lateral)),
                     Some(alias) => {
-                        let columns = tables.into_iter().flat_map(|table| table.columns).filter(|column| !column.merged).collect();
-                        let mut entry = ScopeTable { alias: Some(fold(&alias.name)), table: None, columns };
+                        let columns = tables
+                            .into_iter()
+                            .flat_map(|table| table.columns)
+                            .filter(|column| !column.merged)
+                            .collect();
+                        let mut entry = ScopeTable {
+                            alias: Some(fold(&alias.name)),
+                            table: None,
+                            columns,
+                        };
                         rename_columns(&mut entry, alias)?;
                         Ok((rel, vec![entry], lateral))
                     }
@@ -183,9 +286,18 @@ impl<'b> Binder<'b> {
         let columns = bound
             .columns
             .iter()
-            .map(|column| ScopeColumn { name: column.name.clone(), id: column.id, ty: column.ty, merged: false })
+            .map(|column| ScopeColumn {
+                name: column.name.clone(),
+                id: column.id,
+                ty: column.ty,
+                merged: false,
+            })
             .collect();
-        let mut entry = ScopeTable { alias: Some(fold(&alias.name)), table: None, columns };
+        let mut entry = ScopeTable {
+            alias: Some(fold(&alias.name)),
+            table: None,
+            columns,
+        };
         rename_columns(&mut entry, alias)?;
         Ok(entry)
     }
@@ -200,20 +312,37 @@ impl<'b> Binder<'b> {
                 .iter()
                 .map(|(name, ty, typmod)| ScopeColumn {
                     name: name.clone(),
-                    id: self.new_column(ColumnMeta { typmod: *typmod, ..NO_META }),
+                    id: self.new_column(ColumnMeta {
+                        typmod: *typmod,
+                        ..NO_META
+                    }),
                     ty: *ty,
                     merged: false,
                 })
                 .collect();
             let rel = match cte.body {
-                CteBody::WorkTable(name) => Rel::WorkTable { name, columns: columns.iter().map(|column| (column.id, column.ty)).collect() },
+                CteBody::WorkTable(name) => Rel::WorkTable {
+                    name,
+                    columns: columns.iter().map(|column| (column.id, column.ty)).collect(),
+                },
                 CteBody::Query(rel) => {
                     let inner = rel.columns();
-                    let exprs = columns.iter().zip(inner).map(|(column, (id, ty))| (column.id, Expr::Column { id, ty })).collect();
-                    Rel::Project { input: Box::new(rel), exprs }
+                    let exprs = columns
+                        .iter()
+                        .zip(inner)
+                        .map(|(column, (id, ty))| (column.id, Expr::Column { id, ty }))
+                        .collect();
+                    Rel::Project {
+                        input: Box::new(rel),
+                        exprs,
+                    }
                 }
             };
-            let mut entry = ScopeTable { alias: Some(name), table: None, columns };
+            let mut entry = ScopeTable {
+                alias: Some(name),
+                table: None,
+                columns,
+            };
             if let Some(alias) = alias {
                 entry.alias = Some(fold(&alias.name));
                 rename_columns(&mut entry, alias)?;
@@ -230,8 +359,17 @@ impl<'b> Binder<'b> {
         let mut columns = vec![];
         let mut scanned = vec![];
         for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.dropped) {
-            let id = self.new_column(ColumnMeta { typmod: column.typmod, table_oid: table.oid, attnum: column.attnum });
-            columns.push(ScopeColumn { name: column.name.clone(), id, ty: column.ty, merged: false });
+            let id = self.new_column(ColumnMeta {
+                typmod: column.typmod,
+                table_oid: table.oid,
+                attnum: column.attnum,
+            });
+            columns.push(ScopeColumn {
+                name: column.name.clone(),
+                id,
+                ty: column.ty,
+                merged: false,
+            });
             scanned.push((id, column.ty, index));
         }
         let rel = match &table.kind {
@@ -240,13 +378,31 @@ impl<'b> Binder<'b> {
                 let exprs = scanned
                     .iter()
                     .zip(&bound.columns)
-                    .map(|((id, _, _), column)| (*id, Expr::Column { id: column.id, ty: column.ty }))
+                    .map(|((id, _, _), column)| {
+                        (
+                            *id,
+                            Expr::Column {
+                                id: column.id,
+                                ty: column.ty,
+                            },
+                        )
+                    })
                     .collect();
-                Rel::Project { input: Box::new(bound.rel), exprs }
+                Rel::Project {
+                    input: Box::new(bound.rel),
+                    exprs,
+                }
             }
-            _ => Rel::Scan { table: table.clone(), columns: scanned },
+            _ => Rel::Scan {
+                table: table.clone(),
+                columns: scanned,
+            },
         };
-        let mut entry = ScopeTable { alias: Some(table.name.clone()), table: Some(table), columns };
+        let mut entry = ScopeTable {
+            alias: Some(table.name.clone()),
+            table: Some(table),
+            columns,
+        };
         if let Some(alias) = alias {
             entry.alias = Some(fold(&alias.name));
             rename_columns(&mut entry, alias)?;
@@ -289,22 +445,35 @@ impl<'b> Binder<'b> {
         let alias_name = alias.map(|alias| fold(&alias.name));
         let default_name = alias_name.clone().unwrap_or_else(|| function_name.clone());
         let types: Vec<Type> = exprs.iter().map(Expr::ty).collect();
-        let builtin = schema.as_deref().is_none_or(|schema| schema == "pg_catalog" || schema == "information_schema" || schema == "heliosdb");
+        let builtin = schema
+            .as_deref()
+            .is_none_or(|schema| schema == "pg_catalog" || schema == "information_schema" || schema == "heliosdb");
         let is_set = builtin && !functions::registry::set_functions_named(&function_name).is_empty();
         let (call, outputs): (Option<SetCall>, Vec<(String, Type)>) = if is_set {
             let resolved = functions::resolve::resolve_call(&function_name, &types)?;
             let Target::Set(function) = resolved.target else {
                 return Err(SqlError::internal("a set-returning function resolves to one"));
             };
-            let args = exprs.iter().cloned().zip(&resolved.args).map(|(arg, ty)| self.coerce_resolved(arg, *ty)).collect::<Result<_>>()?;
+            let args = exprs
+                .iter()
+                .cloned()
+                .zip(&resolved.args)
+                .map(|(arg, ty)| self.coerce_resolved(arg, *ty))
+                .collect::<Result<_>>()?;
             let outputs = match function.columns {
                 [(_, _)] => vec![(default_name.clone(), resolved.ret)],
-                columns => columns.iter().map(|(name, ty)| (name.to_string(), concrete(*ty, resolved.ret))).collect(),
+                columns => columns
+                    .iter()
+                    .map(|(name, ty)| (name.to_string(), concrete(*ty, resolved.ret)))
+                    .collect(),
             };
             (Some(SetCall::Builtin { function, args }), outputs)
         } else {
             let candidates = self.names.functions(schema.as_deref(), &function_name);
-            if candidates.iter().any(|function| matches!(function.returns, catalog::Returns::SetOf(_) | catalog::Returns::Table(_))) {
+            if candidates
+                .iter()
+                .any(|function| matches!(function.returns, catalog::Returns::SetOf(_) | catalog::Returns::Table(_)))
+            {
                 let (function, args) = self.user_arguments(schema.as_deref(), &function_name, &candidates, exprs.clone(), &names)?;
                 self.touched.calls.push(function.clone());
                 let outputs = match &function.returns {
@@ -321,13 +490,27 @@ impl<'b> Binder<'b> {
             Some(call) => {
                 let columns: Vec<ScopeColumn> = outputs
                     .into_iter()
-                    .map(|(name, ty)| ScopeColumn { name, id: self.new_column(NO_META), ty, merged: false })
+                    .map(|(name, ty)| ScopeColumn {
+                        name,
+                        id: self.new_column(NO_META),
+                        ty,
+                        merged: false,
+                    })
                     .collect();
                 let ordinality = ordinality.then(|| self.new_column(NO_META));
-                let rel = Rel::Function { call, columns: columns.iter().map(|column| (column.id, column.ty)).collect(), ordinality };
+                let rel = Rel::Function {
+                    call,
+                    columns: columns.iter().map(|column| (column.id, column.ty)).collect(),
+                    ordinality,
+                };
                 let mut columns = columns;
                 if let Some(id) = ordinality {
-                    columns.push(ScopeColumn { name: "ordinality".into(), id, ty: Type::Int8, merged: false });
+                    columns.push(ScopeColumn {
+                        name: "ordinality".into(),
+                        id,
+                        ty: Type::Int8,
+                        merged: false,
+                    });
                 }
                 (rel, columns)
             }
@@ -337,20 +520,42 @@ impl<'b> Binder<'b> {
                     name: name.clone(),
                     uses_odbc_syntax: false,
                     parameters: ast::FunctionArguments::None,
-                    args: ast::FunctionArguments::List(ast::FunctionArgumentList { duplicate_treatment: None, args: args.to_vec(), clauses: vec![] }),
+                    args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+                        duplicate_treatment: None,
+                        args: args.to_vec(),
+                        clauses: vec![],
+                    }),
                     filter: None,
                     null_treatment: None,
                     over: None,
                     within_group: vec![],
                 });
                 let expr = self.in_place(Place::From, |binder| binder.expr(&node, around))?;
-                let id = self.new_column(ColumnMeta { typmod: NO_TYPMOD, ..NO_META });
+                let id = self.new_column(ColumnMeta {
+                    typmod: NO_TYPMOD,
+                    ..NO_META
+                });
                 let ty = expr.ty();
-                (Rel::Project { input: Box::new(Rel::OneRow), exprs: vec![(id, expr)] }, vec![ScopeColumn { name: default_name, id, ty, merged: false }])
+                (
+                    Rel::Project {
+                        input: Box::new(Rel::OneRow),
+                        exprs: vec![(id, expr)],
+                    },
+                    vec![ScopeColumn {
+                        name: default_name,
+                        id,
+                        ty,
+                        merged: false,
+                    }],
+                )
             }
         };
         // FROM f() AS x(a, b) renames; AS x alone renames the single column too.
-        let mut entry = ScopeTable { alias: Some(alias_name.unwrap_or(function_name)), table: None, columns: std::mem::take(&mut columns) };
+        let mut entry = ScopeTable {
+            alias: Some(alias_name.unwrap_or(function_name)),
+            table: None,
+            columns: std::mem::take(&mut columns),
+        };
         if let Some(alias) = alias {
             rename_columns(&mut entry, alias)?;
         }

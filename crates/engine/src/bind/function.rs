@@ -29,7 +29,10 @@ impl Binder<'_> {
             if name == "array" && schema.is_none() {
                 return self.array_subquery(query, scope);
             }
-            return Err(SqlError::new(SqlState::SyntaxError, "a subquery as an argument needs parentheses of its own"));
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                "a subquery as an argument needs parentheses of its own",
+            ));
         }
         if builtin && matches!(call.args, FunctionArguments::None) {
             return self.keyword_function(&name, vec![]);
@@ -42,17 +45,29 @@ impl Binder<'_> {
             return self.aggregate(&name, call, scope);
         }
         if call.filter.is_some() || !call.within_group.is_empty() {
-            return Err(SqlError::new(SqlState::WrongObjectType, format!("FILTER specified, but {name} is not an aggregate function")));
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("FILTER specified, but {name} is not an aggregate function"),
+            ));
         }
         if builtin && functions::registry::is_window_function(&name) {
-            return Err(SqlError::new(SqlState::WrongObjectType, format!("window function {name} requires an OVER clause")));
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("window function {name} requires an OVER clause"),
+            ));
         }
         let args = self.arguments(call, scope)?;
         if args.distinct {
-            return Err(SqlError::new(SqlState::WrongObjectType, format!("DISTINCT specified, but {name} is not an aggregate function")));
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("DISTINCT specified, but {name} is not an aggregate function"),
+            ));
         }
         if args.star {
-            return Err(SqlError::new(SqlState::WrongObjectType, format!("{name}(*) specified, but {name} is not an aggregate function")));
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("{name}(*) specified, but {name} is not an aggregate function"),
+            ));
         }
         if schema.is_none() {
             match name.as_str() {
@@ -72,8 +87,16 @@ impl Binder<'_> {
     }
 
     fn arguments(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Result<Arguments> {
-        let mut arguments = Arguments { exprs: vec![], names: vec![], star: false, distinct: false, order_by: vec![] };
-        let FunctionArguments::List(list) = &call.args else { return Ok(arguments) };
+        let mut arguments = Arguments {
+            exprs: vec![],
+            names: vec![],
+            star: false,
+            distinct: false,
+            order_by: vec![],
+        };
+        let FunctionArguments::List(list) = &call.args else {
+            return Ok(arguments);
+        };
         arguments.distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
         for clause in &list.clauses {
             match clause {
@@ -85,8 +108,14 @@ impl Binder<'_> {
             let (name, value) = match arg {
                 FunctionArg::Unnamed(value) => (None, value),
                 FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
-                FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => (Some(fold(name)), arg),
-                FunctionArg::ExprNamed { .. } => return Err(SqlError::new(SqlState::SyntaxError, "an argument's name must be an identifier")),
+                FunctionArg::ExprNamed {
+                    name: ast::Expr::Identifier(name),
+                    arg,
+                    ..
+                } => (Some(fold(name)), arg),
+                FunctionArg::ExprNamed { .. } => {
+                    return Err(SqlError::new(SqlState::SyntaxError, "an argument's name must be an identifier"));
+                }
             };
             match value {
                 FunctionArgExpr::Expr(expr) => {
@@ -99,7 +128,9 @@ impl Binder<'_> {
                     let entry = scope.table(&alias).ok_or_else(|| {
                         SqlError::new(SqlState::UndefinedTable, format!("missing FROM-clause entry for table \"{alias}\""))
                     })?;
-                    arguments.exprs.push(Expr::Row(entry.columns.iter().map(|c| Expr::Column { id: c.id, ty: c.ty }).collect()));
+                    arguments.exprs.push(Expr::Row(
+                        entry.columns.iter().map(|c| Expr::Column { id: c.id, ty: c.ty }).collect(),
+                    ));
                     arguments.names.push(None);
                 }
                 FunctionArgExpr::WildcardWithOptions(_) => return Err(SqlError::unsupported("* with options")),
@@ -127,11 +158,17 @@ impl Binder<'_> {
                         .collect::<Result<Vec<_>>>()?;
                     exprs.extend(resolved.types_argument.map(|types| Expr::Const(types, Type::Record)));
                     return match resolved.target {
-                        Target::Scalar(function) => Ok(Expr::Call { function, args: exprs, ty: resolved.ret }),
+                        Target::Scalar(function) => Ok(Expr::Call {
+                            function,
+                            args: exprs,
+                            ty: resolved.ret,
+                        }),
                         Target::Set(function) => self.set_call(name, resolved.ret, SetCall::Builtin { function, args: exprs }),
                         Target::Cast(ty) => {
                             let arg = exprs.pop().ok_or_else(|| undefined_function(schema, name, &types))?;
-                            self.coerce(arg, ty, types::NO_TYPMOD, functions::cast::Context::Explicit, |from| cannot_cast(from, ty))
+                            self.coerce(arg, ty, types::NO_TYPMOD, functions::cast::Context::Explicit, |from| {
+                                cannot_cast(from, ty)
+                            })
                         }
                         Target::Aggregate(_) => Err(SqlError::internal("an aggregate is bound elsewhere")),
                     };
@@ -148,15 +185,20 @@ impl Binder<'_> {
         self.touched.calls.push(function.clone());
         match &function.returns {
             catalog::Returns::Scalar(ty) => Ok(Expr::UserCall { ty: *ty, function, args }),
-            catalog::Returns::Void => Ok(Expr::UserCall { ty: Type::Void, function, args }),
+            catalog::Returns::Void => Ok(Expr::UserCall {
+                ty: Type::Void,
+                function,
+                args,
+            }),
             catalog::Returns::SetOf(ty) => {
                 let ty = *ty;
                 self.set_call(name, ty, SetCall::User { function, args })
             }
             catalog::Returns::Table(_) => Err(SqlError::unsupported("a function that returns a table outside FROM")),
-            catalog::Returns::Trigger => {
-                Err(SqlError::new(SqlState::FeatureNotSupported, "trigger functions can only be called as triggers"))
-            }
+            catalog::Returns::Trigger => Err(SqlError::new(
+                SqlState::FeatureNotSupported,
+                "trigger functions can only be called as triggers",
+            )),
         }
     }
 
@@ -173,7 +215,9 @@ impl Binder<'_> {
         // Where each given argument goes, per candidate that could take them at all.
         let mut fitting = vec![];
         for function in candidates {
-            let mut places: Vec<Option<usize>> = (0..function.args.len()).map(|index| (index < positional).then_some(index)).collect();
+            let mut places: Vec<Option<usize>> = (0..function.args.len())
+                .map(|index| (index < positional).then_some(index))
+                .collect();
             let mut fits = positional <= function.args.len();
             for (given, name) in names.iter().enumerate().skip(positional) {
                 let place = function.args.iter().position(|arg| arg.name.is_some() && arg.name == *name);
@@ -182,7 +226,10 @@ impl Binder<'_> {
                     Some(_) | None => fits = false,
                 }
             }
-            fits &= places.iter().zip(&function.args).all(|(place, arg)| place.is_some() || arg.default.is_some());
+            fits &= places
+                .iter()
+                .zip(&function.args)
+                .all(|(place, arg)| place.is_some() || arg.default.is_some());
             if fits {
                 fitting.push((function, places));
             }
@@ -197,15 +244,22 @@ impl Binder<'_> {
                         of_given[*given] = function.args[index].ty;
                     }
                 }
-                Signature { args: of_given, defaults: 0, variadic: false }
+                Signature {
+                    args: of_given,
+                    defaults: 0,
+                    variadic: false,
+                }
             })
             .collect();
         let (function, places) = match functions::resolve::pick(&signatures, &types) {
             Pick::One(index) => fitting.swap_remove(index),
             Pick::None => return Err(undefined_function(schema, name, &types)),
             Pick::Ambiguous => {
-                return Err(SqlError::new(SqlState::AmbiguousFunction, format!("function {} is not unique", signature(schema, name, &types)))
-                    .hint("Could not choose a best candidate function. You might need to add explicit type casts."));
+                return Err(SqlError::new(
+                    SqlState::AmbiguousFunction,
+                    format!("function {} is not unique", signature(schema, name, &types)),
+                )
+                .hint("Could not choose a best candidate function. You might need to add explicit type casts."));
             }
         };
         let function = function.clone();
@@ -221,7 +275,11 @@ impl Binder<'_> {
                 }
             };
             let ty = arg.ty;
-            ordered.push(self.coerce(bound, ty, types::NO_TYPMOD, functions::cast::Context::Implicit, |from| cannot_cast(from, ty))?);
+            ordered.push(
+                self.coerce(bound, ty, types::NO_TYPMOD, functions::cast::Context::Implicit, |from| {
+                    cannot_cast(from, ty)
+                })?,
+            );
         }
         Ok((function, ordered))
     }
@@ -254,7 +312,11 @@ impl Binder<'_> {
         let equal = self.operator("=", Some(left.clone()), right)?;
         let left = self.unknown_to_text(left)?;
         let ty = left.ty();
-        Ok(Expr::Case { branches: vec![(equal, Expr::Const(Datum::Null, ty))], otherwise: Some(Box::new(left)), ty })
+        Ok(Expr::Case {
+            branches: vec![(equal, Expr::Const(Datum::Null, ty))],
+            otherwise: Some(Box::new(left)),
+            ty,
+        })
     }
 
     /// GREATEST and LEAST: NULLs are passed over.
@@ -262,8 +324,14 @@ impl Binder<'_> {
         let all: Vec<Type> = args.iter().map(Expr::ty).collect();
         let ty = functions::resolve::common_type(&all, if name == "greatest" { "GREATEST" } else { "LEAST" })?;
         let symbol = if name == "greatest" { ">=" } else { "<=" };
-        let mut args = args.into_iter().map(|arg| self.coerce_resolved(arg, ty)).collect::<Result<Vec<_>>>()?.into_iter();
-        let mut best = args.next().ok_or_else(|| SqlError::new(SqlState::SyntaxError, format!("{name} takes arguments")))?;
+        let mut args = args
+            .into_iter()
+            .map(|arg| self.coerce_resolved(arg, ty))
+            .collect::<Result<Vec<_>>>()?
+            .into_iter();
+        let mut best = args
+            .next()
+            .ok_or_else(|| SqlError::new(SqlState::SyntaxError, format!("{name} takes arguments")))?;
         for next in args {
             let keep = self.operator(symbol, Some(best.clone()), next.clone())?;
             best = Expr::Case {
@@ -286,20 +354,39 @@ impl Binder<'_> {
             return Err(SqlError::new(SqlState::SyntaxError, "subquery must return only one column"));
         };
         let resolved = functions::resolve::resolve_call("array_agg", &[column.ty])?;
-        let Target::Aggregate(function) = resolved.target else { return Err(SqlError::internal("array_agg is an aggregate")) };
+        let Target::Aggregate(function) = resolved.target else {
+            return Err(SqlError::internal("array_agg is an aggregate"));
+        };
         let id = self.new_column(NO_META);
         let call = AggregateCall {
             function: AggregateTarget::Builtin(function),
-            args: vec![Expr::Column { id: column.id, ty: column.ty }],
+            args: vec![Expr::Column {
+                id: column.id,
+                ty: column.ty,
+            }],
             distinct: false,
             filter: None,
             order_by: vec![],
             ty: resolved.ret,
         };
-        let rel = query::ir::Rel::Aggregate { input: Box::new(bound.rel), groups: vec![], sets: None, aggregates: vec![(id, call)] };
+        let rel = query::ir::Rel::Aggregate {
+            input: Box::new(bound.rel),
+            groups: vec![],
+            sets: None,
+            aggregates: vec![(id, call)],
+        };
         let element = resolved.ret.element().unwrap_or(Type::Text);
         let empty = Expr::Const(Datum::array(element, vec![]), resolved.ret);
-        Ok(Expr::Coalesce(vec![Expr::Scalar { query: Box::new(rel), ty: resolved.ret }, empty], resolved.ret))
+        Ok(Expr::Coalesce(
+            vec![
+                Expr::Scalar {
+                    query: Box::new(rel),
+                    ty: resolved.ret,
+                },
+                empty,
+            ],
+            resolved.ret,
+        ))
     }
 
     fn aggregate(&mut self, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<Expr> {
@@ -308,7 +395,10 @@ impl Binder<'_> {
             return Err(SqlError::new(SqlState::GroupingError, "aggregate function calls cannot be nested"));
         }
         if !place.allows_aggregates() {
-            return Err(SqlError::new(SqlState::GroupingError, format!("aggregate functions are not allowed in {}", place.name())));
+            return Err(SqlError::new(
+                SqlState::GroupingError,
+                format!("aggregate functions are not allowed in {}", place.name()),
+            ));
         }
         let bound = self.in_place(Place::AggregateArgument, |binder| binder.aggregate_call(name, call, scope))?;
         let ty = bound.ty;
@@ -334,7 +424,10 @@ impl Binder<'_> {
             return Err(SqlError::new(SqlState::SyntaxError, "* must be the only argument"));
         }
         if !args.star && args.exprs.is_empty() && name == "count" {
-            return Err(SqlError::new(SqlState::WrongObjectType, "count(*) must be used to call a parameterless aggregate function"));
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                "count(*) must be used to call a parameterless aggregate function",
+            ));
         }
         let mut order_by = self.sort_keys(&args.order_by, scope)?;
         if !call.within_group.is_empty() {
@@ -345,7 +438,10 @@ impl Binder<'_> {
         let types: Vec<Type> = args.exprs.iter().map(Expr::ty).collect();
         let resolved = functions::resolve::resolve_call(name, &types)?;
         let Target::Aggregate(function) = resolved.target else {
-            return Err(SqlError::new(SqlState::WrongObjectType, format!("{name} is not an aggregate function")));
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("{name} is not an aggregate function"),
+            ));
         };
         let exprs = args
             .exprs
@@ -353,7 +449,11 @@ impl Binder<'_> {
             .zip(&resolved.args)
             .map(|(arg, ty)| self.coerce_resolved(arg, *ty))
             .collect::<Result<_>>()?;
-        let filter = call.filter.as_deref().map(|filter| self.bool_expr(filter, scope, "FILTER")).transpose()?;
+        let filter = call
+            .filter
+            .as_deref()
+            .map(|filter| self.bool_expr(filter, scope, "FILTER"))
+            .transpose()?;
         Ok(AggregateCall {
             function: AggregateTarget::Builtin(function),
             args: exprs,
@@ -376,7 +476,10 @@ impl Binder<'_> {
     fn window(&mut self, name: &str, call: &ast::Function, over: &ast::WindowType, scope: &Scope<'_>) -> Result<Expr> {
         let place = self.level().place;
         if !place.allows_windows() {
-            return Err(SqlError::new(SqlState::WindowingError, format!("window functions are not allowed in {}", place.name())));
+            return Err(SqlError::new(
+                SqlState::WindowingError,
+                format!("window functions are not allowed in {}", place.name()),
+            ));
         }
         let bound = self.in_place(Place::WindowArgument, |binder| binder.window_call(name, call, over, scope))?;
         let ty = bound.ty;
@@ -404,7 +507,10 @@ impl Binder<'_> {
                     return Err(SqlError::new(SqlState::SyntaxError, "GROUPING is not a window function"));
                 };
                 if aggregate.distinct {
-                    return Err(SqlError::new(SqlState::FeatureNotSupported, "DISTINCT is not implemented for window functions"));
+                    return Err(SqlError::new(
+                        SqlState::FeatureNotSupported,
+                        "DISTINCT is not implemented for window functions",
+                    ));
                 }
                 (WindowTarget::Aggregate(function), aggregate.args, aggregate.filter, aggregate.ty)
             }
@@ -439,12 +545,24 @@ impl Binder<'_> {
                 let args = args
                     .into_iter()
                     .zip(wanted)
-                    .map(|(arg, ty)| self.coerce(arg, ty, types::NO_TYPMOD, functions::cast::Context::Implicit, |_| undefined_function(None, name, &types)))
+                    .map(|(arg, ty)| {
+                        self.coerce(arg, ty, types::NO_TYPMOD, functions::cast::Context::Implicit, |_| {
+                            undefined_function(None, name, &types)
+                        })
+                    })
                     .collect::<Result<_>>()?;
                 (target, args, None, ty)
             }
         };
-        Ok(WindowCall { function, args, filter, partition_by, order_by, frame, ty })
+        Ok(WindowCall {
+            function,
+            args,
+            filter,
+            partition_by,
+            order_by,
+            frame,
+            ty,
+        })
     }
 
     /// The window's definition, with a named window it builds on filled in.
@@ -468,11 +586,19 @@ impl Binder<'_> {
 
     fn named_window(&mut self, name: &ast::Ident, depth: usize) -> Result<ast::WindowSpec> {
         let wanted = fold(name);
-        let found = self.level().named_windows.iter().find(|window| fold(&window.0) == wanted).map(|window| window.1.clone());
+        let found = self
+            .level()
+            .named_windows
+            .iter()
+            .find(|window| fold(&window.0) == wanted)
+            .map(|window| window.1.clone());
         match found {
             Some(ast::NamedWindowExpr::WindowSpec(spec)) => self.window_spec(&ast::WindowType::WindowSpec(spec), depth + 1),
             Some(ast::NamedWindowExpr::NamedWindow(other)) => self.window_spec(&ast::WindowType::NamedWindow(other), depth + 1),
-            None => Err(SqlError::new(SqlState::UndefinedObject, format!("window \"{wanted}\" does not exist"))),
+            None => Err(SqlError::new(
+                SqlState::UndefinedObject,
+                format!("window \"{wanted}\" does not exist"),
+            )),
         }
     }
 
@@ -508,9 +634,14 @@ impl Binder<'_> {
     fn frame_offset(&mut self, offset: &ast::Expr, unit: FrameUnit, scope: &Scope<'_>) -> Result<Expr> {
         let bound = self.expr(offset, scope)?;
         match unit {
-            FrameUnit::Rows | FrameUnit::Groups => self.coerce(bound, Type::Int8, types::NO_TYPMOD, functions::cast::Context::Implicit, |from| {
-                SqlError::new(SqlState::DatatypeMismatch, format!("argument of ROWS must be type bigint, not type {from}"))
-            }),
+            FrameUnit::Rows | FrameUnit::Groups => {
+                self.coerce(bound, Type::Int8, types::NO_TYPMOD, functions::cast::Context::Implicit, |from| {
+                    SqlError::new(
+                        SqlState::DatatypeMismatch,
+                        format!("argument of ROWS must be type bigint, not type {from}"),
+                    )
+                })
+            }
             FrameUnit::Range => Ok(bound),
         }
     }
@@ -519,7 +650,11 @@ impl Binder<'_> {
 /// PostgreSQL's default order of NULLs: last when ascending, first when descending.
 pub(super) fn sort_key(expr: Expr, options: &ast::OrderByOptions) -> SortKey {
     let descending = options.asc == Some(false);
-    SortKey { expr, descending, nulls_first: options.nulls_first.unwrap_or(descending) }
+    SortKey {
+        expr,
+        descending,
+        nulls_first: options.nulls_first.unwrap_or(descending),
+    }
 }
 
 fn window_function(name: &str) -> Option<WindowTarget> {
@@ -548,6 +683,9 @@ fn signature(schema: Option<&str>, name: &str, types: &[Type]) -> String {
 }
 
 pub(super) fn undefined_function(schema: Option<&str>, name: &str, types: &[Type]) -> SqlError {
-    SqlError::new(SqlState::UndefinedFunction, format!("function {} does not exist", signature(schema, name, types)))
-        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+    SqlError::new(
+        SqlState::UndefinedFunction,
+        format!("function {} does not exist", signature(schema, name, types)),
+    )
+    .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }

@@ -17,12 +17,12 @@ pub mod type_names;
 
 use std::sync::Arc;
 
-use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
 use functions::Environment;
 use functions::cast::Context;
 use query::ir::{AggregateCall, ColumnId, Expr, Rel, SetCall, WindowCall};
 use sqlparser::ast;
 use sqlparser::ast::Spanned;
+use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
 
 pub use names::Names;
 pub use scope::{Scope, ScopeColumn, ScopeTable};
@@ -53,7 +53,11 @@ pub struct ColumnMeta {
     pub attnum: i16,
 }
 
-const NO_META: ColumnMeta = ColumnMeta { typmod: NO_TYPMOD, table_oid: 0, attnum: 0 };
+const NO_META: ColumnMeta = ColumnMeta {
+    typmod: NO_TYPMOD,
+    table_oid: 0,
+    attnum: 0,
+};
 
 /// What a statement touches: the input of authorization, collected while names are resolved.
 #[derive(Clone, Debug, Default)]
@@ -226,7 +230,10 @@ impl<'a> Binder<'a> {
     fn meta_of(&self, expr: &Expr) -> ColumnMeta {
         match expr {
             Expr::Column { id, .. } => self.meta(*id),
-            other => ColumnMeta { typmod: self.typmod(other), ..NO_META },
+            other => ColumnMeta {
+                typmod: self.typmod(other),
+                ..NO_META
+            },
         }
     }
 
@@ -242,7 +249,12 @@ impl<'a> Binder<'a> {
         if from != to && !functions::cast::can_cast(from, to, context) {
             return Err(refuse(from));
         }
-        Ok(Expr::Cast { arg: Box::new(expr), to, typmod, explicit: context == Context::Explicit })
+        Ok(Expr::Cast {
+            arg: Box::new(expr),
+            to,
+            typmod,
+            explicit: context == Context::Explicit,
+        })
     }
 
     /// An implicit coercion that resolution has already allowed.
@@ -264,7 +276,12 @@ impl<'a> Binder<'a> {
                 let datum = functions::cast::cast(self.env, Datum::Text(text), Type::Unknown, to, typmod, context == Context::Explicit)?;
                 Ok(match typmod {
                     NO_TYPMOD => Expr::Const(datum, to),
-                    _ => Expr::Cast { arg: Box::new(Expr::Const(datum, to)), to, typmod, explicit: context == Context::Explicit },
+                    _ => Expr::Cast {
+                        arg: Box::new(Expr::Const(datum, to)),
+                        to,
+                        typmod,
+                        explicit: context == Context::Explicit,
+                    },
                 })
             }
             Expr::Param { index, .. } => {
@@ -278,14 +295,22 @@ impl<'a> Binder<'a> {
                 let param = Expr::Param { index, ty };
                 if ty != to || typmod != NO_TYPMOD {
                     return self.coerce(param, to, typmod, context, |from| {
-                        SqlError::new(SqlState::AmbiguousParameter, format!("inconsistent types deduced for parameter ${}", index + 1))
-                            .detail(format!("{from} versus {to}"))
+                        SqlError::new(
+                            SqlState::AmbiguousParameter,
+                            format!("inconsistent types deduced for parameter ${}", index + 1),
+                        )
+                        .detail(format!("{from} versus {to}"))
                     });
                 }
                 Ok(param)
             }
             // A NULL that came through CASE or the like without any type.
-            other => Ok(Expr::Cast { arg: Box::new(other), to, typmod, explicit: context == Context::Explicit }),
+            other => Ok(Expr::Cast {
+                arg: Box::new(other),
+                to,
+                typmod,
+                explicit: context == Context::Explicit,
+            }),
         }
     }
 
@@ -301,7 +326,10 @@ impl<'a> Binder<'a> {
     fn coerce_bool(&mut self, expr: Expr, what: &str) -> Result<Expr> {
         let what = what.to_string();
         self.coerce(expr, Type::Bool, NO_TYPMOD, Context::Implicit, |from| {
-            SqlError::new(SqlState::DatatypeMismatch, format!("argument of {what} must be type boolean, not type {from}"))
+            SqlError::new(
+                SqlState::DatatypeMismatch,
+                format!("argument of {what} must be type boolean, not type {from}"),
+            )
         })
     }
 }

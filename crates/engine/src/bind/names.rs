@@ -17,7 +17,10 @@ impl Names<'_> {
     /// The schemas that an unqualified name is looked up in: pg_catalog first, unless the path names it.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
         let implicit = !self.search_path.iter().any(|schema| schema == "pg_catalog");
-        implicit.then_some("pg_catalog").into_iter().chain(self.search_path.iter().map(String::as_str))
+        implicit
+            .then_some("pg_catalog")
+            .into_iter()
+            .chain(self.search_path.iter().map(String::as_str))
     }
 
     pub fn find_table(&self, schema: Option<&str>, name: &str) -> Option<Arc<Table>> {
@@ -41,14 +44,19 @@ impl Names<'_> {
     pub fn functions(&self, schema: Option<&str>, name: &str) -> Vec<Arc<Function>> {
         match schema {
             Some(schema) => self.snapshot.functions_named(schema, name).to_vec(),
-            None => self.schemas().flat_map(|schema| self.snapshot.functions_named(schema, name).to_vec()).collect(),
+            None => self
+                .schemas()
+                .flat_map(|schema| self.snapshot.functions_named(schema, name).to_vec())
+                .collect(),
         }
     }
 
     /// Where a new object without a schema goes.
     pub fn creation_schema(&self) -> Result<&str> {
-        self.search_path.iter().map(String::as_str).find(|schema| self.snapshot.schema(schema).is_some()).ok_or_else(|| {
-            SqlError::new(SqlState::InvalidSchemaName, "no schema has been selected to create in")
-        })
+        self.search_path
+            .iter()
+            .map(String::as_str)
+            .find(|schema| self.snapshot.schema(schema).is_some())
+            .ok_or_else(|| SqlError::new(SqlState::InvalidSchemaName, "no schema has been selected to create in"))
     }
 }

@@ -42,7 +42,10 @@ impl<'p> Scope<'p> {
             for column in &table.columns {
                 if column.name == name && !column.merged {
                     if found.is_some() {
-                        return Err(SqlError::new(SqlState::AmbiguousColumn, format!("column reference \"{name}\" is ambiguous")));
+                        return Err(SqlError::new(
+                            SqlState::AmbiguousColumn,
+                            format!("column reference \"{name}\" is ambiguous"),
+                        ));
                     }
                     found = Some(column);
                 }
@@ -62,7 +65,10 @@ impl<'p> Scope<'p> {
 
     pub fn qualified(&self, alias: &str, name: &str) -> Result<&ScopeColumn> {
         let Some(table) = self.table(alias) else {
-            return Err(SqlError::new(SqlState::UndefinedTable, format!("missing FROM-clause entry for table \"{alias}\"")));
+            return Err(SqlError::new(
+                SqlState::UndefinedTable,
+                format!("missing FROM-clause entry for table \"{alias}\""),
+            ));
         };
         table
             .columns
@@ -76,7 +82,10 @@ impl<'p> Scope<'p> {
         if let Some(alias) = &table.alias
             && self.tables.iter().any(|other| other.alias.as_ref() == Some(alias))
         {
-            return Err(SqlError::new(SqlState::DuplicateAlias, format!("table name \"{alias}\" specified more than once")));
+            return Err(SqlError::new(
+                SqlState::DuplicateAlias,
+                format!("table name \"{alias}\" specified more than once"),
+            ));
         }
         self.tables.push(table);
         Ok(())

@@ -54,24 +54,37 @@ impl Binder<'_> {
         };
         let (limit, offset) = match &query.limit_clause {
             None => (None, None),
-            Some(ast::LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => (limit.as_ref(), offset.as_ref().map(|o| &o.value)),
+            Some(ast::LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
+                (limit.as_ref(), offset.as_ref().map(|o| &o.value))
+            }
             Some(ast::LimitClause::OffsetCommaLimit { .. }) => {
-                return Err(SqlError::new(SqlState::SyntaxError, "LIMIT #,# syntax is not supported").hint("Use separate LIMIT and OFFSET clauses."));
+                return Err(SqlError::new(SqlState::SyntaxError, "LIMIT #,# syntax is not supported")
+                    .hint("Use separate LIMIT and OFFSET clauses."));
             }
             Some(_) => return Err(SqlError::unsupported("LIMIT BY")),
         };
         let fetch = match &query.fetch {
             None => None,
-            Some(ast::Fetch { with_ties: false, percent: false, quantity }) => Some(quantity.clone().unwrap_or_else(|| {
-                ast::Expr::Value(ast::Value::Number("1".into(), false).into())
-            })),
+            Some(ast::Fetch {
+                with_ties: false,
+                percent: false,
+                quantity,
+            }) => Some(
+                quantity
+                    .clone()
+                    .unwrap_or_else(|| ast::Expr::Value(ast::Value::Number("1".into(), false).into())),
+            ),
             Some(_) => return Err(SqlError::unsupported("FETCH FIRST ... WITH TIES or PERCENT")),
         };
         let limit = limit.or(fetch.as_ref());
         if limit.is_some() || offset.is_some() {
             let limit = limit.map(|node| self.row_count(node, "LIMIT")).transpose()?;
             let offset = offset.map(|node| self.row_count(node, "OFFSET")).transpose()?;
-            bound.rel = Rel::Limit { input: Box::new(bound.rel), limit, offset };
+            bound.rel = Rel::Limit {
+                input: Box::new(bound.rel),
+                limit,
+                offset,
+            };
         }
         Ok(bound)
     }
@@ -86,12 +99,18 @@ impl Binder<'_> {
         }
         self.in_place(Place::Limit, |binder| {
             let expr = binder.expr(node, &Scope::default()).map_err(|error| match error.state() {
-                SqlState::UndefinedColumn => SqlError::new(SqlState::InvalidColumnReference, format!("argument of {what} must not contain variables")),
+                SqlState::UndefinedColumn => SqlError::new(
+                    SqlState::InvalidColumnReference,
+                    format!("argument of {what} must not contain variables"),
+                ),
                 _ => error,
             })?;
             let what = what.to_string();
             let result = binder.coerce(expr, Type::Int8, NO_TYPMOD, Context::Assignment, |from| {
-                SqlError::new(SqlState::DatatypeMismatch, format!("argument of {what} must be type bigint, not type {from}"))
+                SqlError::new(
+                    SqlState::DatatypeMismatch,
+                    format!("argument of {what} must be type bigint, not type {from}"),
+                )
             });
             binder.at(node, result)
         })
@@ -101,13 +120,23 @@ impl Binder<'_> {
         let name = fold(&cte.alias.name);
         let aliases: Vec<String> = cte.alias.columns.iter().map(|column| fold(&column.name)).collect();
         let bound = match (recursive, &*cte.query.body) {
-            (true, SetExpr::SetOperation { op: ast::SetOperator::Union, set_quantifier, left, right }) if mentions(right, &name) => {
-                self.recursive_cte(&name, &aliases, left, right, *set_quantifier, parent)?
-            }
+            (
+                true,
+                SetExpr::SetOperation {
+                    op: ast::SetOperator::Union,
+                    set_quantifier,
+                    left,
+                    right,
+                },
+            ) if mentions(right, &name) => self.recursive_cte(&name, &aliases, left, right, *set_quantifier, parent)?,
             _ => self.query(&cte.query, parent, false)?,
         };
         let columns = self.cte_columns(&name, &bound, &aliases)?;
-        self.ctes.push(Cte { name, columns, body: CteBody::Query(bound.rel) });
+        self.ctes.push(Cte {
+            name,
+            columns,
+            body: CteBody::Query(bound.rel),
+        });
         Ok(())
     }
 
@@ -115,14 +144,24 @@ impl Binder<'_> {
         if aliases.len() > bound.columns.len() {
             return Err(SqlError::new(
                 SqlState::InvalidColumnReference,
-                format!("WITH query \"{name}\" has {} columns available but {} columns specified", bound.columns.len(), aliases.len()),
+                format!(
+                    "WITH query \"{name}\" has {} columns available but {} columns specified",
+                    bound.columns.len(),
+                    aliases.len()
+                ),
             ));
         }
         Ok(bound
             .columns
             .iter()
             .enumerate()
-            .map(|(index, column)| (aliases.get(index).unwrap_or(&column.name).clone(), column.ty, self.meta(column.id).typmod))
+            .map(|(index, column)| {
+                (
+                    aliases.get(index).unwrap_or(&column.name).clone(),
+                    column.ty,
+                    self.meta(column.id).typmod,
+                )
+            })
             .collect())
     }
 
@@ -137,12 +176,19 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         let base = self.set_expr(left, parent, false)?;
         let columns = self.cte_columns(name, &base, aliases)?;
-        self.ctes.push(Cte { name: name.to_string(), columns: columns.clone(), body: CteBody::WorkTable(name.to_string()) });
+        self.ctes.push(Cte {
+            name: name.to_string(),
+            columns: columns.clone(),
+            body: CteBody::WorkTable(name.to_string()),
+        });
         let recursive = self.set_expr(right, parent, false);
         self.ctes.pop();
         let mut recursive = recursive?;
         if recursive.columns.len() != base.columns.len() {
-            return Err(SqlError::new(SqlState::SyntaxError, "each UNION query must have the same number of columns"));
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                "each UNION query must have the same number of columns",
+            ));
         }
         for (index, (of_base, of_rest)) in base.columns.iter().zip(&recursive.columns).enumerate() {
             if of_base.ty != of_rest.ty {
@@ -168,7 +214,10 @@ impl Binder<'_> {
             .zip(&columns)
             .map(|(column, (name, ty, typmod))| Output {
                 name: name.clone(),
-                id: self.new_column(super::ColumnMeta { typmod: *typmod, ..NO_META }),
+                id: self.new_column(super::ColumnMeta {
+                    typmod: *typmod,
+                    ..NO_META
+                }),
                 ty: if column.ty == *ty { *ty } else { column.ty },
             })
             .collect();
@@ -187,7 +236,12 @@ impl Binder<'_> {
             SetExpr::Select(select) => binder.select(select, &[], parent, keep_unknown),
             SetExpr::Query(query) => binder.query(query, parent, keep_unknown),
             SetExpr::Values(values) => binder.values(values, parent, keep_unknown),
-            SetExpr::SetOperation { left, op, set_quantifier, right } => binder.set_operation(left, *op, *set_quantifier, right, parent),
+            SetExpr::SetOperation {
+                left,
+                op,
+                set_quantifier,
+                right,
+            } => binder.set_operation(left, *op, *set_quantifier, right, parent),
             SetExpr::Table(table) => {
                 let name = table.table_name.clone().unwrap_or_default();
                 let sql = match &table.schema_name {
@@ -223,7 +277,10 @@ impl Binder<'_> {
     }
 
     pub(super) fn values(&mut self, values: &ast::Values, parent: Option<&Scope<'_>>, keep_unknown: bool) -> Result<Bound> {
-        self.levels.push(Level { place: Place::Values, ..Level::default() });
+        self.levels.push(Level {
+            place: Place::Values,
+            ..Level::default()
+        });
         let rows = self.value_rows(values, parent);
         self.levels.pop();
         let mut rows = rows?;
@@ -231,14 +288,25 @@ impl Binder<'_> {
         let mut columns = vec![];
         for index in 0..width {
             let all: Vec<Type> = rows.iter().map(|row| row[index].ty()).collect();
-            let ty = if keep_unknown && all.iter().all(|ty| *ty == Type::Unknown) { Type::Unknown } else { functions::resolve::common_type(&all, "VALUES")? };
+            let ty = if keep_unknown && all.iter().all(|ty| *ty == Type::Unknown) {
+                Type::Unknown
+            } else {
+                functions::resolve::common_type(&all, "VALUES")?
+            };
             for row in &mut rows {
                 let value = std::mem::replace(&mut row[index], Expr::Const(Datum::Null, ty));
                 row[index] = self.coerce_resolved(value, ty)?;
             }
-            columns.push(Output { name: format!("column{}", index + 1), id: self.new_column(NO_META), ty });
+            columns.push(Output {
+                name: format!("column{}", index + 1),
+                id: self.new_column(NO_META),
+                ty,
+            });
         }
-        let rel = Rel::Values { columns: columns.iter().map(|column| (column.id, column.ty)).collect(), rows };
+        let rel = Rel::Values {
+            columns: columns.iter().map(|column| (column.id, column.ty)).collect(),
+            rows,
+        };
         Ok(Bound { rel, columns })
     }
 
@@ -276,7 +344,10 @@ impl Binder<'_> {
         let left = self.set_expr(left, parent, true)?;
         let right = self.set_expr(right, parent, true)?;
         if left.columns.len() != right.columns.len() {
-            return Err(SqlError::new(SqlState::SyntaxError, format!("each {word} query must have the same number of columns")));
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                format!("each {word} query must have the same number of columns"),
+            ));
         }
         let wanted = left
             .columns
@@ -289,7 +360,11 @@ impl Binder<'_> {
         let columns: Vec<Output> = left
             .columns
             .iter()
-            .map(|column| Output { name: column.name.clone(), id: self.new_column(NO_META), ty: column.ty })
+            .map(|column| Output {
+                name: column.name.clone(),
+                id: self.new_column(NO_META),
+                ty: column.ty,
+            })
             .collect();
         let rel = Rel::SetOp {
             kind,
@@ -336,12 +411,28 @@ impl Binder<'_> {
         let mut exprs = vec![];
         let mut columns = vec![];
         for (column, ty) in bound.columns.iter().zip(wanted) {
-            let value = self.coerce_resolved(Expr::Column { id: column.id, ty: column.ty }, *ty)?;
+            let value = self.coerce_resolved(
+                Expr::Column {
+                    id: column.id,
+                    ty: column.ty,
+                },
+                *ty,
+            )?;
             let id = self.new_column(NO_META);
             exprs.push((id, value));
-            columns.push(Output { name: column.name.clone(), id, ty: *ty });
+            columns.push(Output {
+                name: column.name.clone(),
+                id,
+                ty: *ty,
+            });
         }
-        Ok(Bound { rel: Rel::Project { input: Box::new(bound.rel), exprs }, columns })
+        Ok(Bound {
+            rel: Rel::Project {
+                input: Box::new(bound.rel),
+                exprs,
+            },
+            columns,
+        })
     }
 
     /// ORDER BY over a set operation or VALUES: by name or number of an output column.
@@ -357,9 +448,11 @@ impl Binder<'_> {
                     let name = match &key.expr {
                         ast::Expr::Identifier(ident) => fold(ident),
                         _ => {
-                            return Err(SqlError::new(SqlState::FeatureNotSupported, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
-                                .detail("Only result column names can be used, not expressions or functions.")
-                                .hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause."));
+                            return Err(
+                                SqlError::new(SqlState::FeatureNotSupported, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
+                                    .detail("Only result column names can be used, not expressions or functions.")
+                                    .hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause."),
+                            );
                         }
                     };
                     bound
@@ -369,30 +462,62 @@ impl Binder<'_> {
                         .ok_or_else(|| SqlError::new(SqlState::UndefinedColumn, format!("column \"{name}\" does not exist")))?
                 }
             };
-            keys.push(sort_key(Expr::Column { id: column.id, ty: column.ty }, &key.options));
+            keys.push(sort_key(
+                Expr::Column {
+                    id: column.id,
+                    ty: column.ty,
+                },
+                &key.options,
+            ));
         }
-        bound.rel = Rel::Sort { input: Box::new(bound.rel), keys };
+        bound.rel = Rel::Sort {
+            input: Box::new(bound.rel),
+            keys,
+        };
         Ok(bound)
     }
 
-    fn select(&mut self, select: &ast::Select, order_by: &[ast::OrderByExpr], parent: Option<&Scope<'_>>, keep_unknown: bool) -> Result<Bound> {
+    fn select(
+        &mut self,
+        select: &ast::Select,
+        order_by: &[ast::OrderByExpr],
+        parent: Option<&Scope<'_>>,
+        keep_unknown: bool,
+    ) -> Result<Bound> {
         if select.into.is_some() {
             return Err(SqlError::unsupported("SELECT INTO"));
         }
-        if select.top.is_some() || select.qualify.is_some() || select.prewhere.is_some() || !select.lateral_views.is_empty() || !select.connect_by.is_empty() {
+        if select.top.is_some()
+            || select.qualify.is_some()
+            || select.prewhere.is_some()
+            || !select.lateral_views.is_empty()
+            || !select.connect_by.is_empty()
+        {
             return Err(SqlError::new(SqlState::SyntaxError, "syntax error in SELECT"));
         }
-        self.levels.push(Level { named_windows: select.named_window.clone(), ..Level::default() });
+        self.levels.push(Level {
+            named_windows: select.named_window.clone(),
+            ..Level::default()
+        });
         let result = self.select_inner(select, order_by, parent, keep_unknown);
         self.levels.pop();
         result
     }
 
-    fn select_inner(&mut self, select: &ast::Select, order_by: &[ast::OrderByExpr], parent: Option<&Scope<'_>>, keep_unknown: bool) -> Result<Bound> {
+    fn select_inner(
+        &mut self,
+        select: &ast::Select,
+        order_by: &[ast::OrderByExpr],
+        parent: Option<&Scope<'_>>,
+        keep_unknown: bool,
+    ) -> Result<Bound> {
         let (mut rel, scope) = self.from_clause(&select.from, parent)?;
         if let Some(selection) = &select.selection {
             let predicate = self.in_place(Place::Where, |binder| binder.bool_expr(selection, &scope, "WHERE"))?;
-            rel = Rel::Filter { input: Box::new(rel), predicate };
+            rel = Rel::Filter {
+                input: Box::new(rel),
+                predicate,
+            };
         }
 
         let mut items = self.select_list(&select.projection, &scope, keep_unknown)?;
@@ -421,14 +546,27 @@ impl Binder<'_> {
                 if let AggregateTarget::Grouping(indexes) = &mut call.function {
                     for arg in std::mem::take(&mut call.args) {
                         let index = groups.iter().position(|(_, group)| same(group, &arg)).ok_or_else(|| {
-                            SqlError::new(SqlState::GroupingError, "arguments to GROUPING must be grouping expressions of the associated query level")
+                            SqlError::new(
+                                SqlState::GroupingError,
+                                "arguments to GROUPING must be grouping expressions of the associated query level",
+                            )
                         })?;
                         indexes.push(index);
                     }
                 }
             }
-            let inner: Vec<ColumnId> = scope.tables.iter().flat_map(|table| table.columns.iter().map(|column| column.id)).collect();
-            let mut grouping = Grouping { groups: &mut groups, inner: &inner, scope: &scope, fresh: vec![], plain: sets.is_none() };
+            let inner: Vec<ColumnId> = scope
+                .tables
+                .iter()
+                .flat_map(|table| table.columns.iter().map(|column| column.id))
+                .collect();
+            let mut grouping = Grouping {
+                groups: &mut groups,
+                inner: &inner,
+                scope: &scope,
+                fresh: vec![],
+                plain: sets.is_none(),
+            };
             for item in &mut items {
                 grouping.replace(&mut item.expr)?;
             }
@@ -441,7 +579,11 @@ impl Binder<'_> {
                 }
             }
             for (_, call) in &mut windows {
-                call.args.iter_mut().chain(&mut call.partition_by).chain(call.filter.iter_mut()).try_for_each(|expr| grouping.replace(expr))?;
+                call.args
+                    .iter_mut()
+                    .chain(&mut call.partition_by)
+                    .chain(call.filter.iter_mut())
+                    .try_for_each(|expr| grouping.replace(expr))?;
                 call.order_by.iter_mut().try_for_each(|key| grouping.replace(&mut key.expr))?;
             }
             for (_, _, call) in &mut set_calls {
@@ -464,43 +606,75 @@ impl Binder<'_> {
                     }
                 }
                 for (_, call) in &mut windows {
-                    call.args.iter_mut().chain(&mut call.partition_by).for_each(|expr| rename(expr, placeholder, id));
+                    call.args
+                        .iter_mut()
+                        .chain(&mut call.partition_by)
+                        .for_each(|expr| rename(expr, placeholder, id));
                     call.order_by.iter_mut().for_each(|key| rename(&mut key.expr, placeholder, id));
                 }
                 groups.push((id, expr));
             }
-            rel = Rel::Aggregate { input: Box::new(rel), groups, sets, aggregates };
+            rel = Rel::Aggregate {
+                input: Box::new(rel),
+                groups,
+                sets,
+                aggregates,
+            };
             if let Some(predicate) = having {
-                rel = Rel::Filter { input: Box::new(rel), predicate };
+                rel = Rel::Filter {
+                    input: Box::new(rel),
+                    predicate,
+                };
             }
         }
         if !windows.is_empty() {
-            rel = Rel::Window { input: Box::new(rel), calls: windows };
+            rel = Rel::Window {
+                input: Box::new(rel),
+                calls: windows,
+            };
         }
         if !set_calls.is_empty() {
-            rel = Rel::ProjectSet { input: Box::new(rel), calls: set_calls };
+            rel = Rel::ProjectSet {
+                input: Box::new(rel),
+                calls: set_calls,
+            };
         }
 
         // The select list, and sort keys that it does not hold.
         let mut columns = vec![];
         let mut exprs = vec![];
         for item in items {
-            let expr = if keep_unknown { item.expr } else { self.unknown_to_text(item.expr)? };
+            let expr = if keep_unknown {
+                item.expr
+            } else {
+                self.unknown_to_text(item.expr)?
+            };
             let meta = self.meta_of(&expr);
             let id = self.new_column(meta);
-            columns.push(Output { name: item.name, id, ty: expr.ty() });
+            columns.push(Output {
+                name: item.name,
+                id,
+                ty: expr.ty(),
+            });
             exprs.push((id, expr));
         }
         let visible = exprs.len();
         let mut keys = vec![];
         for key in sort {
             let expr = match key.target {
-                SortTarget::Output(index) => Expr::Column { id: columns[index].id, ty: columns[index].ty },
+                SortTarget::Output(index) => Expr::Column {
+                    id: columns[index].id,
+                    ty: columns[index].ty,
+                },
                 SortTarget::Expr(expr) => {
                     let found = exprs[..visible].iter().find(|(_, item)| same(item, &expr));
                     match found {
                         Some((id, item)) => Expr::Column { id: *id, ty: item.ty() },
-                        None if select.distinct.as_ref().is_some_and(|distinct| matches!(distinct, ast::Distinct::Distinct)) => {
+                        None if select
+                            .distinct
+                            .as_ref()
+                            .is_some_and(|distinct| matches!(distinct, ast::Distinct::Distinct)) =>
+                        {
                             return Err(SqlError::new(
                                 SqlState::InvalidColumnReference,
                                 "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
@@ -515,7 +689,11 @@ impl Binder<'_> {
                     }
                 }
             };
-            keys.push(SortKey { expr, descending: key.descending, nulls_first: key.nulls_first });
+            keys.push(SortKey {
+                expr,
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            });
         }
         let mut distinct_on = None;
         if let Some(ast::Distinct::On(nodes)) = &select.distinct {
@@ -539,30 +717,63 @@ impl Binder<'_> {
             }
             let leading = keys.iter().take(on.len()).all(|key| on.iter().any(|on| same(on, &key.expr)));
             if !leading {
-                return Err(SqlError::new(SqlState::InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"));
+                return Err(SqlError::new(
+                    SqlState::InvalidColumnReference,
+                    "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
+                ));
             }
             // Rows of one group must stand together; the user's order decides which comes first.
             for expr in &on {
                 if !keys.iter().any(|key| same(&key.expr, expr)) {
-                    keys.push(SortKey { expr: expr.clone(), descending: false, nulls_first: false });
+                    keys.push(SortKey {
+                        expr: expr.clone(),
+                        descending: false,
+                        nulls_first: false,
+                    });
                 }
             }
             distinct_on = Some(on);
         }
         let hidden = exprs.len() > visible;
-        rel = Rel::Project { input: Box::new(rel), exprs };
+        rel = Rel::Project {
+            input: Box::new(rel),
+            exprs,
+        };
         if matches!(select.distinct, Some(ast::Distinct::Distinct)) {
-            rel = Rel::Distinct { input: Box::new(rel), on: None };
+            rel = Rel::Distinct {
+                input: Box::new(rel),
+                on: None,
+            };
         }
         if !keys.is_empty() {
-            rel = Rel::Sort { input: Box::new(rel), keys };
+            rel = Rel::Sort {
+                input: Box::new(rel),
+                keys,
+            };
         }
         if let Some(on) = distinct_on {
-            rel = Rel::Distinct { input: Box::new(rel), on: Some(on) };
+            rel = Rel::Distinct {
+                input: Box::new(rel),
+                on: Some(on),
+            };
         }
         if hidden {
-            let exprs = columns.iter().map(|column| (column.id, Expr::Column { id: column.id, ty: column.ty })).collect();
-            rel = Rel::Project { input: Box::new(rel), exprs };
+            let exprs = columns
+                .iter()
+                .map(|column| {
+                    (
+                        column.id,
+                        Expr::Column {
+                            id: column.id,
+                            ty: column.ty,
+                        },
+                    )
+                })
+                .collect();
+            rel = Rel::Project {
+                input: Box::new(rel),
+                exprs,
+            };
         }
         Ok(Bound { rel, columns })
     }
@@ -573,7 +784,10 @@ impl Binder<'_> {
             match item {
                 SelectItem::UnnamedExpr(node) => {
                     let expr = self.expr(node, scope)?;
-                    items.push(Item { name: output_name(node), expr });
+                    items.push(Item {
+                        name: output_name(node),
+                        expr,
+                    });
                 }
                 SelectItem::ExprWithAlias { expr: node, alias } => {
                     let expr = self.expr(node, scope)?;
@@ -581,11 +795,20 @@ impl Binder<'_> {
                 }
                 SelectItem::Wildcard(_) => {
                     if scope.tables.is_empty() {
-                        return Err(SqlError::new(SqlState::SyntaxError, "SELECT * with no tables specified is not valid"));
+                        return Err(SqlError::new(
+                            SqlState::SyntaxError,
+                            "SELECT * with no tables specified is not valid",
+                        ));
                     }
                     for table in &scope.tables {
                         for column in table.columns.iter().filter(|column| !column.merged) {
-                            items.push(Item { name: column.name.clone(), expr: Expr::Column { id: column.id, ty: column.ty } });
+                            items.push(Item {
+                                name: column.name.clone(),
+                                expr: Expr::Column {
+                                    id: column.id,
+                                    ty: column.ty,
+                                },
+                            });
                         }
                     }
                 }
@@ -595,7 +818,13 @@ impl Binder<'_> {
                         SqlError::new(SqlState::UndefinedTable, format!("missing FROM-clause entry for table \"{alias}\""))
                     })?;
                     for column in &table.columns {
-                        items.push(Item { name: column.name.clone(), expr: Expr::Column { id: column.id, ty: column.ty } });
+                        items.push(Item {
+                            name: column.name.clone(),
+                            expr: Expr::Column {
+                                id: column.id,
+                                ty: column.ty,
+                            },
+                        });
                     }
                 }
                 SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::Expr(_), _) | SelectItem::ExprWithAliases { .. } => {
@@ -614,7 +843,10 @@ impl Binder<'_> {
 
     /// The select list of RETURNING.
     pub(super) fn returning(&mut self, projection: &[SelectItem], scope: &Scope<'_>) -> Result<Vec<(String, Expr)>> {
-        self.levels.push(Level { place: Place::Returning, ..Level::default() });
+        self.levels.push(Level {
+            place: Place::Returning,
+            ..Level::default()
+        });
         let items = self.select_list(projection, scope, false);
         self.levels.pop();
         Ok(items?.into_iter().map(|item| (item.name, item.expr)).collect())
@@ -635,7 +867,10 @@ impl Binder<'_> {
                             match (found.next(), found.next()) {
                                 (Some((first, item)), Some((_, other))) if !same(&item.expr, &other.expr) => {
                                     let _ = first;
-                                    return Err(SqlError::new(SqlState::AmbiguousColumn, format!("ORDER BY \"{name}\" is ambiguous")));
+                                    return Err(SqlError::new(
+                                        SqlState::AmbiguousColumn,
+                                        format!("ORDER BY \"{name}\" is ambiguous"),
+                                    ));
                                 }
                                 (Some((index, _)), _) => Some(index),
                                 (None, _) => None,
@@ -653,7 +888,11 @@ impl Binder<'_> {
                 }
             };
             let descending = options.asc == Some(false);
-            keys.push(Sort { target, descending, nulls_first: options.nulls_first.unwrap_or(descending) });
+            keys.push(Sort {
+                target,
+                descending,
+                nulls_first: options.nulls_first.unwrap_or(descending),
+            });
         }
         Ok(keys)
     }
@@ -681,7 +920,12 @@ impl Binder<'_> {
                     }
                     (0..1usize << parts.len())
                         .rev()
-                        .map(|mask| (0..parts.len()).filter(|i| mask >> (parts.len() - 1 - i) & 1 == 1).flat_map(|i| &parts[i]).collect())
+                        .map(|mask| {
+                            (0..parts.len())
+                                .filter(|i| mask >> (parts.len() - 1 - i) & 1 == 1)
+                                .flat_map(|i| &parts[i])
+                                .collect()
+                        })
                         .collect()
                 }
                 // GROUP BY () is one group of everything.
@@ -734,7 +978,10 @@ impl Binder<'_> {
                 }
             }
             if next.len() > 4096 {
-                return Err(SqlError::new(SqlState::StatementTooComplex, "too many grouping sets present (maximum 4096)"));
+                return Err(SqlError::new(
+                    SqlState::StatementTooComplex,
+                    "too many grouping sets present (maximum 4096)",
+                ));
             }
             sets = next;
         }
@@ -748,7 +995,10 @@ impl Binder<'_> {
         if let ast::Expr::Identifier(ident) = node {
             // An input column first, then an output name.
             let name = fold(ident);
-            if scope.tables.iter().all(|table| table.columns.iter().all(|column| column.name != name || column.merged))
+            if scope
+                .tables
+                .iter()
+                .all(|table| table.columns.iter().all(|column| column.name != name || column.merged))
                 && let Some(item) = items.iter().find(|item| item.name == name)
             {
                 return Ok(item.expr.clone());
@@ -804,14 +1054,24 @@ impl Grouping<'_> {
 
     /// A column of a table whose primary key is grouped by is known to be the same in a group.
     fn dependent(&mut self, id: ColumnId, expr: &Expr) -> Result<()> {
-        let entry = self.scope.tables.iter().find(|table| table.columns.iter().any(|column| column.id == id));
-        let Some((entry, column)) = entry.and_then(|entry| entry.columns.iter().find(|column| column.id == id).map(|column| (entry, column))) else {
+        let entry = self
+            .scope
+            .tables
+            .iter()
+            .find(|table| table.columns.iter().any(|column| column.id == id));
+        let Some((entry, column)) =
+            entry.and_then(|entry| entry.columns.iter().find(|column| column.id == id).map(|column| (entry, column)))
+        else {
             return Ok(());
         };
         if self.plain
             && let Some(key) = entry.table.as_ref().and_then(|table| table.primary_key.as_ref())
             && key.columns.iter().all(|index| {
-                entry.columns.get(*index).is_some_and(|part| self.groups.iter().any(|(_, group)| matches!(group, Expr::Column { id, .. } if *id == part.id)))
+                entry.columns.get(*index).is_some_and(|part| {
+                    self.groups
+                        .iter()
+                        .any(|(_, group)| matches!(group, Expr::Column { id, .. } if *id == part.id))
+                })
             })
         {
             if !self.fresh.iter().any(|(_, known)| *known == id) {
@@ -849,18 +1109,62 @@ pub(super) fn same(left: &Expr, right: &Expr) -> bool {
                 && left.is_null() == right.is_null()
                 && (left.is_null() || types::compare::compare(left, right) == std::cmp::Ordering::Equal)
         }
-        (Expr::Call { function: left, args: of_left, .. }, Expr::Call { function: right, args: of_right, .. }) => {
-            std::ptr::eq(*left, *right) && left.volatility != functions::Volatility::Volatile && same_all(of_left, of_right)
+        (
+            Expr::Call {
+                function: left,
+                args: of_left,
+                ..
+            },
+            Expr::Call {
+                function: right,
+                args: of_right,
+                ..
+            },
+        ) => std::ptr::eq(*left, *right) && left.volatility != functions::Volatility::Volatile && same_all(of_left, of_right),
+        (
+            Expr::UserCall {
+                function: left,
+                args: of_left,
+                ..
+            },
+            Expr::UserCall {
+                function: right,
+                args: of_right,
+                ..
+            },
+        ) => left.oid == right.oid && same_all(of_left, of_right),
+        (
+            Expr::Cast {
+                arg: left,
+                to: a,
+                typmod: m,
+                ..
+            },
+            Expr::Cast {
+                arg: right,
+                to: b,
+                typmod: n,
+                ..
+            },
+        ) => a == b && m == n && same(left, right),
+        (Expr::And(left), Expr::And(right)) | (Expr::Or(left), Expr::Or(right)) | (Expr::Row(left), Expr::Row(right)) => {
+            same_all(left, right)
         }
-        (Expr::UserCall { function: left, args: of_left, .. }, Expr::UserCall { function: right, args: of_right, .. }) => {
-            left.oid == right.oid && same_all(of_left, of_right)
-        }
-        (Expr::Cast { arg: left, to: a, typmod: m, .. }, Expr::Cast { arg: right, to: b, typmod: n, .. }) => a == b && m == n && same(left, right),
-        (Expr::And(left), Expr::And(right)) | (Expr::Or(left), Expr::Or(right)) | (Expr::Row(left), Expr::Row(right)) => same_all(left, right),
         (Expr::Coalesce(left, _), Expr::Coalesce(right, _)) => same_all(left, right),
         (Expr::Not(left), Expr::Not(right)) | (Expr::IsNull(left), Expr::IsNull(right)) => same(left, right),
         (Expr::Array { elements: left, ty: a }, Expr::Array { elements: right, ty: b }) => a == b && same_all(left, right),
-        (Expr::Case { branches: left, otherwise: of_left, .. }, Expr::Case { branches: right, otherwise: of_right, .. }) => {
+        (
+            Expr::Case {
+                branches: left,
+                otherwise: of_left,
+                ..
+            },
+            Expr::Case {
+                branches: right,
+                otherwise: of_right,
+                ..
+            },
+        ) => {
             left.len() == right.len()
                 && left.iter().zip(right).all(|((a, b), (c, d))| same(a, c) && same(b, d))
                 && match (of_left, of_right) {
@@ -869,9 +1173,15 @@ pub(super) fn same(left: &Expr, right: &Expr) -> bool {
                     _ => false,
                 }
         }
-        (Expr::InList { left, op, list, all }, Expr::InList { left: other, op: other_op, list: other_list, all: other_all }) => {
-            std::ptr::eq(*op, *other_op) && all == other_all && same(left, other) && same_all(list, other_list)
-        }
+        (
+            Expr::InList { left, op, list, all },
+            Expr::InList {
+                left: other,
+                op: other_op,
+                list: other_list,
+                all: other_all,
+            },
+        ) => std::ptr::eq(*op, *other_op) && all == other_all && same(left, other) && same_all(list, other_list),
         // Subqueries are never taken for each other.
         _ => false,
     }
@@ -887,10 +1197,15 @@ fn ordinal(node: &ast::Expr, columns: usize, clause: &str) -> Result<Option<usiz
     match &value.value {
         ast::Value::Number(text, _) => match text.parse::<usize>() {
             Ok(number) if (1..=columns).contains(&number) => Ok(Some(number - 1)),
-            Ok(number) => Err(SqlError::new(SqlState::InvalidColumnReference, format!("{clause} position {number} is not in select list"))),
+            Ok(number) => Err(SqlError::new(
+                SqlState::InvalidColumnReference,
+                format!("{clause} position {number} is not in select list"),
+            )),
             Err(_) => Err(SqlError::new(SqlState::SyntaxError, format!("non-integer constant in {clause}"))),
         },
-        ast::Value::SingleQuotedString(_) | ast::Value::Boolean(_) => Err(SqlError::new(SqlState::SyntaxError, format!("non-integer constant in {clause}"))),
+        ast::Value::SingleQuotedString(_) | ast::Value::Boolean(_) => {
+            Err(SqlError::new(SqlState::SyntaxError, format!("non-integer constant in {clause}")))
+        }
         _ => Ok(None),
     }
 }
@@ -948,7 +1263,9 @@ fn output_name(node: &ast::Expr) -> String {
 }
 
 fn cast_name(data_type: &ast::DataType) -> String {
-    super::type_names::resolve(data_type).map(|(ty, _)| ty.element().unwrap_or(ty).catalog_name()).unwrap_or_else(|_| "?column?".into())
+    super::type_names::resolve(data_type)
+        .map(|(ty, _)| ty.element().unwrap_or(ty).catalog_name())
+        .unwrap_or_else(|_| "?column?".into())
 }
 
 /// Whether a query body reads from this name: what makes a WITH query recursive.
@@ -964,7 +1281,9 @@ fn mentions(body: &SetExpr, name: &str) -> bool {
 /// Kept here because both FROM and USING need it.
 pub(super) fn join_kind(operator: &ast::JoinOperator) -> Result<(JoinKind, &ast::JoinConstraint)> {
     Ok(match operator {
-        ast::JoinOperator::Join(constraint) | ast::JoinOperator::Inner(constraint) | ast::JoinOperator::CrossJoin(constraint) => (JoinKind::Inner, constraint),
+        ast::JoinOperator::Join(constraint) | ast::JoinOperator::Inner(constraint) | ast::JoinOperator::CrossJoin(constraint) => {
+            (JoinKind::Inner, constraint)
+        }
         ast::JoinOperator::Left(constraint) | ast::JoinOperator::LeftOuter(constraint) => (JoinKind::Left, constraint),
         ast::JoinOperator::Right(constraint) | ast::JoinOperator::RightOuter(constraint) => (JoinKind::Right, constraint),
         ast::JoinOperator::FullOuter(constraint) => (JoinKind::Full, constraint),

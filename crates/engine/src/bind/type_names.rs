@@ -17,19 +17,31 @@ pub fn resolve(data_type: &DataType) -> Result<(Type, i32)> {
         DataType::Float(ExactNumberInfo::Precision(bits)) => match bits {
             1..=24 => plain(Type::Float4),
             25..=53 => plain(Type::Float8),
-            0 => Err(SqlError::new(SqlState::InvalidParameterValue, "precision for type float must be at least 1 bit")),
-            _ => Err(SqlError::new(SqlState::InvalidParameterValue, "precision for type float must be less than 54 bits")),
+            0 => Err(SqlError::new(
+                SqlState::InvalidParameterValue,
+                "precision for type float must be at least 1 bit",
+            )),
+            _ => Err(SqlError::new(
+                SqlState::InvalidParameterValue,
+                "precision for type float must be less than 54 bits",
+            )),
         },
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => numeric(info),
         DataType::Text => plain(Type::Text),
-        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => Ok((Type::Varchar, char_typmod(length, "varchar", NO_TYPMOD)?)),
+        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => {
+            Ok((Type::Varchar, char_typmod(length, "varchar", NO_TYPMOD)?))
+        }
         DataType::Char(length) | DataType::Character(length) => Ok((Type::Bpchar, char_typmod(length, "char", 1 + 4)?)),
         DataType::Bytea => plain(Type::Bytea),
         DataType::Uuid => plain(Type::Uuid),
         DataType::Date => plain(Type::Date),
         DataType::Time(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Ok((Type::Time, seconds_typmod(*precision))),
-        DataType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Ok((Type::Timestamp, seconds_typmod(*precision))),
-        DataType::Timestamp(precision, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => Ok((Type::Timestamptz, seconds_typmod(*precision))),
+        DataType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            Ok((Type::Timestamp, seconds_typmod(*precision)))
+        }
+        DataType::Timestamp(precision, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => {
+            Ok((Type::Timestamptz, seconds_typmod(*precision)))
+        }
         DataType::Time(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => Err(SqlError::unsupported("type time with time zone")),
         DataType::Interval { fields: None, .. } => plain(Type::Interval),
         DataType::Interval { fields: Some(_), .. } => plain(Type::Interval),
@@ -40,7 +52,10 @@ pub fn resolve(data_type: &DataType) -> Result<(Type, i32)> {
         DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
             let (element, typmod) = resolve(element)?;
             let array = element.array_of().ok_or_else(|| {
-                SqlError::new(SqlState::UndefinedObject, format!("could not find array type for data type {element}"))
+                SqlError::new(
+                    SqlState::UndefinedObject,
+                    format!("could not find array type for data type {element}"),
+                )
             })?;
             Ok((array, typmod))
         }
@@ -74,9 +89,11 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> Result<(Type, i32)> {
     let typmod = match (ty, modifiers.len()) {
         (_, 0) if ty == Type::Bpchar && name != "bpchar" => 1 + 4,
         (_, 0) => NO_TYPMOD,
-        (Type::Varchar | Type::Bpchar, 1) => {
-            char_typmod(&number(0).map(|length| CharacterLength::IntegerLength { length, unit: None }), &name, NO_TYPMOD)?
-        }
+        (Type::Varchar | Type::Bpchar, 1) => char_typmod(
+            &number(0).map(|length| CharacterLength::IntegerLength { length, unit: None }),
+            &name,
+            NO_TYPMOD,
+        )?,
         (Type::Numeric, 1 | 2) => {
             let info = match (number(0), modifiers.get(1).and_then(|text| text.trim().parse::<i64>().ok())) {
                 (Some(precision), Some(scale)) => ExactNumberInfo::PrecisionAndScale(precision, scale),
@@ -86,7 +103,12 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> Result<(Type, i32)> {
             numeric(&info)?.1
         }
         (Type::Time | Type::Timestamp | Type::Timestamptz, 1) => seconds_typmod(number(0)),
-        _ => return Err(SqlError::new(SqlState::SyntaxError, format!("type modifier is not allowed for type \"{name}\""))),
+        _ => {
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                format!("type modifier is not allowed for type \"{name}\""),
+            ));
+        }
     };
     Ok((ty, typmod))
 }
@@ -98,10 +120,16 @@ fn numeric(info: &ExactNumberInfo) -> Result<(Type, i32)> {
         ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
     };
     if !(1..=1000).contains(&precision) {
-        return Err(SqlError::new(SqlState::InvalidParameterValue, format!("NUMERIC precision {precision} must be between 1 and 1000")));
+        return Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            format!("NUMERIC precision {precision} must be between 1 and 1000"),
+        ));
     }
     if !(-1000..=1000).contains(&scale) {
-        return Err(SqlError::new(SqlState::InvalidParameterValue, format!("NUMERIC scale {scale} must be between -1000 and 1000")));
+        return Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            format!("NUMERIC scale {scale} must be between -1000 and 1000"),
+        ));
     }
     Ok((Type::Numeric, numeric_typmod(precision as i32, scale as i32)))
 }
@@ -109,13 +137,15 @@ fn numeric(info: &ExactNumberInfo) -> Result<(Type, i32)> {
 fn char_typmod(length: &Option<CharacterLength>, name: &str, absent: i32) -> Result<i32> {
     match length {
         None | Some(CharacterLength::Max) => Ok(absent),
-        Some(CharacterLength::IntegerLength { length: 0, .. }) => {
-            Err(SqlError::new(SqlState::InvalidParameterValue, format!("length for type {name} must be at least 1")))
-        }
+        Some(CharacterLength::IntegerLength { length: 0, .. }) => Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            format!("length for type {name} must be at least 1"),
+        )),
         // 10485760 is PostgreSQL's MaxAttrSize.
-        Some(CharacterLength::IntegerLength { length, .. }) if *length > 10_485_760 => {
-            Err(SqlError::new(SqlState::InvalidParameterValue, format!("length for type {name} cannot exceed 10485760")))
-        }
+        Some(CharacterLength::IntegerLength { length, .. }) if *length > 10_485_760 => Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            format!("length for type {name} cannot exceed 10485760"),
+        )),
         Some(CharacterLength::IntegerLength { length, .. }) => Ok(*length as i32 + 4),
     }
 }

@@ -127,7 +127,11 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
                 return own_error("conflicting or redundant options");
             }
             // FILE 'path' is kept as the body's text; whoever creates the function reads it.
-            created.body = Some(if word(parser, "FILE") { format!("FILE {}", string(parser)?) } else { string(parser)? });
+            created.body = Some(if word(parser, "FILE") {
+                format!("FILE {}", string(parser)?)
+            } else {
+                string(parser)?
+            });
         } else if word(parser, "IMMUTABLE") {
             created.volatility = 'i';
         } else if word(parser, "STABLE") {
@@ -237,7 +241,11 @@ pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropFunction> {
     }
     let _ = word(parser, "RESTRICT") || word(parser, "CASCADE");
     at_end(parser)?;
-    Ok(DropFunction { if_exists, procedure, names })
+    Ok(DropFunction {
+        if_exists,
+        procedure,
+        names,
+    })
 }
 
 /// The statement's text from here to its end.
@@ -284,10 +292,15 @@ fn named_type(parser: &mut Parser<'_>) -> Parsed<(Option<Ident>, DataType)> {
     let start = parser.index();
     // `name type` first: an identifier after which a type still parses.
     if let Ok(name) = parser.parse_identifier()
-        && !matches!(parser.peek_token().token, Token::Comma | Token::RParen | Token::LParen | Token::LBracket | Token::Period | Token::Eq)
+        && !matches!(
+            parser.peek_token().token,
+            Token::Comma | Token::RParen | Token::LParen | Token::LBracket | Token::Period | Token::Eq
+        )
         && !is_default(parser)
     {
-        let multi_word = ["double", "character", "timestamp", "time", "national"].iter().any(|t| name.quote_style.is_none() && name.value.eq_ignore_ascii_case(t))
+        let multi_word = ["double", "character", "timestamp", "time", "national"]
+            .iter()
+            .any(|t| name.quote_style.is_none() && name.value.eq_ignore_ascii_case(t))
             && ["precision", "varying", "with", "without"].iter().any(|t| peeks(parser, t));
         if !multi_word {
             return Ok((Some(name), parser.parse_data_type()?));
@@ -325,7 +338,11 @@ fn arguments(parser: &mut Parser<'_>, source: &str) -> Parsed<Vec<Argument>> {
             let end = parser.get_current_token().span.end;
             default = Some(source[byte_offset(source, start)..byte_offset(source, end)].to_string());
         }
-        args.push(Argument { name: name.as_ref().map(fold), data_type, default });
+        args.push(Argument {
+            name: name.as_ref().map(fold),
+            data_type,
+            default,
+        });
         if !parser.consume_token(&Token::Comma) {
             parser.expect_token(&Token::RParen)?;
             return Ok(args);

@@ -50,7 +50,10 @@ pub enum Statement {
     AlterFunction(Arc<AlterFunction>),
     DropFunction(Arc<DropFunction>),
     /// The bare `GRANT CAPABILITY c` / `REVOKE CAPABILITY c`: text of the capability list.
-    GrantCapability { list: String, revoke: bool },
+    GrantCapability {
+        list: String,
+        revoke: bool,
+    },
     Utility(Arc<Utility>),
 }
 
@@ -81,7 +84,12 @@ pub fn parse(sql: &str, placeholders: Placeholders) -> Result<Vec<ParsedStatemen
         let last = piece[piece.len() - 1].span.end;
         let text = Arc::from(&source[byte_offset(&source, first)..byte_offset(&source, last)]);
         let kind = parse_one(piece, &source)?;
-        statements.push(ParsedStatement { kind, source: source.clone(), text, siblings });
+        statements.push(ParsedStatement {
+            kind,
+            source: source.clone(),
+            text,
+            siblings,
+        });
     }
     Ok(statements)
 }
@@ -92,13 +100,17 @@ pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
     let tokens = tokenize(&source, Placeholders::Dollar)?;
     check_nesting(&tokens)?;
     let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(MAX_NESTING)
+        .with_tokens_with_locations(tokens);
     parser.parse_expr().map_err(|error| syntax_error(error, &source, &[]))
 }
 
 /// How many parameters a statement asks for: the highest `$n`, or the number of `?`.
 pub fn count_placeholders(sql: &str) -> usize {
-    let Ok(tokens) = tokenize(sql, Placeholders::QuestionMarkToo) else { return 0 };
+    let Ok(tokens) = tokenize(sql, Placeholders::QuestionMarkToo) else {
+        return 0;
+    };
     let numbers = tokens.iter().filter_map(|token| match &token.token {
         Token::Placeholder(name) => name.strip_prefix('$').and_then(|digits| digits.parse().ok()),
         _ => None,
@@ -125,14 +137,19 @@ pub fn byte_offset(source: &str, location: Location) -> usize {
         }
     }
     let column = usize::try_from(location.column.saturating_sub(1)).unwrap_or(usize::MAX);
-    source[start..].char_indices().nth(column).map_or(source.len(), |(offset, _)| start + offset)
+    source[start..]
+        .char_indices()
+        .nth(column)
+        .map_or(source.len(), |(offset, _)| start + offset)
 }
 
 fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpan>> {
     let dialect = PostgreSqlDialect {};
     let mut tokens = Tokenizer::new(&dialect, source).tokenize_with_location().map_err(|error| {
         let at = position(source, error.location);
-        let rest = at.map_or("", |at| source.char_indices().nth(at - 1).map_or("", |(offset, _)| &source[offset..]));
+        let rest = at.map_or("", |at| {
+            source.char_indices().nth(at - 1).map_or("", |(offset, _)| &source[offset..])
+        });
         let kind = error.message.to_ascii_lowercase();
         let what = if kind.contains("double") || kind.contains("delimiter") || kind.contains("delimited") {
             "unterminated quoted identifier"
@@ -152,7 +169,9 @@ fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpa
         }
     })?;
     if placeholders == Placeholders::QuestionMarkToo {
-        let numbered = tokens.iter().any(|token| matches!(&token.token, Token::Placeholder(name) if name.starts_with('$')));
+        let numbered = tokens
+            .iter()
+            .any(|token| matches!(&token.token, Token::Placeholder(name) if name.starts_with('$')));
         if !numbered {
             let mut next = 1;
             for token in &mut tokens {
@@ -237,18 +256,27 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
         let mut tokens = piece.to_vec();
         let end = piece.last().map(|token| token.span.end).unwrap_or(Location::new(1, 1));
         tokens.push(TokenWithSpan::new(Token::EOF, sqlparser::tokenizer::Span::new(end, end)));
-        Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens)
+        Parser::new(&dialect)
+            .with_recursion_limit(MAX_NESTING)
+            .with_tokens_with_locations(tokens)
     };
     let or_replace = word(1) == "OR" && word(2) == "REPLACE";
     let object = if or_replace { word(3) } else { word(1) };
     let result = match (word(0), object) {
-        ("CREATE", "FUNCTION" | "PROCEDURE") => function::create(&mut parser(&piece), source).map(|s| Statement::CreateFunction(Arc::new(s))),
+        ("CREATE", "FUNCTION" | "PROCEDURE") => {
+            function::create(&mut parser(&piece), source).map(|s| Statement::CreateFunction(Arc::new(s)))
+        }
         ("ALTER", "FUNCTION" | "PROCEDURE") => function::alter(&mut parser(&piece), source).map(|s| Statement::AlterFunction(Arc::new(s))),
         ("DROP", "FUNCTION" | "PROCEDURE") => function::drop(&mut parser(&piece)).map(|s| Statement::DropFunction(Arc::new(s))),
         ("GRANT" | "REVOKE", "CAPABILITY") => {
             let from = piece.get(2).map(|token| token.span.start);
-            let list = from.map_or("", |from| &source[byte_offset(source, from)..byte_offset(source, piece[piece.len() - 1].span.end)]);
-            Ok(Statement::GrantCapability { list: list.to_string(), revoke: word(0) == "REVOKE" })
+            let list = from.map_or("", |from| {
+                &source[byte_offset(source, from)..byte_offset(source, piece[piece.len() - 1].span.end)]
+            });
+            Ok(Statement::GrantCapability {
+                list: list.to_string(),
+                revoke: word(0) == "REVOKE",
+            })
         }
         (first, second) if utility::is_ours(first, second) => utility::parse(&mut parser(&piece)).map(|s| Statement::Utility(Arc::new(s))),
         _ => {
@@ -293,7 +321,10 @@ fn syntax_error(error: ParserError, source: &str, tokens: &[TokenWithSpan]) -> S
         Some(token) => {
             let end = byte_offset(source, token.span.end);
             let start = byte_offset(source, token.span.start);
-            let error = SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{}\"", &source[start..end]));
+            let error = SqlError::new(
+                SqlState::SyntaxError,
+                format!("syntax error at or near \"{}\"", &source[start..end]),
+            );
             match position(source, location) {
                 Some(position) => error.position(position),
                 None => error,
@@ -368,13 +399,20 @@ pub fn object_name(name: &ast::ObjectName) -> Result<(Option<String>, String)> {
     for part in &name.0 {
         match part {
             ast::ObjectNamePart::Identifier(ident) => parts.push(fold(ident)),
-            ast::ObjectNamePart::Function(_) => return Err(SqlError::new(SqlState::SyntaxError, "a name is expected here, not a function call")),
+            ast::ObjectNamePart::Function(_) => {
+                return Err(SqlError::new(SqlState::SyntaxError, "a name is expected here, not a function call"));
+            }
         }
     }
-    let name = parts.pop().ok_or_else(|| SqlError::new(SqlState::SyntaxError, "a name is missing"))?;
+    let name = parts
+        .pop()
+        .ok_or_else(|| SqlError::new(SqlState::SyntaxError, "a name is missing"))?;
     let schema = parts.pop();
     if parts.len() > 1 {
-        return Err(SqlError::new(SqlState::SyntaxError, "improper qualified name (too many dotted names)"));
+        return Err(SqlError::new(
+            SqlState::SyntaxError,
+            "improper qualified name (too many dotted names)",
+        ));
     }
     Ok((schema, name))
 }
@@ -399,16 +437,28 @@ mod tests {
     #[test]
     fn statements_are_split_at_semicolons_outside_quotes() {
         let statements = parse("SELECT ';'; ;\nSELECT $$;$$ -- ;\n;", Placeholders::Dollar).unwrap();
-        assert_eq!(statements.iter().map(|s| &*s.text).collect::<Vec<_>>(), ["SELECT ';'", "SELECT $$;$$"]);
+        assert_eq!(
+            statements.iter().map(|s| &*s.text).collect::<Vec<_>>(),
+            ["SELECT ';'", "SELECT $$;$$"]
+        );
     }
 
     #[test]
     fn deep_nesting_is_refused() {
         let deep = format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000));
-        assert_eq!(parse(&deep, Placeholders::Dollar).unwrap_err().state(), SqlState::StatementTooComplex);
+        assert_eq!(
+            parse(&deep, Placeholders::Dollar).unwrap_err().state(),
+            SqlState::StatementTooComplex
+        );
         let long = format!("SELECT 1{}", " + 1".repeat(50_000));
-        assert_eq!(parse(&long, Placeholders::Dollar).unwrap_err().state(), SqlState::StatementTooComplex);
+        assert_eq!(
+            parse(&long, Placeholders::Dollar).unwrap_err().state(),
+            SqlState::StatementTooComplex
+        );
         let minus = format!("SELECT {}1", "- ".repeat(50_000));
-        assert_eq!(parse(&minus, Placeholders::Dollar).unwrap_err().state(), SqlState::StatementTooComplex);
+        assert_eq!(
+            parse(&minus, Placeholders::Dollar).unwrap_err().state(),
+            SqlState::StatementTooComplex
+        );
     }
 }

@@ -16,16 +16,30 @@ pub enum Utility {
     Savepoint(String),
     RollbackTo(String),
     Release(String),
-    SetTransaction { modes: TransactionModes, session: bool },
-    Set { name: String, value: SetValue, local: bool },
+    SetTransaction {
+        modes: TransactionModes,
+        session: bool,
+    },
+    Set {
+        name: String,
+        value: SetValue,
+        local: bool,
+    },
     Reset(String),
     ResetAll,
     Show(String),
     ShowAll,
     DiscardAll,
-    CreateRole { name: String, options: RoleOptions, if_not_exists: bool },
+    CreateRole {
+        name: String,
+        options: RoleOptions,
+        if_not_exists: bool,
+    },
     AlterRole(AlterRole),
-    DropRole { names: Vec<String>, if_exists: bool },
+    DropRole {
+        names: Vec<String>,
+        if_exists: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,7 +74,9 @@ pub struct RoleOptions {
 /// Whether a statement that begins with these two words is read here.
 pub fn is_ours(first: &str, second: &str) -> bool {
     match first {
-        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD" => true,
+        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD" => {
+            true
+        }
         "CREATE" | "ALTER" | "DROP" => matches!(second, "ROLE" | "USER"),
         _ => false,
     }
@@ -132,14 +148,21 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
         let mut options = role_options(parser)?;
         // CREATE USER is CREATE ROLE with LOGIN.
         options.login = options.login.or(Some(user));
-        return Ok(Utility::CreateRole { name, options, if_not_exists });
+        return Ok(Utility::CreateRole {
+            name,
+            options,
+            if_not_exists,
+        });
     }
     if word(parser, "ALTER") {
         if !word(parser, "USER") {
             expect_word(parser, "ROLE")?;
         }
         let name = fold(&parser.parse_identifier()?);
-        return Ok(Utility::AlterRole(AlterRole { name, options: role_options(parser)? }));
+        return Ok(Utility::AlterRole(AlterRole {
+            name,
+            options: role_options(parser)?,
+        }));
     }
     if word(parser, "DROP") {
         if !word(parser, "USER") {
@@ -169,14 +192,16 @@ fn transaction_modes(parser: &mut Parser<'_>) -> Parsed<TransactionModes> {
     let mut modes = TransactionModes::default();
     loop {
         if words(parser, &["ISOLATION", "LEVEL"]) {
-            modes.isolation = Some(if words(parser, &["READ", "COMMITTED"]) || words(parser, &["READ", "UNCOMMITTED"]) {
-                Isolation::ReadCommitted
-            } else if words(parser, &["REPEATABLE", "READ"]) {
-                Isolation::RepeatableRead
-            } else {
-                expect_word(parser, "SERIALIZABLE")?;
-                Isolation::Serializable
-            });
+            modes.isolation = Some(
+                if words(parser, &["READ", "COMMITTED"]) || words(parser, &["READ", "UNCOMMITTED"]) {
+                    Isolation::ReadCommitted
+                } else if words(parser, &["REPEATABLE", "READ"]) {
+                    Isolation::RepeatableRead
+                } else {
+                    expect_word(parser, "SERIALIZABLE")?;
+                    Isolation::Serializable
+                },
+            );
         } else if words(parser, &["READ", "ONLY"]) {
             modes.read_only = Some(true);
         } else if words(parser, &["READ", "WRITE"]) {
@@ -192,21 +217,39 @@ fn transaction_modes(parser: &mut Parser<'_>) -> Parsed<TransactionModes> {
 
 fn set(parser: &mut Parser<'_>) -> Parsed<Utility> {
     if words(parser, &["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) {
-        return Ok(Utility::SetTransaction { modes: transaction_modes(parser)?, session: true });
+        return Ok(Utility::SetTransaction {
+            modes: transaction_modes(parser)?,
+            session: true,
+        });
     }
     if word(parser, "TRANSACTION") {
-        return Ok(Utility::SetTransaction { modes: transaction_modes(parser)?, session: false });
+        return Ok(Utility::SetTransaction {
+            modes: transaction_modes(parser)?,
+            session: false,
+        });
     }
     let local = word(parser, "LOCAL");
     if !local {
         let _ = word(parser, "SESSION");
     }
     if words(parser, &["TIME", "ZONE"]) {
-        let value = if word(parser, "LOCAL") || word(parser, "DEFAULT") { SetValue::Default } else { SetValue::Text(value(parser)?) };
-        return Ok(Utility::Set { name: "timezone".into(), value, local });
+        let value = if word(parser, "LOCAL") || word(parser, "DEFAULT") {
+            SetValue::Default
+        } else {
+            SetValue::Text(value(parser)?)
+        };
+        return Ok(Utility::Set {
+            name: "timezone".into(),
+            value,
+            local,
+        });
     }
     if word(parser, "NAMES") {
-        return Ok(Utility::Set { name: "client_encoding".into(), value: SetValue::Text(value(parser)?), local });
+        return Ok(Utility::Set {
+            name: "client_encoding".into(),
+            value: SetValue::Text(value(parser)?),
+            local,
+        });
     }
     let name = setting_name(parser)?;
     if !parser.consume_token(&Token::Eq) && !word(parser, "TO") {
@@ -214,13 +257,21 @@ fn set(parser: &mut Parser<'_>) -> Parsed<Utility> {
         return parser.expected("= or TO", next);
     }
     if word(parser, "DEFAULT") {
-        return Ok(Utility::Set { name, value: SetValue::Default, local });
+        return Ok(Utility::Set {
+            name,
+            value: SetValue::Default,
+            local,
+        });
     }
     let mut values = vec![value(parser)?];
     while parser.consume_token(&Token::Comma) {
         values.push(value(parser)?);
     }
-    Ok(Utility::Set { name, value: SetValue::Text(values.join(", ")), local })
+    Ok(Utility::Set {
+        name,
+        value: SetValue::Text(values.join(", ")),
+        local,
+    })
 }
 
 fn setting_name(parser: &mut Parser<'_>) -> Parsed<String> {

@@ -26,12 +26,20 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &Alter
 pub fn run_bare_grant(session: &mut Session, context: &Arc<StatementContext>, list: &str, revoke: bool) -> Result<Outcome> {
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    let function = session.last_function.and_then(|oid| context.catalog.function_by_oid(oid)).cloned().ok_or_else(|| {
-        SqlError::new(SqlState::UndefinedFunction, "there is no function to grant the capability to")
-            .detail("This session has not created or altered a function yet.")
-            .hint("Name it: ALTER FUNCTION f GRANT CAPABILITY ...")
-    })?;
-    let action = if revoke { AlterAction::Revoke(list.to_string()) } else { AlterAction::Grant(list.to_string()) };
+    let function = session
+        .last_function
+        .and_then(|oid| context.catalog.function_by_oid(oid))
+        .cloned()
+        .ok_or_else(|| {
+            SqlError::new(SqlState::UndefinedFunction, "there is no function to grant the capability to")
+                .detail("This session has not created or altered a function yet.")
+                .hint("Name it: ALTER FUNCTION f GRANT CAPABILITY ...")
+        })?;
+    let action = if revoke {
+        AlterAction::Revoke(list.to_string())
+    } else {
+        AlterAction::Grant(list.to_string())
+    };
     apply(session, context, &function, &[action])?;
     Ok(complete(if revoke { "REVOKE" } else { "GRANT" }))
 }
@@ -50,7 +58,14 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
             AlterAction::Revoke(list) => revoke(session, context, &mut changed, &policy, list)?,
             AlterAction::SetPolicy(name) => set_policy(session, context, &mut changed, name)?,
             AlterAction::SetEnabled(enabled) => {
-                let mut event = event(if *enabled { EventType::FunctionEnabled } else { EventType::FunctionDisabled }, &changed);
+                let mut event = event(
+                    if *enabled {
+                        EventType::FunctionEnabled
+                    } else {
+                        EventType::FunctionDisabled
+                    },
+                    &changed,
+                );
                 event.details = Some(serde_json::json!({ "violations": changed.violations }));
                 changed.enabled = *enabled;
                 if *enabled {
@@ -70,7 +85,10 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
                     .role(name)
                     .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("role \"{name}\" does not exist")))?;
                 if !context.catalog.is_superuser(context.actor.role) {
-                    return Err(SqlError::new(SqlState::InsufficientPrivilege, format!("must be superuser to give function {} away", changed.name)));
+                    return Err(SqlError::new(
+                        SqlState::InsufficientPrivilege,
+                        format!("must be superuser to give function {} away", changed.name),
+                    ));
                 }
                 changed.owner = owner.oid;
                 let mut event = event(EventType::FunctionAltered, &changed);
@@ -119,7 +137,11 @@ fn revoke(session: &Session, context: &StatementContext, function: &mut Function
                     let held: Vec<String> = revocation.still_held.iter().map(Capability::to_string).collect();
                     context.notice(Notice::warning(
                         SqlState::Warning,
-                        format!("function {} still holds {}, which allows some of it", function.name, held.join(", ")),
+                        format!(
+                            "function {} still holds {}, which allows some of it",
+                            function.name,
+                            held.join(", ")
+                        ),
                     ));
                 }
             }
@@ -144,7 +166,10 @@ fn set_policy(session: &Session, context: &StatementContext, function: &mut Func
 /// The grantor's own rights bound what can be granted.
 fn may_grant(context: &StatementContext, capability: &Capability) -> Result<()> {
     if capability.is_superuser_only() && !context.catalog.is_superuser(context.actor.role) {
-        return Err(SqlError::new(SqlState::InsufficientPrivilege, format!("must be superuser to grant capability {capability}")));
+        return Err(SqlError::new(
+            SqlState::InsufficientPrivilege,
+            format!("must be superuser to grant capability {capability}"),
+        ));
     }
     Ok(())
 }

@@ -22,7 +22,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let schema = creation_schema(context, create.schema.as_deref())?;
     let function = describe(context, create, schema)?;
-    let existing = context.catalog.function(&function.schema, &function.name, &function.arg_types()).cloned();
+    let existing = context
+        .catalog
+        .function(&function.schema, &function.name, &function.arg_types())
+        .cloned();
     let replaced = existing.is_some();
     let function = match existing {
         None => function,
@@ -30,7 +33,11 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     };
     // Loaded now: errors of the body show here, not at the first call.
     session.db.functions.prepare_new(&function)?;
-    let event = if replaced { EventType::FunctionAltered } else { EventType::FunctionCreated };
+    let event = if replaced {
+        EventType::FunctionAltered
+    } else {
+        EventType::FunctionCreated
+    };
     let mut event = Event::new(event);
     event.function_name = Some(Arc::from(function.name.as_str()));
     event.details = Some(serde_json::json!({
@@ -59,7 +66,10 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
     }
     let body = create.body.clone().ok_or_else(|| invalid("no function body specified".into()))?;
     if create.args.len() > MAX_ARGUMENTS {
-        return Err(SqlError::new(SqlState::TooManyArguments, format!("functions cannot have more than {MAX_ARGUMENTS} arguments")));
+        return Err(SqlError::new(
+            SqlState::TooManyArguments,
+            format!("functions cannot have more than {MAX_ARGUMENTS} arguments"),
+        ));
     }
     if create.procedure {
         return Err(SqlError::unsupported("CREATE PROCEDURE"));
@@ -71,7 +81,10 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         Some(WrittenReturns::Trigger) => return Err(SqlError::unsupported("RETURNS TRIGGER")),
         None => return Err(invalid("function result type must be specified".into())),
     };
-    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let names = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    };
     let mut args: Vec<Argument> = vec![];
     for arg in &create.args {
         let ty = value_type(&arg.data_type)?;
@@ -86,11 +99,17 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
                 binder.value(&crate::parse::parse_expression(text)?, ty)?;
             }
             None if args.last().is_some_and(|last| last.default.is_some()) => {
-                return Err(invalid("input parameters after one with a default value must also have defaults".into()));
+                return Err(invalid(
+                    "input parameters after one with a default value must also have defaults".into(),
+                ));
             }
             None => {}
         }
-        args.push(Argument { name: arg.name.clone(), ty, default: arg.default.clone() });
+        args.push(Argument {
+            name: arg.name.clone(),
+            ty,
+            default: arg.default.clone(),
+        });
     }
     Ok(Function {
         oid: context.catalog.next_oid(),
@@ -122,14 +141,20 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
 /// What of the old function a replaced one keeps: its identity and its rights.
 fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, new: Function) -> Result<Function> {
     if !create.or_replace {
-        return Err(SqlError::new(SqlState::DuplicateFunction, format!("function \"{}\" already exists with same argument types", old.name)));
+        return Err(SqlError::new(
+            SqlState::DuplicateFunction,
+            format!("function \"{}\" already exists with same argument types", old.name),
+        ));
     }
     if !context.catalog.owns(context.actor.role, old.owner) {
         return Err(must_be_owner("function", &old.name));
     }
     if old.returns != new.returns {
-        return Err(SqlError::new(SqlState::InvalidFunctionDefinition, "cannot change return type of existing function")
-            .hint(format!("Use DROP FUNCTION {} first.", old.signature())));
+        return Err(SqlError::new(
+            SqlState::InvalidFunctionDefinition,
+            "cannot change return type of existing function",
+        )
+        .hint(format!("Use DROP FUNCTION {} first.", old.signature())));
     }
     Ok(Function {
         oid: old.oid,
@@ -149,9 +174,10 @@ fn value_type(data_type: &sqlparser::ast::DataType) -> Result<Type> {
     // As in PostgreSQL, a length on an argument or result is parsed and not kept.
     let _ = typmod != NO_TYPMOD;
     match ty {
-        Type::Record | Type::Unknown | Type::Any | Type::AnyElement | Type::AnyArray | Type::Trigger | Type::Void => {
-            Err(SqlError::new(SqlState::InvalidFunctionDefinition, format!("functions cannot take or return type {ty}")))
-        }
+        Type::Record | Type::Unknown | Type::Any | Type::AnyElement | Type::AnyArray | Type::Trigger | Type::Void => Err(SqlError::new(
+            SqlState::InvalidFunctionDefinition,
+            format!("functions cannot take or return type {ty}"),
+        )),
         _ => Ok(ty),
     }
 }

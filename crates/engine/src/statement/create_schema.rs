@@ -21,19 +21,34 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, name: &ast::S
         }
     };
     if name.starts_with("pg_") {
-        return Err(SqlError::new(SqlState::ReservedName, format!("unacceptable schema name \"{name}\"")).detail("The prefix \"pg_\" is reserved for system schemas."));
+        return Err(
+            SqlError::new(SqlState::ReservedName, format!("unacceptable schema name \"{name}\""))
+                .detail("The prefix \"pg_\" is reserved for system schemas."),
+        );
     }
     if !context.catalog.is_superuser(context.actor.role) {
         return Err(permission_denied("database", crate::database::DATABASE_NAME));
     }
     if context.catalog.schema(&name).is_some() {
         if if_not_exists {
-            context.notice(Notice { state: SqlState::DuplicateSchema, ..Notice::notice(format!("schema \"{name}\" already exists, skipping")) });
+            context.notice(Notice {
+                state: SqlState::DuplicateSchema,
+                ..Notice::notice(format!("schema \"{name}\" already exists, skipping"))
+            });
             return Ok(complete("CREATE SCHEMA"));
         }
-        return Err(SqlError::new(SqlState::DuplicateSchema, format!("schema \"{name}\" already exists")));
+        return Err(SqlError::new(
+            SqlState::DuplicateSchema,
+            format!("schema \"{name}\" already exists"),
+        ));
     }
-    let schema = Schema { oid: context.catalog.next_oid(), name, owner: context.actor.role, acl: None, comment: None };
+    let schema = Schema {
+        oid: context.catalog.next_oid(),
+        name,
+        owner: context.actor.role,
+        acl: None,
+        comment: None,
+    };
     session.change(vec![Change::PutSchema(schema)])?;
     Ok(complete("CREATE SCHEMA"))
 }

@@ -29,7 +29,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
             });
             return Ok(complete("CREATE TABLE"));
         }
-        return Err(SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists")));
+        return Err(SqlError::new(
+            SqlState::DuplicateTable,
+            format!("relation \"{name}\" already exists"),
+        ));
     }
     let mut oids = context.catalog.next_oid()..;
     let mut next_oid = || oids.next().ok_or_else(|| SqlError::internal("object identifiers are used up"));
@@ -52,7 +55,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
         add_column(&mut table, definition, &mut wanted)?;
     }
     if table.columns.len() > MAX_COLUMNS {
-        return Err(SqlError::new(SqlState::TooManyColumns, format!("tables can have at most {MAX_COLUMNS} columns")));
+        return Err(SqlError::new(
+            SqlState::TooManyColumns,
+            format!("tables can have at most {MAX_COLUMNS} columns"),
+        ));
     }
     for constraint in &create.constraints {
         wanted.push(table_constraint(&table, constraint)?);
@@ -95,14 +101,23 @@ fn refuse_options(create: &ast::CreateTable) -> Result<()> {
 fn add_column(table: &mut Table, definition: &ast::ColumnDef, wanted: &mut Vec<Wanted>) -> Result<()> {
     let name = fold(&definition.name);
     if table.column_index(&name).is_some() {
-        return Err(SqlError::new(SqlState::DuplicateColumn, format!("column \"{name}\" specified more than once")));
+        return Err(SqlError::new(
+            SqlState::DuplicateColumn,
+            format!("column \"{name}\" specified more than once"),
+        ));
     }
     if type_names::serial(&definition.data_type).is_some() {
         return Err(SqlError::unsupported("serial columns"));
     }
     let (ty, typmod) = type_names::resolve(&definition.data_type)?;
-    if matches!(ty, Type::Void | Type::Trigger | Type::Record | Type::Unknown | Type::Any | Type::AnyElement | Type::AnyArray) {
-        return Err(SqlError::new(SqlState::InvalidTableDefinition, format!("column \"{name}\" has pseudo-type {ty}")));
+    if matches!(
+        ty,
+        Type::Void | Type::Trigger | Type::Record | Type::Unknown | Type::Any | Type::AnyElement | Type::AnyArray
+    ) {
+        return Err(SqlError::new(
+            SqlState::InvalidTableDefinition,
+            format!("column \"{name}\" has pseudo-type {ty}"),
+        ));
     }
     let index = table.columns.len();
     let attnum = i16::try_from(index + 1).map_err(|_| SqlError::new(SqlState::TooManyColumns, "too many columns"))?;
@@ -115,16 +130,31 @@ fn add_column(table: &mut Table, definition: &ast::ColumnDef, wanted: &mut Vec<W
             ast::ColumnOption::NotNull => column.not_null = true,
             ast::ColumnOption::Default(expr) => {
                 if column.default.is_some() {
-                    return Err(SqlError::new(SqlState::SyntaxError, format!("multiple default values specified for column \"{name}\" of table \"{}\"", table.name)));
+                    return Err(SqlError::new(
+                        SqlState::SyntaxError,
+                        format!(
+                            "multiple default values specified for column \"{name}\" of table \"{}\"",
+                            table.name
+                        ),
+                    ));
                 }
                 column.default = Some(expr.to_string());
             }
-            ast::ColumnOption::PrimaryKey(_) => wanted.push(Wanted { name: constraint_name, kind: WantedKind::PrimaryKey(vec![index]) }),
+            ast::ColumnOption::PrimaryKey(_) => wanted.push(Wanted {
+                name: constraint_name,
+                kind: WantedKind::PrimaryKey(vec![index]),
+            }),
             ast::ColumnOption::Unique(unique) => wanted.push(Wanted {
                 name: constraint_name,
-                kind: WantedKind::Unique { columns: vec![index], nulls_not_distinct: unique.nulls_distinct == ast::NullsDistinctOption::NotDistinct },
+                kind: WantedKind::Unique {
+                    columns: vec![index],
+                    nulls_not_distinct: unique.nulls_distinct == ast::NullsDistinctOption::NotDistinct,
+                },
             }),
-            ast::ColumnOption::Check(check) => wanted.push(Wanted { name: constraint_name, kind: WantedKind::Check(check.expr.clone(), Some(index)) }),
+            ast::ColumnOption::Check(check) => wanted.push(Wanted {
+                name: constraint_name,
+                kind: WantedKind::Check(check.expr.clone(), Some(index)),
+            }),
             // One collation: nothing to keep.
             ast::ColumnOption::Collation(_) => {}
             ast::ColumnOption::ForeignKey(_) => return Err(SqlError::unsupported("FOREIGN KEY")),
@@ -148,16 +178,20 @@ fn table_constraint(table: &Table, constraint: &ast::TableConstraint) -> Result<
                 .column_index(&name)
                 .ok_or_else(|| SqlError::new(SqlState::UndefinedColumn, format!("column \"{name}\" named in key does not exist")))?;
             if indexes.contains(&index) {
-                return Err(SqlError::new(SqlState::DuplicateColumn, format!("column \"{name}\" appears twice in primary key constraint")));
+                return Err(SqlError::new(
+                    SqlState::DuplicateColumn,
+                    format!("column \"{name}\" appears twice in primary key constraint"),
+                ));
             }
             indexes.push(index);
         }
         Ok(indexes)
     };
     Ok(match constraint {
-        ast::TableConstraint::PrimaryKey(key) => {
-            Wanted { name: key.name.as_ref().map(fold), kind: WantedKind::PrimaryKey(columns(&key.columns)?) }
-        }
+        ast::TableConstraint::PrimaryKey(key) => Wanted {
+            name: key.name.as_ref().map(fold),
+            kind: WantedKind::PrimaryKey(columns(&key.columns)?),
+        },
         ast::TableConstraint::Unique(unique) => Wanted {
             name: unique.name.as_ref().map(fold),
             kind: WantedKind::Unique {
@@ -165,14 +199,28 @@ fn table_constraint(table: &Table, constraint: &ast::TableConstraint) -> Result<
                 nulls_not_distinct: unique.nulls_distinct == ast::NullsDistinctOption::NotDistinct,
             },
         },
-        ast::TableConstraint::Check(check) => Wanted { name: check.name.as_ref().map(fold), kind: WantedKind::Check(check.expr.clone(), None) },
+        ast::TableConstraint::Check(check) => Wanted {
+            name: check.name.as_ref().map(fold),
+            kind: WantedKind::Check(check.expr.clone(), None),
+        },
         ast::TableConstraint::ForeignKey(_) => return Err(SqlError::unsupported("FOREIGN KEY")),
         other => return Err(SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{other}\""))),
     })
 }
 
-fn add_constraint(context: &Arc<StatementContext>, table: &mut Table, wanted: Wanted, next_oid: &mut impl FnMut() -> Result<u32>) -> Result<()> {
-    let column_names = |columns: &[usize]| columns.iter().map(|index| table.columns[*index].name.as_str()).collect::<Vec<_>>().join("_");
+fn add_constraint(
+    context: &Arc<StatementContext>,
+    table: &mut Table,
+    wanted: Wanted,
+    next_oid: &mut impl FnMut() -> Result<u32>,
+) -> Result<()> {
+    let column_names = |columns: &[usize]| {
+        columns
+            .iter()
+            .map(|index| table.columns[*index].name.as_str())
+            .collect::<Vec<_>>()
+            .join("_")
+    };
     match wanted.kind {
         WantedKind::PrimaryKey(columns) => {
             if table.primary_key.is_some() {
@@ -184,30 +232,62 @@ fn add_constraint(context: &Arc<StatementContext>, table: &mut Table, wanted: Wa
             keyable(table, &columns)?;
             let name = free_name(context, table, wanted.name, &format!("{}_pkey", table.name))?;
             columns.iter().for_each(|index| table.columns[*index].not_null = true);
-            table.primary_key = Some(Key { oid: next_oid()?, index_oid: next_oid()?, name, columns });
+            table.primary_key = Some(Key {
+                oid: next_oid()?,
+                index_oid: next_oid()?,
+                name,
+                columns,
+            });
         }
-        WantedKind::Unique { columns, nulls_not_distinct } => {
+        WantedKind::Unique {
+            columns,
+            nulls_not_distinct,
+        } => {
             keyable(table, &columns)?;
             let proposed = format!("{}_{}_key", table.name, column_names(&columns));
             let name = free_name(context, table, wanted.name, &proposed)?;
-            let kind = ConstraintKind::Unique { index_oid: next_oid()?, nulls_not_distinct };
-            table.constraints.push(Constraint { oid: next_oid()?, name, columns, kind, comment: None });
+            let kind = ConstraintKind::Unique {
+                index_oid: next_oid()?,
+                nulls_not_distinct,
+            };
+            table.constraints.push(Constraint {
+                oid: next_oid()?,
+                name,
+                columns,
+                kind,
+                comment: None,
+            });
         }
         WantedKind::Check(expr, of_column) => {
-            let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+            let names = Names {
+                snapshot: &context.catalog,
+                search_path: &context.search_path,
+            };
             let text = expr.to_string();
             let mut binder = Binder::new(names, &**context, Arc::from(text.as_str()), &[]);
             let shared = Arc::new(table.clone());
             let entry = binder.row_of(&shared, &table.name);
             let ids: Vec<_> = entry.columns.iter().map(|column| column.id).collect();
-            let bound = binder.condition(&expr, &Scope { tables: vec![entry], parent: None })?;
+            let bound = binder.condition(
+                &expr,
+                &Scope {
+                    tables: vec![entry],
+                    parent: None,
+                },
+            )?;
             let columns = (0..ids.len()).filter(|index| uses(&bound, ids[*index])).collect::<Vec<_>>();
             let proposed = match of_column.or(if let [only] = columns.as_slice() { Some(*only) } else { None }) {
                 Some(index) => format!("{}_{}_check", table.name, table.columns[index].name),
                 None => format!("{}_check", table.name),
             };
             let name = free_name(context, table, wanted.name, &proposed)?;
-            table.constraints.push(Constraint { oid: next_oid()?, name, columns, kind: ConstraintKind::Check { expression: text }, comment: None });
+            table.constraints.push(Constraint {
+                oid: next_oid()?,
+                name,
+                columns,
+                kind: ConstraintKind::Check { expression: text },
+                comment: None,
+            });
         }
     }
     Ok(())
@@ -224,8 +304,11 @@ fn keyable(table: &Table, columns: &[usize]) -> Result<()> {
     for index in columns {
         let column = &table.columns[*index];
         if matches!(column.ty, Type::Json) {
-            return Err(SqlError::new(SqlState::UndefinedObject, format!("data type {} has no default operator class for access method \"btree\"", column.ty))
-                .hint("You must specify an operator class for the index or define a default operator class for the data type."));
+            return Err(SqlError::new(
+                SqlState::UndefinedObject,
+                format!("data type {} has no default operator class for access method \"btree\"", column.ty),
+            )
+            .hint("You must specify an operator class for the index or define a default operator class for the data type."));
         }
     }
     Ok(())
@@ -241,7 +324,10 @@ fn free_name(context: &StatementContext, table: &Table, given: Option<String>, p
     };
     if let Some(name) = given {
         if taken(&name) {
-            return Err(SqlError::new(SqlState::DuplicateObject, format!("constraint \"{name}\" for relation \"{}\" already exists", table.name)));
+            return Err(SqlError::new(
+                SqlState::DuplicateObject,
+                format!("constraint \"{name}\" for relation \"{}\" already exists", table.name),
+            ));
         }
         return Ok(name);
     }
@@ -258,7 +344,10 @@ fn free_name(context: &StatementContext, table: &Table, given: Option<String>, p
 
 /// Defaults are bound once now, so that a bad one shows at CREATE.
 fn check_defaults(context: &Arc<StatementContext>, table: &Table) -> Result<()> {
-    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let names = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    };
     let mut binder = Binder::new(names, &**context, Arc::from(""), &[]);
     for index in 0..table.columns.len() {
         binder.default_of(table, index)?;

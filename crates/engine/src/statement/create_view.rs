@@ -21,7 +21,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
     }
     let (schema, name) = object_name(&create.name)?;
     let schema = creation_schema(context, schema.as_deref())?;
-    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let names = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    };
     let mut query = (*create.query).clone();
     qualify(&mut query, names);
     let definition = query.to_string();
@@ -33,13 +36,19 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
     }
     let aliases: Vec<String> = create.columns.iter().map(|column| fold(&column.name)).collect();
     if aliases.len() > bound.columns.len() {
-        return Err(SqlError::new(SqlState::SyntaxError, "CREATE VIEW specifies more column names than columns"));
+        return Err(SqlError::new(
+            SqlState::SyntaxError,
+            "CREATE VIEW specifies more column names than columns",
+        ));
     }
     let mut columns: Vec<Column> = vec![];
     for (index, output) in bound.columns.iter().enumerate() {
         let name = aliases.get(index).unwrap_or(&output.name).clone();
         if columns.iter().any(|column| column.name == name) {
-            return Err(SqlError::new(SqlState::DuplicateColumn, format!("column \"{name}\" specified more than once")));
+            return Err(SqlError::new(
+                SqlState::DuplicateColumn,
+                format!("column \"{name}\" specified more than once"),
+            ));
         }
         let attnum = i16::try_from(index + 1).map_err(|_| SqlError::new(SqlState::TooManyColumns, "too many columns"))?;
         let mut column = Column::new(name, output.ty, attnum);
@@ -49,7 +58,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
     let existing = context.catalog.table(&schema, &name).cloned();
     let (oid, version, owner) = match &existing {
         None if context.catalog.relation(&schema, &name).is_some() => {
-            return Err(SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists")));
+            return Err(SqlError::new(
+                SqlState::DuplicateTable,
+                format!("relation \"{name}\" already exists"),
+            ));
         }
         None => (context.catalog.next_oid(), 1, context.actor.role),
         Some(old) if create.or_replace && matches!(old.kind, TableKind::View { .. }) => {
@@ -65,7 +77,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
                     if before.name != after.name {
                         format!("cannot change name of view column \"{}\" to \"{}\"", before.name, after.name)
                     } else {
-                        format!("cannot change data type of view column \"{}\" from {} to {}", before.name, before.ty, after.ty)
+                        format!(
+                            "cannot change data type of view column \"{}\" from {} to {}",
+                            before.name, before.ty, after.ty
+                        )
                     },
                 ));
             }
@@ -74,7 +89,12 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
         Some(old) if create.or_replace => {
             return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{}\" is not a view", old.name)));
         }
-        Some(_) => return Err(SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists"))),
+        Some(_) => {
+            return Err(SqlError::new(
+                SqlState::DuplicateTable,
+                format!("relation \"{name}\" already exists"),
+            ));
+        }
     };
     let view = Table {
         oid,
@@ -119,7 +139,12 @@ fn collect_ctes(query: &ast::Query, names: &mut Vec<String>) {
     impl ast::Visitor for Ctes<'_> {
         type Break = ();
         fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
-            self.0.extend(query.with.iter().flat_map(|with| with.cte_tables.iter().map(|cte| fold(&cte.alias.name))));
+            self.0.extend(
+                query
+                    .with
+                    .iter()
+                    .flat_map(|with| with.cte_tables.iter().map(|cte| fold(&cte.alias.name))),
+            );
             ControlFlow::Continue(())
         }
     }

@@ -40,26 +40,47 @@ pub fn drop_one(session: &mut Session, context: &Arc<StatementContext>, function
     if session.last_function == Some(function.oid) {
         session.last_function = None;
     }
-    session.change(vec![Change::DropFunction(function.oid), Change::OidMark(context.catalog.next_oid())])
+    session.change(vec![
+        Change::DropFunction(function.oid),
+        Change::OidMark(context.catalog.next_oid()),
+    ])
 }
 
 /// The function of this name: by its argument types, or the only one where none are given (else 42725).
 pub fn find(context: &StatementContext, name: &FunctionName) -> Result<Arc<Function>> {
-    let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let names = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    };
     let candidates = names.functions(name.schema.as_deref(), &name.name);
     match &name.args {
         Some(args) => {
-            let types = args.iter().map(|ty| Ok(type_names::resolve(ty)?.0)).collect::<Result<Vec<Type>>>()?;
-            candidates.into_iter().find(|function| function.arg_types() == types).ok_or_else(|| {
-                let list: Vec<String> = types.iter().map(Type::to_string).collect();
-                SqlError::new(SqlState::UndefinedFunction, format!("function {}({}) does not exist", name.name, list.join(", ")))
-            })
+            let types = args
+                .iter()
+                .map(|ty| Ok(type_names::resolve(ty)?.0))
+                .collect::<Result<Vec<Type>>>()?;
+            candidates
+                .into_iter()
+                .find(|function| function.arg_types() == types)
+                .ok_or_else(|| {
+                    let list: Vec<String> = types.iter().map(Type::to_string).collect();
+                    SqlError::new(
+                        SqlState::UndefinedFunction,
+                        format!("function {}({}) does not exist", name.name, list.join(", ")),
+                    )
+                })
         }
         None => match candidates.as_slice() {
-            [] => Err(SqlError::new(SqlState::UndefinedFunction, format!("could not find a function named \"{}\"", name.name))),
+            [] => Err(SqlError::new(
+                SqlState::UndefinedFunction,
+                format!("could not find a function named \"{}\"", name.name),
+            )),
             [only] => Ok(only.clone()),
-            _ => Err(SqlError::new(SqlState::AmbiguousFunction, format!("function name \"{}\" is not unique", name.name))
-                .hint("Specify the argument list to select the function unambiguously.")),
+            _ => Err(SqlError::new(
+                SqlState::AmbiguousFunction,
+                format!("function name \"{}\" is not unique", name.name),
+            )
+            .hint("Specify the argument list to select the function unambiguously.")),
         },
     }
 }

@@ -32,7 +32,11 @@ pub fn run(
     for name in names {
         let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
         let (schema, name) = object_name(name)?;
-        let found = Names { snapshot: &context.catalog, search_path: &context.search_path }.find_table(schema.as_deref(), &name);
+        let found = Names {
+            snapshot: &context.catalog,
+            search_path: &context.search_path,
+        }
+        .find_table(schema.as_deref(), &name);
         let Some(table) = found else {
             if if_exists {
                 context.notice(Notice::notice(format!("{word} \"{name}\" does not exist, skipping")));
@@ -93,7 +97,10 @@ fn dependents(context: &Arc<StatementContext>, table: &Table) -> Result<Vec<Arc<
     let mut found = vec![];
     for view in context.catalog.user_tables() {
         let TableKind::View { definition } = &view.kind else { continue };
-        let names = Names { snapshot: &context.catalog, search_path: &context.search_path };
+        let names = Names {
+            snapshot: &context.catalog,
+            search_path: &context.search_path,
+        };
         let mut binder = Binder::new(names, &**context, Arc::from(definition.as_str()), &[]);
         // A view that no longer binds depends on nothing.
         let reads = binder.view_reads(definition).unwrap_or_default();
@@ -107,7 +114,11 @@ fn dependents(context: &Arc<StatementContext>, table: &Table) -> Result<Vec<Arc<
 /// Deletes every row of a table and every entry of its unique keys.
 pub fn remove_rows(context: &Arc<StatementContext>, table: &Table) -> Result<()> {
     let mut prefixes = vec![table::prefix(Space::Row, table.oid)];
-    prefixes.extend(table::unique_keys(table).filter_map(|key| key.index).map(|index| table::prefix(Space::Unique, index)));
+    prefixes.extend(
+        table::unique_keys(table)
+            .filter_map(|key| key.index)
+            .map(|index| table::prefix(Space::Unique, index)),
+    );
     for prefix in prefixes {
         for item in context.txn.scan(table::range_of(&prefix))? {
             context.cancel.check()?;
@@ -118,7 +129,13 @@ pub fn remove_rows(context: &Arc<StatementContext>, table: &Table) -> Result<()>
     Ok(())
 }
 
-fn drop_schemas(session: &mut Session, context: &Arc<StatementContext>, if_exists: bool, names: &[ast::ObjectName], cascade: bool) -> Result<Outcome> {
+fn drop_schemas(
+    session: &mut Session,
+    context: &Arc<StatementContext>,
+    if_exists: bool,
+    names: &[ast::ObjectName],
+    cascade: bool,
+) -> Result<Outcome> {
     for name in names {
         let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
         let (_, name) = object_name(name)?;
@@ -127,7 +144,10 @@ fn drop_schemas(session: &mut Session, context: &Arc<StatementContext>, if_exist
                 context.notice(Notice::notice(format!("schema \"{name}\" does not exist, skipping")));
                 continue;
             }
-            return Err(SqlError::new(SqlState::InvalidSchemaName, format!("schema \"{name}\" does not exist")));
+            return Err(SqlError::new(
+                SqlState::InvalidSchemaName,
+                format!("schema \"{name}\" does not exist"),
+            ));
         };
         if matches!(name.as_str(), "pg_catalog" | "information_schema" | "heliosdb") {
             return Err(permission_denied("schema", &name).detail("System schemas stay."));
@@ -135,11 +155,24 @@ fn drop_schemas(session: &mut Session, context: &Arc<StatementContext>, if_exist
         if !context.catalog.owns(context.actor.role, schema.owner) {
             return Err(must_be_owner("schema", &name));
         }
-        let tables: Vec<Arc<Table>> = context.catalog.user_tables().filter(|table| table.schema == name).cloned().collect();
-        let functions: Vec<Arc<catalog::Function>> = context.catalog.functions().filter(|function| function.schema == name).cloned().collect();
+        let tables: Vec<Arc<Table>> = context
+            .catalog
+            .user_tables()
+            .filter(|table| table.schema == name)
+            .cloned()
+            .collect();
+        let functions: Vec<Arc<catalog::Function>> = context
+            .catalog
+            .functions()
+            .filter(|function| function.schema == name)
+            .cloned()
+            .collect();
         if !cascade && (!tables.is_empty() || !functions.is_empty()) {
-            return Err(SqlError::new(SqlState::DependentObjectsStillExist, format!("cannot drop schema {name} because other objects depend on it"))
-                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            return Err(SqlError::new(
+                SqlState::DependentObjectsStillExist,
+                format!("cannot drop schema {name} because other objects depend on it"),
+            )
+            .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         for table in tables {
             let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;

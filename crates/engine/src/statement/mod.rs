@@ -39,30 +39,48 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
             Utility::Show(name) => settings::show(context, name),
             Utility::ShowAll => settings::show_all(context),
             Utility::DiscardAll => settings::discard_all(session),
-            Utility::CreateRole { name, options, if_not_exists } => role::create(session, context, name, options, *if_not_exists),
+            Utility::CreateRole {
+                name,
+                options,
+                if_not_exists,
+            } => role::create(session, context, name, options, *if_not_exists),
             Utility::AlterRole(alter) => role::alter(session, context, alter),
             Utility::DropRole { names, if_exists } => role::drop(session, context, names, *if_exists),
-            Utility::Begin(_) | Utility::Commit | Utility::Rollback | Utility::Savepoint(_) | Utility::RollbackTo(_) | Utility::Release(_) => {
-                Err(SqlError::internal("transaction control is the session's"))
-            }
+            Utility::Begin(_)
+            | Utility::Commit
+            | Utility::Rollback
+            | Utility::Savepoint(_)
+            | Utility::RollbackTo(_)
+            | Utility::Release(_) => Err(SqlError::internal("transaction control is the session's")),
         },
     }
 }
 
-fn execute_sql(session: &mut Session, context: &Arc<StatementContext>, sql: &ast::Statement, statement: &ParsedStatement) -> Result<Outcome> {
+fn execute_sql(
+    session: &mut Session,
+    context: &Arc<StatementContext>,
+    sql: &ast::Statement,
+    statement: &ParsedStatement,
+) -> Result<Outcome> {
     match sql {
         ast::Statement::CreateTable(create) => create_table::run(session, context, create),
         ast::Statement::CreateView(create) => create_view::run(session, context, create),
-        ast::Statement::CreateSchema { schema_name, if_not_exists, .. } => create_schema::run(session, context, schema_name, *if_not_exists),
-        ast::Statement::Drop { object_type, if_exists, names, cascade, .. } => {
-            drop_object::run(session, context, *object_type, *if_exists, names, *cascade)
-        }
+        ast::Statement::CreateSchema {
+            schema_name,
+            if_not_exists,
+            ..
+        } => create_schema::run(session, context, schema_name, *if_not_exists),
+        ast::Statement::Drop {
+            object_type,
+            if_exists,
+            names,
+            cascade,
+            ..
+        } => drop_object::run(session, context, *object_type, *if_exists, names, *cascade),
         ast::Statement::Truncate(truncate) => truncate::run(session, context, truncate),
         // Whatever else the parser knows is refused by name: nothing runs that is not in this list.
-        other => Err(SqlError::unsupported(first_words(&other.to_string())).position_if_absent(crate::parse::position(
-            &statement.source,
-            ast::Spanned::span(other).start,
-        ))),
+        other => Err(SqlError::unsupported(first_words(&other.to_string()))
+            .position_if_absent(crate::parse::position(&statement.source, ast::Spanned::span(other).start))),
     }
 }
 
@@ -82,8 +100,16 @@ fn complete(tag: &str) -> Outcome {
 
 /// `CREATE INDEX` of `CREATE INDEX i ON t (a)`.
 fn first_words(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().take(2).filter(|word| word.chars().all(|c| c.is_ascii_uppercase())).collect();
-    if words.is_empty() { "this statement".to_string() } else { words.join(" ") }
+    let words: Vec<&str> = text
+        .split_whitespace()
+        .take(2)
+        .filter(|word| word.chars().all(|c| c.is_ascii_uppercase()))
+        .collect();
+    if words.is_empty() {
+        "this statement".to_string()
+    } else {
+        words.join(" ")
+    }
 }
 
 fn permission_denied(kind: &str, name: &str) -> SqlError {
@@ -96,7 +122,10 @@ fn must_be_owner(kind: &str, name: &str) -> SqlError {
 
 /// The schema that a new object goes to: it exists, is no system schema, and the actor may create in it.
 fn creation_schema(context: &StatementContext, given: Option<&str>) -> Result<String> {
-    let names = crate::bind::Names { snapshot: &context.catalog, search_path: &context.search_path };
+    let names = crate::bind::Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    };
     let name = match given {
         Some(name) => name,
         None => names.creation_schema()?,
@@ -108,7 +137,10 @@ fn creation_schema(context: &StatementContext, given: Option<&str>) -> Result<St
     if matches!(name, "pg_catalog" | "information_schema" | "heliosdb") {
         return Err(permission_denied("schema", name).detail("System schemas hold no user objects."));
     }
-    if !context.catalog.has_schema_privilege(context.actor.role, schema, catalog::Privilege::Create) {
+    if !context
+        .catalog
+        .has_schema_privilege(context.actor.role, schema, catalog::Privilege::Create)
+    {
         return Err(permission_denied("schema", name));
     }
     Ok(name.to_string())

@@ -19,7 +19,13 @@ const ITERATIONS: u32 = 4096;
 /// Bytes of salt: PostgreSQL's `SCRAM_DEFAULT_SALT_LEN`.
 const SALT_LENGTH: usize = 16;
 
-pub fn create(session: &mut Session, context: &Arc<StatementContext>, name: &str, options: &RoleOptions, if_not_exists: bool) -> Result<Outcome> {
+pub fn create(
+    session: &mut Session,
+    context: &Arc<StatementContext>,
+    name: &str,
+    options: &RoleOptions,
+    if_not_exists: bool,
+) -> Result<Outcome> {
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     may_manage(context, options.superuser == Some(true))?;
@@ -49,7 +55,8 @@ pub fn alter(session: &mut Session, context: &Arc<StatementContext>, alter: &Alt
     let mut role = Role::clone(find(context, &name)?);
     let options = &alter.options;
     // Everybody may change the own password, and nothing else.
-    let only_password = options.superuser.is_none() && options.login.is_none() && options.createrole.is_none() && options.createdb.is_none();
+    let only_password =
+        options.superuser.is_none() && options.login.is_none() && options.createrole.is_none() && options.createdb.is_none();
     if !(role.oid == context.actor.role && only_password) {
         may_manage(context, role.superuser || options.superuser.is_some())?;
     }
@@ -90,7 +97,10 @@ pub fn drop(session: &mut Session, context: &Arc<StatementContext>, names: &[Str
 }
 
 fn find<'c>(context: &'c StatementContext, name: &str) -> Result<&'c Arc<Role>> {
-    context.catalog.role(name).ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("role \"{name}\" does not exist")))
+    context
+        .catalog
+        .role(name)
+        .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("role \"{name}\" does not exist")))
 }
 
 fn may_manage(context: &StatementContext, superuser: bool) -> Result<()> {
@@ -98,13 +108,19 @@ fn may_manage(context: &StatementContext, superuser: bool) -> Result<()> {
         return Ok(());
     }
     if superuser {
-        return Err(SqlError::new(SqlState::InsufficientPrivilege, "must be superuser to alter superuser roles or change superuser attribute"));
+        return Err(SqlError::new(
+            SqlState::InsufficientPrivilege,
+            "must be superuser to alter superuser roles or change superuser attribute",
+        ));
     }
     let role = context.catalog.role_by_oid(context.actor.role);
     if role.is_some_and(|role| role.createrole) {
         return Ok(());
     }
-    Err(SqlError::new(SqlState::InsufficientPrivilege, "permission denied to create or change roles"))
+    Err(SqlError::new(
+        SqlState::InsufficientPrivilege,
+        "permission denied to create or change roles",
+    ))
 }
 
 fn apply(role: &mut Role, options: &RoleOptions) -> Result<()> {
@@ -135,7 +151,8 @@ fn verifier(password: &str) -> Result<String> {
     getrandom::fill(&mut salt).map_err(|error| SqlError::internal(format!("no randomness: {error}")))?;
     let prepared = stringprep::saslprep(password).map_or_else(|_| password.to_string(), |text| text.into_owned());
     let mut salted = [0u8; 32];
-    pbkdf2::pbkdf2::<Hmac<Sha256>>(prepared.as_bytes(), &salt, ITERATIONS, &mut salted).map_err(|_| SqlError::internal("PBKDF2 takes any key"))?;
+    pbkdf2::pbkdf2::<Hmac<Sha256>>(prepared.as_bytes(), &salt, ITERATIONS, &mut salted)
+        .map_err(|_| SqlError::internal("PBKDF2 takes any key"))?;
     let key = |text: &[u8]| -> Result<Vec<u8>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&salted).map_err(|_| SqlError::internal("HMAC takes any key"))?;
         mac.update(text);

@@ -15,7 +15,10 @@ use crate::settings::{SETTINGS, info};
 pub fn set(session: &mut Session, context: &Arc<StatementContext>, name: &str, value: &SetValue, local: bool) -> Result<Outcome> {
     if local {
         if !session.in_explicit_transaction() {
-            context.notice(Notice::warning(SqlState::NoActiveSqlTransaction, "SET LOCAL can only be used in transaction blocks"));
+            context.notice(Notice::warning(
+                SqlState::NoActiveSqlTransaction,
+                "SET LOCAL can only be used in transaction blocks",
+            ));
             return Ok(complete("SET"));
         }
         session.set_local(name, value)?;
@@ -43,7 +46,10 @@ pub fn reset_all(session: &mut Session) -> Result<Outcome> {
 
 pub fn discard_all(session: &mut Session) -> Result<Outcome> {
     if session.in_explicit_transaction() {
-        return Err(SqlError::new(SqlState::ActiveSqlTransaction, "DISCARD ALL cannot run inside a transaction block"));
+        return Err(SqlError::new(
+            SqlState::ActiveSqlTransaction,
+            "DISCARD ALL cannot run inside a transaction block",
+        ));
     }
     session.shared().settings.lock().reset_all()?;
     session.last_function = None;
@@ -56,16 +62,25 @@ pub fn shown_name(name: &str) -> String {
 }
 
 pub fn show(context: &Arc<StatementContext>, name: &str) -> Result<Outcome> {
-    let value = context
-        .setting(name)
-        .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("unrecognized configuration parameter \"{name}\"")))?;
+    let value = context.setting(name).ok_or_else(|| {
+        SqlError::new(
+            SqlState::UndefinedObject,
+            format!("unrecognized configuration parameter \"{name}\""),
+        )
+    })?;
     let columns = vec![ColumnDesc::new(shown_name(name), Type::Text)];
     let rows = Box::new(std::iter::once(Ok(vec![Datum::Text(value)])));
-    Ok(Outcome::Rows { columns, rows, tag: RowTag::Fixed("SHOW") })
+    Ok(Outcome::Rows {
+        columns,
+        rows,
+        tag: RowTag::Fixed("SHOW"),
+    })
 }
 
 pub fn show_all_columns() -> Vec<ColumnDesc> {
-    ["name", "setting", "description"].map(|name| ColumnDesc::new(name, Type::Text)).to_vec()
+    ["name", "setting", "description"]
+        .map(|name| ColumnDesc::new(name, Type::Text))
+        .to_vec()
 }
 
 pub fn show_all(context: &Arc<StatementContext>) -> Result<Outcome> {
@@ -76,6 +91,15 @@ pub fn show_all(context: &Arc<StatementContext>) -> Result<Outcome> {
             vec![Datum::text(setting.name), Datum::Text(value), Datum::text(setting.description)]
         })
         .collect();
-    rows.sort_by(|left, right| left[0].as_str().map(str::to_ascii_lowercase).cmp(&right[0].as_str().map(str::to_ascii_lowercase)));
-    Ok(Outcome::Rows { columns: show_all_columns(), rows: Box::new(rows.into_iter().map(Ok)), tag: RowTag::Fixed("SHOW") })
+    rows.sort_by(|left, right| {
+        left[0]
+            .as_str()
+            .map(str::to_ascii_lowercase)
+            .cmp(&right[0].as_str().map(str::to_ascii_lowercase))
+    });
+    Ok(Outcome::Rows {
+        columns: show_all_columns(),
+        rows: Box::new(rows.into_iter().map(Ok)),
+        tag: RowTag::Fixed("SHOW"),
+    })
 }

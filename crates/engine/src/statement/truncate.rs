@@ -16,7 +16,11 @@ use crate::session::{Outcome, Session};
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, truncate: &ast::Truncate) -> Result<Outcome> {
     for target in &truncate.table_names {
         let (schema, name) = object_name(&target.name)?;
-        let table = Names { snapshot: &context.catalog, search_path: &context.search_path }.table(schema.as_deref(), &name)?;
+        let table = Names {
+            snapshot: &context.catalog,
+            search_path: &context.search_path,
+        }
+        .table(schema.as_deref(), &name)?;
         match table.kind {
             TableKind::Table => {}
             TableKind::System(_) => return Err(crate::bind::dml::system_table_error(&table)),
