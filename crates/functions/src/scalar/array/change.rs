@@ -105,21 +105,20 @@ fn concat(args: &[Datum]) -> Result<Datum> {
     }
     let incompatible = |detail: String| element_error("cannot concatenate incompatible arrays").detail(detail);
     let differing = || incompatible("Arrays with differing element dimensions are not compatible for concatenation.".to_string());
-    let lengths = |dims: &[(i32, i32)]| -> Vec<i32> { dims.iter().map(|(length, _)| *length).collect() };
     let (l, r) = (left.dims.len(), right.dims.len());
     let mut dims = left.dims.clone();
     if l == r {
-        if lengths(&left.dims[1..]) != lengths(&right.dims[1..]) {
+        if left.dims[1..] != right.dims[1..] {
             return Err(differing());
         }
         dims[0].0 = left.dims[0].0.checked_add(right.dims[0].0).ok_or_else(differing)?;
     } else if l == r + 1 {
-        if lengths(&left.dims[1..]) != lengths(&right.dims) {
+        if left.dims[1..] != right.dims {
             return Err(differing());
         }
         dims[0].0 += 1;
     } else if r == l + 1 {
-        if lengths(&right.dims[1..]) != lengths(&left.dims) {
+        if right.dims[1..] != left.dims {
             return Err(differing());
         }
         dims = right.dims.clone();

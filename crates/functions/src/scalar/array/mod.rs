@@ -3,6 +3,7 @@
 mod change;
 mod part;
 mod search;
+mod subscript;
 mod text;
 
 use types::{Array, Result, SqlError, SqlState, Type};
@@ -11,7 +12,7 @@ use crate::Scalar;
 use crate::limit::check_elements;
 use crate::set::SetFunction;
 
-pub(crate) static FAMILIES: [&[Scalar]; 4] = [change::SCALARS, part::SCALARS, search::SCALARS, text::SCALARS];
+pub(crate) static FAMILIES: [&[Scalar]; 5] = [change::SCALARS, part::SCALARS, search::SCALARS, subscript::SCALARS, text::SCALARS];
 pub(crate) static SET_FUNCTIONS: [&[SetFunction]; 2] = [part::SET_FUNCTIONS, text::SET_FUNCTIONS];
 
 fn element_error(message: impl Into<String>) -> SqlError {
