@@ -103,6 +103,12 @@ impl Scalar {
         self
     }
 
+    /// Says what [`Scalar::new`] assumes, where the entries of a table differ.
+    pub(crate) const fn immutable(mut self) -> Scalar {
+        self.volatility = Volatility::Immutable;
+        self
+    }
+
     pub(crate) const fn stable(mut self) -> Scalar {
         self.volatility = Volatility::Stable;
         self

@@ -1,6 +1,5 @@
 //! PostgreSQL 15's `pg_cast` over our types, and the conversions behind it.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use types::Type::{self, *};
@@ -56,11 +55,55 @@ const fn by_text(from: Type, to: Type, context: Context) -> Row {
     }
 }
 
-static INDEX: LazyLock<HashMap<(Type, Type), &'static Row>> =
-    LazyLock::new(|| CATALOG.iter().map(|row| ((row.from, row.to), row)).collect());
+/// The catalog as a square: a cast is looked up for every value converted.
+static INDEX: LazyLock<Vec<Option<&'static Row>>> = LazyLock::new(|| {
+    let mut square = vec![None; TYPES * TYPES];
+    for row in CATALOG {
+        if let (Some(from), Some(to)) = (place(row.from), place(row.to)) {
+            square[from * TYPES + to] = Some(row);
+        }
+    }
+    square
+});
 
 pub(super) fn find(from: Type, to: Type) -> Option<&'static Row> {
-    INDEX.get(&(from, to)).copied()
+    INDEX[place(from)? * TYPES + place(to)?]
+}
+
+const TYPES: usize = 27;
+
+/// A row and column of the square; None for types that have no casts of their own.
+fn place(ty: Type) -> Option<usize> {
+    Some(match ty {
+        Bool => 0,
+        Int2 => 1,
+        Int4 => 2,
+        Int8 => 3,
+        Float4 => 4,
+        Float8 => 5,
+        Numeric => 6,
+        Text => 7,
+        Varchar => 8,
+        Bpchar => 9,
+        Char => 10,
+        Name => 11,
+        Bytea => 12,
+        Date => 13,
+        Time => 14,
+        Timestamp => 15,
+        Timestamptz => 16,
+        Interval => 17,
+        Uuid => 18,
+        Json => 19,
+        Jsonb => 20,
+        Oid => 21,
+        Regclass => 22,
+        Regtype => 23,
+        Regproc => 24,
+        Regnamespace => 25,
+        Regrole => 26,
+        Array(_) | Record | Void | Trigger | Unknown | Any | AnyElement | AnyArray => return None,
+    })
 }
 
 /// Casts between different types, arrays aside.

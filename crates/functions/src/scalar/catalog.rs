@@ -16,6 +16,11 @@ macro_rules! catalog_calls {
 }
 
 pub(crate) static CATALOG: &[Scalar] = catalog_calls! { stable:
+    "pg_trigger_depth"() -> Int4;
+    "txid_current"() -> Int8;
+    "txid_current_if_assigned"() -> Int8;
+    "pg_postmaster_start_time"() -> Timestamptz;
+    "pg_conf_load_time"() -> Timestamptz;
     "acldefault"(Char, Oid) -> TEXTS;
     "col_description"(Oid, Int4) -> Text;
     "getdatabaseencoding"() -> Name;
@@ -101,13 +106,9 @@ pub(crate) static CATALOG: &[Scalar] = catalog_calls! { stable:
     "obj_description"(Oid, Name) -> Text;
     "pg_char_to_encoding"(Name) -> Int4;
     "pg_client_encoding"() -> Name;
-    "pg_collation_actual_version"(Oid) -> Text;
     "pg_collation_is_visible"(Oid) -> Bool;
     "pg_column_is_updatable"(Regclass, Int2, Bool) -> Bool;
     "pg_conversion_is_visible"(Oid) -> Bool;
-    "pg_database_collation_actual_version"(Oid) -> Text;
-    "pg_database_size"(Name) -> Int8;
-    "pg_database_size"(Oid) -> Int8;
     "pg_describe_object"(Oid, Oid, Int4) -> Text;
     "pg_encoding_to_char"(Int4) -> Name;
     "pg_function_is_visible"(Oid) -> Bool;
@@ -149,10 +150,7 @@ pub(crate) static CATALOG: &[Scalar] = catalog_calls! { stable:
     "pg_index_column_has_property"(Regclass, Int4, Text) -> Bool;
     "pg_index_has_property"(Regclass, Text) -> Bool;
     "pg_indexam_has_property"(Oid, Text) -> Bool;
-    "pg_indexes_size"(Regclass) -> Int8;
-    "pg_is_in_recovery"() -> Bool;
     "pg_is_other_temp_schema"(Oid) -> Bool;
-    "pg_jit_available"() -> Bool;
     "pg_my_temp_schema"() -> Oid;
     "pg_opclass_is_visible"(Oid) -> Bool;
     "pg_operator_is_visible"(Oid) -> Bool;
@@ -162,19 +160,12 @@ pub(crate) static CATALOG: &[Scalar] = catalog_calls! { stable:
     "pg_relation_filepath"(Regclass) -> Text;
     "pg_relation_is_publishable"(Regclass) -> Bool;
     "pg_relation_is_updatable"(Regclass, Bool) -> Int4;
-    "pg_relation_size"(Regclass) -> Int8;
-    "pg_relation_size"(Regclass, Text) -> Int8;
-    "pg_sequence_last_value"(Regclass) -> Int8;
     "pg_stat_get_dead_tuples"(Oid) -> Int8;
     "pg_stat_get_live_tuples"(Oid) -> Int8;
     "pg_stat_get_numscans"(Oid) -> Int8;
     "pg_statistics_obj_is_visible"(Oid) -> Bool;
     "pg_table_is_visible"(Oid) -> Bool;
-    "pg_table_size"(Regclass) -> Int8;
     "pg_tablespace_location"(Oid) -> Text;
-    "pg_tablespace_size"(Name) -> Int8;
-    "pg_tablespace_size"(Oid) -> Int8;
-    "pg_total_relation_size"(Regclass) -> Int8;
     "pg_ts_config_is_visible"(Oid) -> Bool;
     "pg_ts_dict_is_visible"(Oid) -> Bool;
     "pg_ts_parser_is_visible"(Oid) -> Bool;
@@ -203,6 +194,20 @@ pub(crate) static CATALOG: &[Scalar] = catalog_calls! { stable:
 
 /// Sequences, locks, other sessions: things that change or wait.
 pub(crate) static ENGINE: &[Scalar] = catalog_calls! { volatile:
+    "pg_collation_actual_version"(Oid) -> Text;
+    "pg_database_collation_actual_version"(Oid) -> Text;
+    "pg_database_size"(Name) -> Int8;
+    "pg_database_size"(Oid) -> Int8;
+    "pg_indexes_size"(Regclass) -> Int8;
+    "pg_is_in_recovery"() -> Bool;
+    "pg_jit_available"() -> Bool;
+    "pg_relation_size"(Regclass) -> Int8;
+    "pg_relation_size"(Regclass, Text) -> Int8;
+    "pg_sequence_last_value"(Regclass) -> Int8;
+    "pg_table_size"(Regclass) -> Int8;
+    "pg_tablespace_size"(Name) -> Int8;
+    "pg_tablespace_size"(Oid) -> Int8;
+    "pg_total_relation_size"(Regclass) -> Int8;
     "nextval"(Regclass) -> Int8;
     "currval"(Regclass) -> Int8;
     "lastval"() -> Int8;
@@ -211,12 +216,7 @@ pub(crate) static ENGINE: &[Scalar] = catalog_calls! { volatile:
     "pg_cancel_backend"(Int4) -> Bool;
     "pg_terminate_backend"(Int4) -> Bool;
     "pg_terminate_backend"(Int4, Int8) -> Bool;
-    "pg_trigger_depth"() -> Int4;
     "pg_notify"(Text, Text) -> Void;
-    "txid_current"() -> Int8;
-    "txid_current_if_assigned"() -> Int8;
-    "pg_postmaster_start_time"() -> Timestamptz;
-    "pg_conf_load_time"() -> Timestamptz;
     "pg_export_snapshot"() -> Text;
     "pg_blocking_pids"(Int4) -> Array(&Int4);
     "pg_safe_snapshot_blocking_pids"(Int4) -> Array(&Int4);

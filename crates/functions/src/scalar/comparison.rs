@@ -79,26 +79,26 @@ pub(crate) static PLAIN: &[Scalar] = sixes! { plain:
 };
 
 macro_rules! zoned {
-    ($(($l:ident, $r:ident) $eq:literal $ne:literal $lt:literal $le:literal $gt:literal $ge:literal;)*) => {
+    ($(($l:ident, $r:ident) $eq:literal $ne:literal $lt:literal $le:literal $gt:literal $ge:literal $volatility:ident;)*) => {
         &[$(
-            Scalar::new($eq, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_eq()))),
-            Scalar::new($ne, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_ne()))),
-            Scalar::new($lt, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_lt()))),
-            Scalar::new($le, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_le()))),
-            Scalar::new($gt, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_gt()))),
-            Scalar::new($ge, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_ge()))),
+            Scalar::new($eq, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_eq()))).$volatility(),
+            Scalar::new($ne, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_ne()))).$volatility(),
+            Scalar::new($lt, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_lt()))).$volatility(),
+            Scalar::new($le, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_le()))).$volatility(),
+            Scalar::new($gt, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_gt()))).$volatility(),
+            Scalar::new($ge, &[$l, $r], Bool, |env, a| Ok(Datum::Bool(time::compare_moments(env, a)?.is_ge()))).$volatility(),
         )*]
     };
 }
 
 /// Dates and timestamps; with a time zone on one side the session's zone decides.
 pub(crate) static ZONED: &[Scalar] = zoned! {
-    (Date, Timestamp) "date_eq_timestamp" "date_ne_timestamp" "date_lt_timestamp" "date_le_timestamp" "date_gt_timestamp" "date_ge_timestamp";
-    (Date, Timestamptz) "date_eq_timestamptz" "date_ne_timestamptz" "date_lt_timestamptz" "date_le_timestamptz" "date_gt_timestamptz" "date_ge_timestamptz";
-    (Timestamp, Date) "timestamp_eq_date" "timestamp_ne_date" "timestamp_lt_date" "timestamp_le_date" "timestamp_gt_date" "timestamp_ge_date";
-    (Timestamp, Timestamptz) "timestamp_eq_timestamptz" "timestamp_ne_timestamptz" "timestamp_lt_timestamptz" "timestamp_le_timestamptz" "timestamp_gt_timestamptz" "timestamp_ge_timestamptz";
-    (Timestamptz, Date) "timestamptz_eq_date" "timestamptz_ne_date" "timestamptz_lt_date" "timestamptz_le_date" "timestamptz_gt_date" "timestamptz_ge_date";
-    (Timestamptz, Timestamp) "timestamptz_eq_timestamp" "timestamptz_ne_timestamp" "timestamptz_lt_timestamp" "timestamptz_le_timestamp" "timestamptz_gt_timestamp" "timestamptz_ge_timestamp";
+    (Date, Timestamp) "date_eq_timestamp" "date_ne_timestamp" "date_lt_timestamp" "date_le_timestamp" "date_gt_timestamp" "date_ge_timestamp" immutable;
+    (Date, Timestamptz) "date_eq_timestamptz" "date_ne_timestamptz" "date_lt_timestamptz" "date_le_timestamptz" "date_gt_timestamptz" "date_ge_timestamptz" stable;
+    (Timestamp, Date) "timestamp_eq_date" "timestamp_ne_date" "timestamp_lt_date" "timestamp_le_date" "timestamp_gt_date" "timestamp_ge_date" immutable;
+    (Timestamp, Timestamptz) "timestamp_eq_timestamptz" "timestamp_ne_timestamptz" "timestamp_lt_timestamptz" "timestamp_le_timestamptz" "timestamp_gt_timestamptz" "timestamp_ge_timestamptz" stable;
+    (Timestamptz, Date) "timestamptz_eq_date" "timestamptz_ne_date" "timestamptz_lt_date" "timestamptz_le_date" "timestamptz_gt_date" "timestamptz_ge_date" stable;
+    (Timestamptz, Timestamp) "timestamptz_eq_timestamp" "timestamptz_ne_timestamp" "timestamptz_lt_timestamp" "timestamptz_le_timestamp" "timestamptz_gt_timestamp" "timestamptz_ge_timestamp" stable;
 };
 
 fn pair(args: &[Datum]) -> Result<(&Datum, &Datum)> {

@@ -92,6 +92,7 @@ fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[T], any: T, one: T, esca
                 if p == pattern.len() {
                     return Ok(true);
                 }
+                refuse_lone_escape(&value[v..], &pattern[p..], any, one, escape)?;
                 retry = Some((v, p));
                 continue;
             }
@@ -101,10 +102,7 @@ fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[T], any: T, one: T, esca
                 let Some(&literal) = pattern.get(p) else {
                     // As in PostgreSQL, the end of the value hides a wrong end of the pattern.
                     if v < value.len() {
-                        return Err(SqlError::new(
-                            SqlState::InvalidEscapeSequence,
-                            "LIKE pattern must not end with escape character",
-                        ));
+                        return Err(lone_escape());
                     }
                     return Ok(false);
                 };
@@ -127,6 +125,22 @@ fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[T], any: T, one: T, esca
             }
             _ => return Ok(false),
         }
+    }
+}
+
+fn lone_escape() -> SqlError {
+    SqlError::new(SqlState::InvalidEscapeSequence, "LIKE pattern must not end with escape character")
+}
+
+/// After a `%` PostgreSQL looks ahead: past more `%` and `_`, an escape without a character is noticed even where
+/// the value is at its end.
+fn refuse_lone_escape<T: Copy + PartialEq>(value: &[T], pattern: &[T], any: T, one: T, escape: T) -> Result<()> {
+    let wildcards = pattern.iter().take_while(|token| **token == any || **token == one).count();
+    let taken = pattern[..wildcards].iter().filter(|token| **token == one).count();
+    if taken <= value.len() && pattern[wildcards..] == [escape] {
+        Err(lone_escape())
+    } else {
+        Ok(())
     }
 }
 

@@ -7,8 +7,14 @@ use crate::argument::{array, int4};
 
 pub(super) static SCALARS: &[Scalar] = &[
     // Strict: a NULL subscript gives NULL.
-    Scalar::new("array_subscript", &[Type::AnyArray, Type::Int4], Type::AnyElement, |_, a| Ok(element(array(a, 0)?, a))).variadic(),
-    Scalar::new("array_slice", &[Type::AnyArray, Type::Int4, Type::Int4], Type::AnyArray, |_, a| slice(a)).lax(),
+    Scalar::new("array_subscript", &[Type::AnyArray, Type::Int4], Type::AnyElement, |_, a| {
+        Ok(element(array(a, 0)?, a))
+    })
+    .variadic(),
+    Scalar::new("array_slice", &[Type::AnyArray, Type::Int4, Type::Int4], Type::AnyArray, |_, a| {
+        slice(a)
+    })
+    .lax(),
 ];
 
 /// The element under these subscripts; NULL where there is none, or where they are too few or too many.
@@ -36,9 +42,21 @@ fn slice(args: &[Datum]) -> Result<Datum> {
         return Ok(Datum::Null);
     }
     let source = array(args, 0)?;
-    let empty = Datum::Array(Box::new(Array { element: source.element, dims: vec![], values: vec![] }));
-    let [(length, lower)] = source.dims.as_slice() else { return Ok(empty) };
-    let bound = |index: usize, absent: i64| -> Result<i64> { if args[index].is_null() { Ok(absent) } else { Ok(i64::from(int4(args, index)?)) } };
+    let empty = Datum::Array(Box::new(Array {
+        element: source.element,
+        dims: vec![],
+        values: vec![],
+    }));
+    let [(length, lower)] = source.dims.as_slice() else {
+        return Ok(empty);
+    };
+    let bound = |index: usize, absent: i64| -> Result<i64> {
+        if args[index].is_null() {
+            Ok(absent)
+        } else {
+            Ok(i64::from(int4(args, index)?))
+        }
+    };
     let (first, last) = (i64::from(*lower), i64::from(*lower) + i64::from(*length) - 1);
     let (from, to) = (bound(1, first)?.max(first), bound(2, last)?.min(last));
     if from > to {

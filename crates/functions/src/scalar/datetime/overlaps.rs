@@ -18,8 +18,8 @@ macro_rules! overlaps {
 }
 
 pub(crate) static SCALARS: &[Scalar] = overlaps! {
-    Time stable;
-    Timestamp stable;
+    Time immutable;
+    Timestamp immutable;
     Timestamptz stable;
 };
 

@@ -128,6 +128,10 @@ fn delete_index(document: &str, index: i64) -> Result<String> {
     }
 }
 
+fn is_empty(document: &str) -> bool {
+    matches!(document, "[]" | "{}")
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
     /// Sets what is there, or adds it.
@@ -148,6 +152,9 @@ fn set(args: &[Datum], how: Change) -> Result<Datum> {
     let document = json(args, 0)?;
     if Kind::of(document).is_scalar() {
         return Err(refused("cannot set path in scalar"));
+    }
+    if !how.adds() && is_empty(document) {
+        return Ok(Datum::Json(document.to_string()));
     }
     change(document, &steps(array(args, 1)?)?, json(args, 2)?, how)
 }
@@ -195,7 +202,7 @@ fn set_lax(_: &dyn Environment, args: &[Datum]) -> Result<Datum> {
 
 fn change(document: &str, path: &[&str], new: &str, how: Change) -> Result<Datum> {
     check_size(document.len() + new.len())?;
-    if path.is_empty() {
+    if path.is_empty() || (how == Change::Delete && is_empty(document)) {
         return Ok(Datum::Json(document.to_string()));
     }
     at_level(document, path, 0, new, how).map(Datum::Json)

@@ -90,9 +90,15 @@ fn number(out: &mut String, value: i64, width: usize, modifiers: Modifiers) {
     ordinal(out, &text, modifiers);
 }
 
+/// As [`number`], without room for a sign.
+fn unsigned(out: &mut String, value: i64, width: usize, modifiers: Modifiers) {
+    number(out, value, if value < 0 { width.saturating_sub(1) } else { width }, modifiers);
+}
+
 fn ordinal(out: &mut String, number: &str, modifiers: Modifiers) {
     if let Some(case) = modifiers.ordinal {
-        out.push_str(&case.of(ordinal_ending(number)));
+        // What a date shows ends in a digit.
+        out.push_str(&case.of(ordinal_ending(number).unwrap_or("th")));
     }
 }
 
@@ -113,6 +119,12 @@ impl Subject<'_> {
         })
     }
 
+    /// The day, or for an interval the one that its fields would name.
+    fn some_day(&self) -> i64 {
+        self.day
+            .unwrap_or_else(|| time::days_of_civil(self.fields.year, self.fields.month, self.fields.day))
+    }
+
     /// Years count on through 0 in an interval; elsewhere BC counts down to 1.
     fn shown_year(&self, year: i64) -> i64 {
         if self.day.is_none() || year > 0 { year } else { 1 - year }
@@ -127,7 +139,7 @@ impl Subject<'_> {
         match id {
             Id::Fixed => {}
             Id::Meridiem { dots, case } => {
-                let text = match (f.hour.rem_euclid(24) >= 12, dots) {
+                let text = match (f.hour % 24 >= 12, dots) {
                     (true, true) => "P.M.",
                     (true, false) => "PM",
                     (false, true) => "A.M.",
@@ -197,14 +209,13 @@ impl Subject<'_> {
                     Some(day) => time::day_of_year(day),
                     None => (f.year * 12 + f.month) * 30 + f.day,
                 };
-                number(out, day, 3, modifiers);
+                unsigned(out, day, 3, modifiers);
             }
             Id::IsoDayOfYear => {
-                let day = self.day()?;
-                number(out, day - time::first_iso_monday(time::iso_week(day).0) + 1, 3, modifiers);
+                let day = self.some_day();
+                unsigned(out, day - time::first_iso_monday(time::iso_week(day).0) + 1, 3, modifiers);
             }
-            // Of all fields only the day has no room for a sign.
-            Id::DayOfMonth => number(out, f.day, if f.day < 0 { 1 } else { 2 }, modifiers),
+            Id::DayOfMonth => unsigned(out, f.day, 2, modifiers),
             Id::DayOfWeek => number(out, time::day_of_week(self.day()?) + 1, 0, modifiers),
             Id::IsoDayOfWeek => number(out, (time::day_of_week(self.day()?) + 6) % 7 + 1, 0, modifiers),
             Id::Week => {
@@ -212,9 +223,9 @@ impl Subject<'_> {
                     Some(day) => time::day_of_year(day),
                     None => (f.year * 12 + f.month) * 30 + f.day,
                 };
-                number(out, (day - 1) / 7 + 1, 2, modifiers);
+                unsigned(out, (day - 1) / 7 + 1, 2, modifiers);
             }
-            Id::IsoWeek => number(out, time::iso_week(self.day()?).1, 2, modifiers),
+            Id::IsoWeek => unsigned(out, time::iso_week(self.some_day()).1, 2, modifiers),
             Id::WeekOfMonth => number(out, (f.day - 1) / 7 + 1, 0, modifiers),
             Id::Quarter => {
                 if f.month != 0 {
@@ -239,10 +250,7 @@ impl Subject<'_> {
             }
             Id::Year(digits) => self.year(self.shown_year(f.year), digits, modifiers, out),
             Id::IsoYear(digits) => {
-                let year = match self.day {
-                    Some(day) => self.shown_year(time::iso_week(day).0),
-                    None => f.year,
-                };
+                let year = self.shown_year(time::iso_week(self.some_day()).0);
                 self.year(year, digits, modifiers, out);
             }
             Id::Roman(case) => {

@@ -239,6 +239,8 @@ struct Writer {
     inside: bool,
     /// Index of the last digit that FM keeps.
     last_relevant: Option<usize>,
+    /// Where PostgreSQL writes the NUL after the number's last digit into its answer, which ends it.
+    cut: Option<usize>,
 }
 
 impl Writer {
@@ -297,6 +299,7 @@ impl Writer {
             count,
             inside: false,
             last_relevant,
+            cut: None,
         }
     }
 
@@ -304,14 +307,15 @@ impl Writer {
         for i in 0..self.shown.template.nodes.len() {
             match self.shown.template.nodes[i] {
                 Node::Char(c) => self.out.push(c),
-                Node::Key(key) => self.key(key),
+                Node::Key(key) => self.key(key)?,
             }
             check_size(self.out.len())?;
         }
+        self.out.truncate(self.cut.unwrap_or(self.out.len()));
         Ok(self.out)
     }
 
-    fn key(&mut self, key: Key) {
+    fn key(&mut self, key: Key) -> Result<()> {
         let template = &self.shown.template;
         match key {
             Key::Nine | Key::Zero | Key::Point | Key::LocalePoint => self.digit(key),
@@ -337,7 +341,7 @@ impl Writer {
             Key::Ordinal { lower } => {
                 let hidden = template.roman || self.shown.number.first() == Some(&b'#') || self.shown.negative || template.decimal;
                 if !hidden {
-                    let ending = ordinal_ending(&String::from_utf8_lossy(&self.shown.number));
+                    let ending = ordinal_ending(&String::from_utf8_lossy(&self.shown.number))?;
                     self.out.push_str(&if lower { ending.to_string() } else { ending.to_uppercase() });
                 }
             }
@@ -354,6 +358,7 @@ impl Writer {
             Key::PlusMinus => self.out.push(if self.shown.negative { '-' } else { '+' }),
             Key::Blank | Key::Exponent | Key::Fill | Key::Brackets | Key::Spelled | Key::Sign | Key::Shift => {}
         }
+        Ok(())
     }
 
     /// The 0 before the point, where the template has a 9 for it.
@@ -399,6 +404,9 @@ impl Writer {
                         }
                     } else if let Some(digit) = digit {
                         self.out.push(char::from(*digit));
+                        self.inside = true;
+                    } else {
+                        self.cut.get_or_insert(self.out.len());
                         self.inside = true;
                     }
                 }

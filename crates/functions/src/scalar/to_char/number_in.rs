@@ -1,44 +1,42 @@
-//! Text to numbers, by template (`NUM_numpart_from_char`).
+//! Text to numbers, by template (`NUM_processor` and `NUM_numpart_from_char`, reading).
 
-use types::{Datum, Numeric, Result, SqlError, numeric_typmod};
+use types::{Datum, Numeric, Result, SqlError, SqlState, numeric_typmod};
 
-use super::number_template::{Key, LocaleSign, Node, Template};
+use super::number_template::{Key, Node, Template};
 
 pub(super) fn to_number(text: &str, template: &str) -> Result<Datum> {
     if template.is_empty() {
         return Ok(Datum::Null);
     }
     let template = Template::parse(template)?;
-    if template.exponent {
-        return Err(SqlError::unsupported("\"EEEE\" for input").detail("to_number() reads digits, signs and a decimal point."));
-    }
-    if template.roman {
-        return Err(SqlError::new(
-            types::SqlState::FeatureNotSupported,
-            "\"RN\" not supported for input",
-        ));
+    for (refused, name) in [(template.exponent, "EEEE"), (template.roman, "RN")] {
+        if refused {
+            return Err(SqlError::new(
+                SqlState::FeatureNotSupported,
+                format!("\"{name}\" not supported for input"),
+            ));
+        }
     }
     let mut reader = Reader {
-        rest: text.chars().collect::<Vec<_>>().into_iter().peekable(),
-        sign: None,
+        text: text.chars().collect(),
+        at: 0,
+        sign: ' ',
         digits: String::new(),
         pre: 0,
         post: 0,
         point: false,
     };
     for node in &template.nodes {
-        if reader.rest.peek().is_none() {
+        if reader.peek().is_none() {
             break;
         }
         match node {
-            Node::Char(_) => {
-                reader.rest.next();
-            }
+            // Whether or not it is the same character.
+            Node::Char(_) => reader.at += 1,
             Node::Key(key) => reader.key(*key, &template),
         }
     }
-    let sign = if reader.sign == Some('-') { "-" } else { " " };
-    let value: Numeric = format!("{sign}{}", reader.digits.trim_end_matches('.')).parse()?;
+    let value: Numeric = format!("{}{}", reader.sign, reader.digits.trim_end_matches('.')).parse()?;
     let scale = reader.post as i32;
     let precision = (template.pre + template.multi) as i32 + scale;
     let value = value.apply_typmod(numeric_typmod(precision, scale))?;
@@ -51,31 +49,51 @@ pub(super) fn to_number(text: &str, template: &str) -> Result<Datum> {
 }
 
 struct Reader {
-    rest: std::iter::Peekable<std::vec::IntoIter<char>>,
-    sign: Option<char>,
+    text: Vec<char>,
+    at: usize,
+    /// A blank as long as there was none.
+    sign: char,
     digits: String,
     pre: usize,
     post: usize,
     point: bool,
 }
 
+fn is_sign(c: &char) -> bool {
+    matches!(c, '-' | '+')
+}
+
 impl Reader {
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.at).copied()
+    }
+
     fn key(&mut self, key: Key, template: &Template) {
         match key {
-            Key::Nine | Key::Zero | Key::Point | Key::LocalePoint => self.digit(key, template),
+            Key::Nine | Key::Zero | Key::Point | Key::LocalePoint => {
+                self.digit(key, template);
+                // A digit's place takes one character, even one that is no digit.
+                self.at += 1;
+            }
             Key::Comma | Key::Group => {
-                self.rest.next_if_eq(&',');
+                if !template.fill && self.peek() == Some(',') {
+                    self.at += 1;
+                }
             }
             Key::Currency => self.skip_other(1),
+            Key::Ordinal { .. } if template.decimal => {}
             Key::Ordinal { .. } => self.skip_other(2),
             Key::Minus | Key::Plus | Key::PlusMinus => {
-                let wanted: &[char] = match key {
-                    Key::Minus => &['-'],
-                    Key::Plus => &['+'],
-                    _ => &['-', '+'],
+                let fits = |c: &char| match key {
+                    Key::Minus => *c == '-',
+                    Key::Plus => *c == '+',
+                    _ => is_sign(c),
                 };
-                match self.rest.next_if(|c| wanted.contains(c)) {
-                    Some(sign) => self.sign = Some(sign),
+                match self.peek().filter(fits) {
+                    Some(sign) => {
+                        self.sign = sign;
+                        self.at += 1;
+                    }
                     None => self.skip_other(1),
                 }
             }
@@ -86,58 +104,57 @@ impl Reader {
     /// Skips up to n characters that can't be part of a number.
     fn skip_other(&mut self, n: usize) {
         for _ in 0..n {
-            if self
-                .rest
-                .next_if(|c| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '+' | '-'))
-                .is_none()
-            {
-                return;
+            match self.peek() {
+                Some(c) if !c.is_ascii_digit() && !matches!(c, '.' | ',' | '+' | '-') => self.at += 1,
+                _ => return,
             }
         }
     }
 
+    /// Leaves `at` on the last character that it used.
     fn digit(&mut self, key: Key, template: &Template) {
-        let is_first = self.pre + self.post == 0;
-        if self.sign.is_none() && matches!(key, Key::Zero | Key::Nine) && is_first {
-            let leading = template.locale_sign == LocaleSign::Before || !template.sign;
-            self.sign = self.rest.next_if(|c| leading && matches!(c, '-' | '+'));
-            if self.sign.is_none() && template.brackets && self.rest.next_if_eq(&'<').is_some() {
-                self.sign = Some('-');
-            }
-            if self.sign.is_none() {
-                // A blank where the sign would be.
-                self.rest.next_if_eq(&' ');
+        if self.peek() == Some(' ') {
+            self.at += 1;
+        }
+        if self.sign == ' ' && matches!(key, Key::Zero | Key::Nine) && self.pre + self.post == 0 {
+            let sign = match self.peek() {
+                Some(sign) if is_sign(&sign) => Some(sign),
+                Some('<') if template.brackets => Some('-'),
+                _ => None,
+            };
+            if let Some(sign) = sign {
+                self.sign = sign;
+                self.at += 1;
             }
         }
+        let Some(c) = self.peek() else { return };
         let mut read = false;
-        if let Some(digit) = self.rest.peek().copied().filter(char::is_ascii_digit) {
+        if c.is_ascii_digit() {
             if self.point && self.post == template.post {
                 return;
             }
-            self.rest.next();
-            self.digits.push(digit);
+            self.digits.push(c);
             if self.point {
                 self.post += 1;
             } else {
                 self.pre += 1;
             }
             read = true;
-        } else if template.decimal && !self.point && self.rest.next_if_eq(&'.').is_some() {
+        } else if template.decimal && !self.point && c == '.' {
             self.digits.push('.');
             self.point = true;
             read = true;
         }
-        if self.sign.is_some() || self.pre + self.post == 0 {
+        if self.sign != ' ' || self.pre + self.post == 0 {
             return;
         }
-        if template.sign && read {
-            self.sign = self.rest.next_if(|c| matches!(c, '-' | '+'));
-        } else if !read && !template.sign && !template.plus && !template.minus {
-            self.sign = self.rest.next_if(|c| matches!(c, '-' | '+'));
-        }
-        if !read && self.sign.is_none() {
-            // In the way of the digits: the template's place is used up.
-            self.rest.next_if(|c| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+'));
+        if template.sign {
+            if read && let Some(sign) = self.text.get(self.at + 1).copied().filter(is_sign) {
+                self.sign = sign;
+                self.at += 1;
+            }
+        } else if !read && (template.plus || template.minus) && is_sign(&c) {
+            self.sign = c;
         }
     }
 }

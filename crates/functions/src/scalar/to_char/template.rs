@@ -1,5 +1,7 @@
 //! Templates of dates and times, taken apart.
 
+use types::{Result, SqlError, SqlState};
+
 /// One piece of a template.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Node {
@@ -296,15 +298,21 @@ impl Case {
 }
 
 /// `st`, `nd`, `rd` or `th` for a number's text.
-pub(super) fn ordinal_ending(number: &str) -> &'static str {
+pub(super) fn ordinal_ending(number: &str) -> Result<&'static str> {
     let digits = number.as_bytes();
     let last = digits.last().copied().unwrap_or(b'0');
+    if !last.is_ascii_digit() {
+        return Err(SqlError::new(
+            SqlState::InvalidTextRepresentation,
+            format!("\"{number}\" is not a number"),
+        ));
+    }
     let is_teen = digits.len() > 1 && digits[digits.len() - 2] == b'1';
-    match last {
+    Ok(match last {
         _ if is_teen => "th",
         b'1' => "st",
         b'2' => "nd",
         b'3' => "rd",
         _ => "th",
-    }
+    })
 }
