@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 
 use types::{Result, SqlError, SqlState};
 
-use crate::backend::Database;
 use crate::frontend::{Body, violation};
 use crate::incoming::{Broken, Incoming};
 use crate::outgoing::Outgoing;
 use crate::scram::{Exchange, Failure, MECHANISM, Verifier};
+use engine::Database;
 
 const SERVER_NONCE_BYTES: usize = 18;
 

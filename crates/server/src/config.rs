@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::ServerOptions;
-use crate::backend::StoreKind;
+use engine::StoreKind;
 
 /// What can be configured for `serve`; None where the next source decides.
 #[derive(clap::Args, Debug, Default, Deserialize)]

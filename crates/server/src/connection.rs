@@ -15,7 +15,6 @@ use std::time::Instant;
 use types::{SqlError, SqlState};
 
 use crate::auth;
-use crate::backend::{ConnectOptions, Session, TransactionStatus};
 use crate::extended::Extended;
 use crate::frontend::{Kind, Message, violation};
 use crate::incoming::{Broken, Frame, Incoming};
@@ -23,6 +22,7 @@ use crate::listen::Shared;
 use crate::outgoing::Outgoing;
 use crate::startup::{self, Hello};
 use crate::stream::{Stream, Timed};
+use engine::{ConnectOptions, Session, TransactionStatus};
 
 /// A connection with a session.
 pub struct Connection {

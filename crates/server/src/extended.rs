@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use types::{Datum, Result, SqlError, SqlState, Type};
 
-use crate::backend::{ColumnDesc, Outcome, Prepared, RowIter, RowTag, TransactionStatus};
 use crate::connection::{Connection, End};
 use crate::frontend::{Bind, Target, violation};
 use crate::rows::{self, Format};
+use engine::{ColumnDesc, Outcome, Prepared, RowIter, RowTag, TransactionStatus};
 
 /// The prepared statements and portals of a session.
 #[derive(Default)]

@@ -8,7 +8,6 @@
 //! and a slow client then holds up nobody but itself.
 
 pub mod auth;
-pub mod backend;
 pub mod config;
 pub mod connection;
 pub mod extended;

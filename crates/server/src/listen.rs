@@ -15,10 +15,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use types::{SqlError, SqlState};
 
-use crate::backend::Database;
 use crate::connection::{self, End};
 use crate::outgoing::Outgoing;
 use crate::stream::Stream;
+use engine::Database;
 
 /// Statements nest, and planning and running them recurses over that nesting: the engine bounds
 /// it to what this holds. Only touched pages cost memory.

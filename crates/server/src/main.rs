@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use server::backend::{ConnectOptions, Database, Options};
+use engine::{ConnectOptions, Database, Options};
 use server::config::{self, Config, LogFormat, Settings, Store};
 use server::script::{self, RunOptions};
 use server::{Server, listen};

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 
 use types::{Fields, Notice, Result, SqlError, SqlState};
 
-use crate::backend::{ColumnDesc, TransactionStatus};
 use crate::rows::Format;
+use engine::{ColumnDesc, TransactionStatus};
 
 const FLUSH_AT_BYTES: usize = 64 << 10;
 /// A buffer that a huge row has grown beyond this is given back after it was written.

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use types::{Datum, Result, SqlError, SqlState, Type};
 
-use crate::backend::{ColumnDesc, TextIo};
 use crate::frontend::{utf8, violation};
 use crate::outgoing::Outgoing;
+use engine::{ColumnDesc, TextIo};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -4,9 +4,9 @@
 
 use types::{Result, SqlError};
 
-use crate::backend::{ColumnDesc, Outcome, ParsedStatement, RowIter, TransactionStatus};
 use crate::connection::{Connection, End};
 use crate::rows::{self, Format};
+use engine::{ColumnDesc, Outcome, ParsedStatement, RowIter, TransactionStatus};
 
 impl Connection {
     pub fn simple_query(&mut self, sql: &str) -> Result<Result<()>, End> {

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use types::{Result, SqlError, SqlState};
 
-use crate::backend::{Outcome, ParsedStatement, Session};
+use engine::{Outcome, ParsedStatement, Session};
 use split::Item;
 use table::Column;
 

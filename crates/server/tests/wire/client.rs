@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use server::backend::Database;
+use engine::{Database, Options, StoreKind};
 use server::{Server, ServerOptions};
 
 /// The server that tests share; those that stop it or set passwords start their own.
@@ -25,8 +26,23 @@ pub fn start(configure: impl FnOnce(&mut ServerOptions)) -> (Server, Arc<Databas
     (Server::start(database.clone(), options).unwrap(), database)
 }
 
+/// Each server has a folder of its own. They stay until the next run of the tests.
 fn open_database() -> Arc<Database> {
-    Arc::new(Database::default())
+    static NEXT: Mutex<u32> = Mutex::new(0);
+    let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire");
+    let mut next = NEXT.lock().unwrap();
+    if *next == 0 {
+        let _ = std::fs::remove_dir_all(&base);
+    }
+    *next += 1;
+    let data_dir = base.join(next.to_string());
+    std::fs::create_dir_all(&data_dir).unwrap();
+    Database::open(Options {
+        data_dir,
+        store: StoreKind::Fjall,
+        progress: Arc::new(|_| ()),
+    })
+    .unwrap()
 }
 
 pub struct Client {

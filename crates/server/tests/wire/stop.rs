@@ -27,7 +27,10 @@ fn after_the_grace_statements_are_cancelled() {
     let begun = Instant::now();
     let stopping = std::thread::spawn(move || server.stop(Duration::from_millis(100)));
     let answers = busy.until_closed();
-    assert_eq!(answers.last().unwrap(), "FATAL 57P01 terminating connection due to administrator command");
+    assert_eq!(
+        answers.last().unwrap(),
+        "FATAL 57P01 terminating connection due to administrator command"
+    );
     assert!(stopping.join().unwrap());
     assert!(begun.elapsed() < Duration::from_secs(5));
 }

@@ -1,0 +1,196 @@
+//! The `parhelion` command as a user or a script runs it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn parhelion() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parhelion"));
+    for variable in ["PARHELION_DATA", "PARHELION_LISTEN", "PARHELION_CONFIG", "PARHELION_LOG"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn run(script: &str, flags: &[&str]) -> Output {
+    let mut child = parhelion()
+        .args(["run", "-"])
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn check_run(script: &str, flags: &[&str], stdout: &str, code: i32) {
+    let output = run(script, flags);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        stdout,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(code));
+}
+
+#[test]
+fn a_script_prints_what_psql_prints() {
+    check_run(
+        "\\set ECHO queries\n\\echo a story\n-- skipped\nSELECT 1 AS x;\nDROP TABLE IF EXISTS nope;\n\\set ECHO none\nSELECT repeat('x', 3) AS r;",
+        &[],
+        "a story\nSELECT 1 AS x;\n x \n---\n 1\n(1 row)\n\nDROP TABLE IF EXISTS nope;\n\
+         NOTICE:  table \"nope\" does not exist, skipping\nDROP TABLE\n  r  \n-----\n xxx\n(1 row)\n\n",
+        0,
+    );
+}
+
+#[test]
+fn the_first_error_ends_the_script_unless_told_otherwise() {
+    let script = "SELECT 1/0;\nSELECT 1 AS x;";
+    let error = "ERROR:  division by zero\n-- line 1: this error was not expected\n";
+    check_run(script, &[], error, 1);
+    check_run(script, &["--keep-going"], &format!("{error} x \n---\n 1\n(1 row)\n\n"), 1);
+    let syntax = "ERROR:  syntax error at or near \"SELEC\"\nLINE 1: SELEC 1;\n        ^\n-- line 2: this error was not expected\n";
+    check_run("\nSELEC 1;", &[], syntax, 1);
+}
+
+#[test]
+fn announced_errors_are_demanded() {
+    check_run("-- expect error 22012\nSELECT 1/0;", &[], "ERROR:  division by zero\n", 0);
+    check_run(
+        "\\set VERBOSITY verbose\n-- expect error 22012\nSELECT 1/0;",
+        &[],
+        "ERROR:  22012: division by zero\n",
+        0,
+    );
+    let other = "ERROR:  division by zero\n-- line 2: expected error 42501, not 22012\n";
+    check_run("-- expect error 42501\nSELECT 1/0;", &[], other, 1);
+    let none = " x \n---\n 1\n(1 row)\n\n-- line 2: expected error 42501, but the statement succeeded\n";
+    check_run("-- expect error 42501\nSELECT 1 AS x;", &[], none, 1);
+}
+
+#[test]
+fn mistakes_of_the_caller_are_named() {
+    let check = |args: &[&str], expect: &str| {
+        let output = parhelion().args(args).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(expect), "{args:?}: {stderr}");
+        assert!(!output.status.success());
+    };
+    check(&["run", "/nowhere.sql"], "could not read /nowhere.sql");
+    check(&["serve", "--max-connections", "0"], "max_connections must be at least 1");
+    check(&["serve", "--store", "paper"], "invalid value 'paper'");
+    check(&["serve", "--config", "/nowhere.toml"], "could not read /nowhere.toml");
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    check(
+        &["serve", "--data", data.to_str().unwrap(), "--listen", "0.0.0.0:0"],
+        "refusing to listen on 0.0.0.0:0: no password is set",
+    );
+}
+
+#[test]
+fn version_and_help_are_there() {
+    let version = parhelion().arg("--version").output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout),
+        concat!("parhelion ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    let help = parhelion().args(["serve", "--help"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&help.stdout).contains("--listen <ADDR>"));
+}
+
+/// A served data folder, and the address in the one line that it prints.
+struct Served {
+    child: Child,
+    addr: String,
+}
+
+fn serve(data: &Path) -> Served {
+    let mut child = parhelion()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let start = concat!("parhelion ", env!("CARGO_PKG_VERSION"), " listening on ");
+    let addr = line
+        .strip_prefix(start)
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or_else(|| panic!("{line:?}"))
+        .to_string();
+    assert!(line.ends_with(&format!("(data in {})\n", data.display())), "{line:?}");
+    Served { child, addr }
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(
+        Command::new("kill")
+            .args([name, &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+fn exit(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "it does not stop");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn both_signals_stop_it_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["-TERM", "-INT"] {
+        let mut served = serve(&folder.path().join("data"));
+        assert!(std::net::TcpStream::connect(&served.addr).is_ok());
+        signal(&served.child, name);
+        assert_eq!(exit(&mut served.child).code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn the_data_folder_is_private_and_served_once() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("deep/data");
+    let mut served = serve(&data);
+    assert_eq!(std::fs::metadata(&data).unwrap().mode() & 0o777, 0o700);
+    let second = parhelion()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    signal(&served.child, "-TERM");
+    exit(&mut served.child);
+}
+
+#[test]
+fn what_was_committed_is_there_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let flags = ["--data", data.to_str().unwrap()];
+    assert!(
+        run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);", &flags)
+            .status
+            .success()
+    );
+    let mut served = serve(&data);
+    signal(&served.child, "-KILL");
+    exit(&mut served.child);
+    check_run("SELECT id FROM t;", &flags, " id \n----\n  1\n(1 row)\n\n", 0);
+}
