@@ -262,7 +262,8 @@ impl<'a> Binder<'a> {
         if matches!(to, Type::Any | Type::AnyElement | Type::AnyArray) {
             return self.unknown_to_text(expr);
         }
-        self.coerce(expr, to, NO_TYPMOD, Context::Implicit, |from| cannot_cast(from, to))
+        // `text || anynonarray` takes any value as text: resolution allows what an implicit cast would not.
+        self.coerce(expr, to, NO_TYPMOD, Context::Assignment, |from| cannot_cast(from, to))
     }
 
     fn coerce_unknown(&mut self, expr: Expr, to: Type, typmod: i32, context: Context) -> Result<Expr> {
