@@ -9,6 +9,7 @@ use types::{Datum, Result, SqlError};
 
 use crate::host::{Host, Row};
 use crate::ir::ColumnId;
+use crate::local::Source;
 use crate::subquery::Cached;
 
 /// Cheap to clone; every clone belongs to the same execution.
@@ -18,7 +19,11 @@ pub(crate) struct Env {
     outer: Option<Arc<Outer>>,
     tables: Option<Arc<WorkTable>>,
     cache: Arc<Mutex<HashMap<Slot, Cached>>>,
+    begun: Option<Arc<Begun>>,
 }
+
+/// Scans that were opened to see how many rows they have, each to be taken over once.
+type Begun = Mutex<HashMap<ColumnId, Box<dyn Source>>>;
 
 /// Names something that is computed once per execution.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,6 +57,7 @@ impl Env {
             outer: None,
             tables: None,
             cache: Arc::default(),
+            begun: None,
         }
     }
 
@@ -109,6 +115,18 @@ impl Env {
             level = table.around.as_ref();
         }
         Err(SqlError::internal(format!("there is no work table {name}")))
+    }
+
+    /// The same execution, with scans that have begun.
+    pub fn with_begun(&self, scans: HashMap<ColumnId, Box<dyn Source>>) -> Env {
+        Env {
+            begun: Some(Arc::new(Mutex::new(scans))),
+            ..self.clone()
+        }
+    }
+
+    pub fn take_begun(&self, id: ColumnId) -> Option<Box<dyn Source>> {
+        self.begun.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
     }
 
     pub fn cached(&self, slot: Slot) -> Option<Cached> {

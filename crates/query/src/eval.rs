@@ -37,7 +37,12 @@ pub struct Evaluator {
 impl Evaluator {
     pub fn new(expr: &Expr, columns: &[ColumnId], host: &Arc<dyn Host>) -> Result<Evaluator> {
         walk::check_expr_depth(expr, 0)?;
-        let used = walk::columns_used_below(expr);
+        // Only what a subquery reads depends on it.
+        let used = if walk::has_subquery(expr) {
+            walk::columns_used_below(expr)
+        } else {
+            HashSet::new()
+        };
         let env = Env::new(host.clone());
         let node = Planner::new(used, host.environment()).node(expr, columns)?;
         Ok(Evaluator { node, env })

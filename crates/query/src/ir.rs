@@ -19,33 +19,77 @@ pub struct ColumnId(pub u32);
 pub enum Expr {
     Const(Datum, Type),
     /// `$1` is index 0.
-    Param { index: usize, ty: Type },
-    Column { id: ColumnId, ty: Type },
+    Param {
+        index: usize,
+        ty: Type,
+    },
+    Column {
+        id: ColumnId,
+        ty: Type,
+    },
     /// A built-in function or operator.
-    Call { function: &'static functions::Scalar, args: Vec<Expr>, ty: Type },
+    Call {
+        function: &'static functions::Scalar,
+        args: Vec<Expr>,
+        ty: Type,
+    },
     /// A user's function, run in a sandbox.
-    UserCall { function: Arc<catalog::Function>, args: Vec<Expr>, ty: Type },
-    Cast { arg: Box<Expr>, to: Type, typmod: i32, explicit: bool },
+    UserCall {
+        function: Arc<catalog::Function>,
+        args: Vec<Expr>,
+        ty: Type,
+    },
+    Cast {
+        arg: Box<Expr>,
+        to: Type,
+        typmod: i32,
+        explicit: bool,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
     IsNull(Box<Expr>),
     /// `CASE WHEN condition THEN value ... ELSE otherwise END`.
-    Case { branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>>, ty: Type },
+    Case {
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+        ty: Type,
+    },
     Coalesce(Vec<Expr>, Type),
     /// `ARRAY[...]`; `ty` is the array type. Elements that are arrays themselves make a nested array.
-    Array { elements: Vec<Expr>, ty: Type },
+    Array {
+        elements: Vec<Expr>,
+        ty: Type,
+    },
     /// `ROW(...)`.
     Row(Vec<Expr>),
     /// `left op ANY (list)` (`IN`), or ALL (`NOT IN` with `<>`). `op` takes (left, item).
-    InList { left: Box<Expr>, op: &'static functions::Scalar, list: Vec<Expr>, all: bool },
+    InList {
+        left: Box<Expr>,
+        op: &'static functions::Scalar,
+        list: Vec<Expr>,
+        all: bool,
+    },
     /// `left op ANY (array)` or ALL.
-    AnyArray { left: Box<Expr>, op: &'static functions::Scalar, array: Box<Expr>, all: bool },
+    AnyArray {
+        left: Box<Expr>,
+        op: &'static functions::Scalar,
+        array: Box<Expr>,
+        all: bool,
+    },
     /// A subquery of one column and at most one row (more is SQLSTATE 21000).
-    Scalar { query: Box<Rel>, ty: Type },
+    Scalar {
+        query: Box<Rel>,
+        ty: Type,
+    },
     Exists(Box<Rel>),
     /// `left op ANY (query)` or ALL; the query has one column.
-    AnyQuery { left: Box<Expr>, op: &'static functions::Scalar, query: Box<Rel>, all: bool },
+    AnyQuery {
+        left: Box<Expr>,
+        op: &'static functions::Scalar,
+        query: Box<Rel>,
+        all: bool,
+    },
 }
 
 /// A relation. Output columns and their order: [`Rel::columns`].
@@ -53,44 +97,112 @@ pub enum Expr {
 pub enum Rel {
     /// One row of no columns: a SELECT without FROM.
     OneRow,
-    Values { columns: Vec<(ColumnId, Type)>, rows: Vec<Vec<Expr>> },
+    Values {
+        columns: Vec<(ColumnId, Type)>,
+        rows: Vec<Vec<Expr>>,
+    },
     /// All visible rows of a table or system table. `usize` indexes `table.columns`.
-    Scan { table: Arc<catalog::Table>, columns: Vec<(ColumnId, Type, usize)> },
+    Scan {
+        table: Arc<catalog::Table>,
+        columns: Vec<(ColumnId, Type, usize)>,
+    },
     /// The row with this primary key, if there is one; `key` has one expression per key column,
     /// already of its type, none of them using a column of this relation.
-    PointGet { table: Arc<catalog::Table>, key: Vec<Expr>, columns: Vec<(ColumnId, Type, usize)> },
+    PointGet {
+        table: Arc<catalog::Table>,
+        key: Vec<Expr>,
+        columns: Vec<(ColumnId, Type, usize)>,
+    },
     /// A set-returning function in FROM. `ordinality` is WITH ORDINALITY's column (bigint, from 1).
-    Function { call: SetCall, columns: Vec<(ColumnId, Type)>, ordinality: Option<ColumnId> },
-    Filter { input: Box<Rel>, predicate: Expr },
+    Function {
+        call: SetCall,
+        columns: Vec<(ColumnId, Type)>,
+        ordinality: Option<ColumnId>,
+    },
+    Filter {
+        input: Box<Rel>,
+        predicate: Expr,
+    },
     /// Produces exactly these columns.
-    Project { input: Box<Rel>, exprs: Vec<(ColumnId, Expr)> },
+    Project {
+        input: Box<Rel>,
+        exprs: Vec<(ColumnId, Expr)>,
+    },
     /// A set-returning function in a select list: the input's columns and these, PostgreSQL's
     /// way (the longest decides the number of rows, shorter ones give NULL).
-    ProjectSet { input: Box<Rel>, calls: Vec<(ColumnId, Type, SetCall)> },
+    ProjectSet {
+        input: Box<Rel>,
+        calls: Vec<(ColumnId, Type, SetCall)>,
+    },
     /// `on: None` is a cross join. `lateral`: the right side may use the left's columns.
-    Join { kind: JoinKind, left: Box<Rel>, right: Box<Rel>, on: Option<Expr>, lateral: bool },
+    Join {
+        kind: JoinKind,
+        left: Box<Rel>,
+        right: Box<Rel>,
+        on: Option<Expr>,
+        lateral: bool,
+    },
     /// `sets` are GROUPING SETS as indexes into `groups`; None groups by all of them.
     /// Without groups and sets there is exactly one output row.
-    Aggregate { input: Box<Rel>, groups: Vec<(ColumnId, Expr)>, sets: Option<Vec<Vec<usize>>>, aggregates: Vec<(ColumnId, AggregateCall)> },
+    Aggregate {
+        input: Box<Rel>,
+        groups: Vec<(ColumnId, Expr)>,
+        sets: Option<Vec<Vec<usize>>>,
+        aggregates: Vec<(ColumnId, AggregateCall)>,
+    },
     /// The input's columns and one more per call.
-    Window { input: Box<Rel>, calls: Vec<(ColumnId, WindowCall)> },
-    Sort { input: Box<Rel>, keys: Vec<SortKey> },
+    Window {
+        input: Box<Rel>,
+        calls: Vec<(ColumnId, WindowCall)>,
+    },
+    Sort {
+        input: Box<Rel>,
+        keys: Vec<SortKey>,
+    },
     /// `limit` and `offset` are bigint expressions without columns; a NULL limit is none.
-    Limit { input: Box<Rel>, limit: Option<Expr>, offset: Option<Expr> },
+    Limit {
+        input: Box<Rel>,
+        limit: Option<Expr>,
+        offset: Option<Expr>,
+    },
     /// DISTINCT, or with `on` DISTINCT ON over an input that is sorted by `on` first.
-    Distinct { input: Box<Rel>, on: Option<Vec<Expr>> },
+    Distinct {
+        input: Box<Rel>,
+        on: Option<Vec<Expr>>,
+    },
     /// Column i of the result is `columns[i]`, of column i of either side.
-    SetOp { kind: SetOpKind, all: bool, left: Box<Rel>, right: Box<Rel>, columns: Vec<(ColumnId, Type)> },
+    SetOp {
+        kind: SetOpKind,
+        all: bool,
+        left: Box<Rel>,
+        right: Box<Rel>,
+        columns: Vec<(ColumnId, Type)>,
+    },
     /// WITH RECURSIVE: `recursive` reads the last round's rows through [`Rel::WorkTable`] with the same `name`.
-    Recursive { name: String, base: Box<Rel>, recursive: Box<Rel>, all: bool, columns: Vec<(ColumnId, Type)> },
-    WorkTable { name: String, columns: Vec<(ColumnId, Type)> },
+    Recursive {
+        name: String,
+        base: Box<Rel>,
+        recursive: Box<Rel>,
+        all: bool,
+        columns: Vec<(ColumnId, Type)>,
+    },
+    WorkTable {
+        name: String,
+        columns: Vec<(ColumnId, Type)>,
+    },
 }
 
 /// A call that returns rows.
 #[derive(Clone, Debug)]
 pub enum SetCall {
-    Builtin { function: &'static functions::SetFunction, args: Vec<Expr> },
-    User { function: Arc<catalog::Function>, args: Vec<Expr> },
+    Builtin {
+        function: &'static functions::SetFunction,
+        args: Vec<Expr>,
+    },
+    User {
+        function: Arc<catalog::Function>,
+        args: Vec<Expr>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -214,17 +326,29 @@ impl Rel {
     pub fn columns(&self) -> Vec<(ColumnId, Type)> {
         match self {
             Rel::OneRow => vec![],
-            Rel::Values { columns, .. } | Rel::SetOp { columns, .. } | Rel::Recursive { columns, .. } | Rel::WorkTable { columns, .. } => columns.clone(),
+            Rel::Values { columns, .. } | Rel::SetOp { columns, .. } | Rel::Recursive { columns, .. } | Rel::WorkTable { columns, .. } => {
+                columns.clone()
+            }
             Rel::Scan { columns, .. } | Rel::PointGet { columns, .. } => columns.iter().map(|(id, ty, _)| (*id, *ty)).collect(),
             Rel::Function { columns, ordinality, .. } => columns.iter().copied().chain(ordinality.map(|id| (id, Type::Int8))).collect(),
             Rel::Filter { input, .. } | Rel::Sort { input, .. } | Rel::Limit { input, .. } | Rel::Distinct { input, .. } => input.columns(),
             Rel::Project { exprs, .. } => exprs.iter().map(|(id, expr)| (*id, expr.ty())).collect(),
-            Rel::ProjectSet { input, calls } => input.columns().into_iter().chain(calls.iter().map(|(id, ty, _)| (*id, *ty))).collect(),
+            Rel::ProjectSet { input, calls } => input
+                .columns()
+                .into_iter()
+                .chain(calls.iter().map(|(id, ty, _)| (*id, *ty)))
+                .collect(),
             Rel::Join { left, right, .. } => left.columns().into_iter().chain(right.columns()).collect(),
-            Rel::Aggregate { groups, aggregates, .. } => {
-                groups.iter().map(|(id, expr)| (*id, expr.ty())).chain(aggregates.iter().map(|(id, call)| (*id, call.ty))).collect()
-            }
-            Rel::Window { input, calls } => input.columns().into_iter().chain(calls.iter().map(|(id, call)| (*id, call.ty))).collect(),
+            Rel::Aggregate { groups, aggregates, .. } => groups
+                .iter()
+                .map(|(id, expr)| (*id, expr.ty()))
+                .chain(aggregates.iter().map(|(id, call)| (*id, call.ty)))
+                .collect(),
+            Rel::Window { input, calls } => input
+                .columns()
+                .into_iter()
+                .chain(calls.iter().map(|(id, call)| (*id, call.ty)))
+                .collect(),
         }
     }
 }

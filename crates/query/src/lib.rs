@@ -10,9 +10,12 @@
 //! This is the only crate that knows DataFusion. It does not know SQL text, transactions, or who may
 //! do what.
 
+mod arrow;
 mod batch;
 mod compare;
+mod encoding;
 mod env;
+mod error;
 mod eval;
 mod explain;
 mod frame;
@@ -21,7 +24,10 @@ pub mod ir;
 mod local;
 mod lower;
 mod plan;
+mod plan_join;
+mod push;
 mod road;
+mod session;
 mod subquery;
 mod walk;
 
@@ -49,7 +55,9 @@ pub struct Prepared(Arc<Plan>);
 impl Prepared {
     pub fn new(rel: &ir::Rel, environment: &dyn functions::Environment) -> Result<Prepared> {
         walk::check_depth(rel)?;
-        let plan = Planner::new(walk::used_columns(rel), environment).whole(rel)?;
+        let pushed = push::pushed(rel);
+        let rel = pushed.as_ref().unwrap_or(rel);
+        let plan = Planner::new(walk::used_columns(rel, &rel.columns()), environment).whole(rel)?;
         Ok(Prepared(plan))
     }
 

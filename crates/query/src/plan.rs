@@ -17,9 +17,9 @@ use crate::env::Slot;
 use crate::eval::Node;
 use crate::frame::Frame;
 use crate::ir::{
-    self, AggregateCall, AggregateTarget, ColumnId, Expr, FrameBound, FrameUnit, JoinKind, Rel, SetCall, SetOpKind, SortKey, WindowCall,
-    WindowTarget,
+    self, AggregateCall, AggregateTarget, ColumnId, Expr, FrameBound, FrameUnit, Rel, SetCall, SetOpKind, SortKey, WindowCall, WindowTarget,
 };
+use crate::plan_join::JoinPlan;
 use crate::{road, walk};
 
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) enum Plan {
     OneRow,
     Values(Arc<[Box<[Node]>]>),
     Scan {
+        /// The first of all the scan's columns names it.
+        id: Option<ColumnId>,
         table: Arc<Table>,
         columns: Box<[usize]>,
         conditions: Box<[ScanCondition]>,
@@ -104,14 +106,13 @@ pub(crate) struct ScanCondition {
 }
 
 /// A filter of a correlated query that compares columns with outer ones by equality: opened a second
-/// time, it hashes its input by these columns and from then on looks rows up.
+/// time, it hashes its input by these columns and from then on looks rows up. The predicate beside it
+/// is the rest.
 #[derive(Debug)]
 pub(crate) struct IndexedFilter {
     pub slot: Slot,
     /// (over the input's row, over outer columns).
     pub keys: Box<[(Node, Node)]>,
-    /// The predicate's other parts.
-    pub rest: Option<Node>,
 }
 
 #[derive(Debug)]
@@ -124,21 +125,6 @@ pub(crate) enum SetNode {
         function: Arc<catalog::Function>,
         args: Box<[Node]>,
     },
-}
-
-#[derive(Debug)]
-pub(crate) struct JoinPlan {
-    pub kind: JoinKind,
-    pub left: Arc<Plan>,
-    pub right: Arc<Plan>,
-    pub left_width: usize,
-    pub right_width: usize,
-    /// (over the left row, over the right row); all must be equal.
-    pub keys: Box<[(Node, Node)]>,
-    /// Over both rows, left first.
-    pub rest: Option<Node>,
-    /// The left's layout, if the right uses its columns.
-    pub lateral: Option<Arc<[ColumnId]>>,
 }
 
 #[derive(Debug)]
@@ -230,11 +216,26 @@ pub(crate) struct Planner<'a> {
     /// Columns that nothing uses are not read.
     used: HashSet<ColumnId>,
     environment: &'a dyn functions::Environment,
+    /// Whether anything may take that road.
+    pub datafusion: bool,
 }
 
 impl<'a> Planner<'a> {
     pub fn new(used: HashSet<ColumnId>, environment: &'a dyn functions::Environment) -> Planner<'a> {
-        Planner { used, environment }
+        Planner {
+            used,
+            environment,
+            datafusion: true,
+        }
+    }
+
+    /// Everything on the local road.
+    pub fn without_datafusion(used: HashSet<ColumnId>, environment: &'a dyn functions::Environment) -> Planner<'a> {
+        Planner {
+            used,
+            environment,
+            datafusion: false,
+        }
     }
 
     pub fn environment(&self) -> &'a dyn functions::Environment {
@@ -243,10 +244,16 @@ impl<'a> Planner<'a> {
 
     /// The plan of `rel` on the road that suits it.
     pub fn rel(&mut self, rel: &Rel, conditions: &[Condition]) -> Result<Planned> {
-        match road::choose(rel) {
+        let road = if self.datafusion { road::choose(rel) } else { road::Road::Local };
+        // What runs again and again for outer rows keeps more on the local road, in its indexes.
+        let road = match road {
+            road::Road::DataFusion | road::Road::Split { .. } if !walk::is_independent(rel) => road::Road::Local,
+            road => road,
+        };
+        match road {
             road::Road::DataFusion => {
-                let frame = Frame::new(rel);
-                let layout = frame.layout().to_vec();
+                let frame = self.frame(rel)?;
+                let layout = frame.layout();
                 Ok(Planned {
                     plan: Arc::new(Plan::Frame(frame)),
                     layout,
@@ -467,19 +474,26 @@ impl<'a> Planner<'a> {
 
     /// A plan whose rows have exactly `rel`'s columns.
     pub fn whole(&mut self, rel: &Rel) -> Result<Arc<Plan>> {
+        self.exactly(rel, &rel.columns())
+    }
+
+    /// A plan whose rows have exactly these columns of `rel`.
+    pub fn exactly(&mut self, rel: &Rel, columns: &[(ColumnId, Type)]) -> Result<Arc<Plan>> {
         let planned = self.rel(rel, &[])?;
-        let wanted = rel.columns();
-        if planned.layout.iter().eq(wanted.iter().map(|(id, _)| id)) {
+        if planned.layout.iter().eq(columns.iter().map(|(id, _)| id)) {
             return Ok(planned.plan);
         }
-        let exprs: Result<Arc<[Node]>> = wanted
-            .iter()
-            .map(|(id, ty)| self.node(&Expr::Column { id: *id, ty: *ty }, &planned.layout))
-            .collect();
+        let column = |(id, ty): &(ColumnId, Type)| self.node(&Expr::Column { id: *id, ty: *ty }, &planned.layout);
+        let exprs: Result<Arc<[Node]>> = columns.iter().map(column).collect();
         Ok(Arc::new(Plan::Project {
             input: planned.plan,
             exprs: exprs?,
         }))
+    }
+
+    /// Those of `rel`'s columns that something uses.
+    pub fn used_of(&self, rel: &Rel) -> Vec<(ColumnId, Type)> {
+        rel.columns().into_iter().filter(|(id, _)| self.used.contains(id)).collect()
     }
 
     fn kept<'c>(&self, columns: &'c [(ColumnId, Type, usize)]) -> Vec<&'c (ColumnId, Type, usize)> {
@@ -498,11 +512,13 @@ impl<'a> Planner<'a> {
                 });
             }
         }
+        let id = columns.first().map(|(id, _, _)| *id);
         let kept = self.kept(columns);
         let layout = kept.iter().map(|(id, _, _)| *id).collect();
         let columns = kept.iter().map(|(_, _, index)| *index).collect();
         Ok((
             Plan::Scan {
+                id,
                 table: table.clone(),
                 columns,
                 conditions: known.into(),
@@ -514,146 +530,40 @@ impl<'a> Planner<'a> {
     fn filter(&mut self, input: &Rel, predicate: &Expr, conditions: &[Condition]) -> Result<Planned> {
         let mut known = conditions.to_vec();
         add_conditions(predicate, input, &mut known);
+        let indexed = is_indexed(input, predicate);
+        if indexed {
+            // What is kept for other outer rows must not depend on this one.
+            known.retain(|condition| walk::columns_of(condition.value).is_empty());
+        }
         let below = self.rel(input, &known)?;
-        let index = self.indexed(input, predicate, &below.layout)?;
-        let predicate = Arc::new(self.node(predicate, &below.layout)?);
+        let (mut keys, mut rest) = (vec![], vec![]);
+        for part in walk::conjuncts(predicate) {
+            match outer_key(part, &|id| below.layout.contains(&id)) {
+                Some((inner, outer)) if indexed => keys.push((self.node(inner, &below.layout)?, self.node(outer, &below.layout)?)),
+                _ => rest.push(part),
+            }
+        }
+        let index = (!keys.is_empty()).then(|| {
+            Arc::new(IndexedFilter {
+                slot: Slot::next(),
+                keys: keys.into(),
+            })
+        });
+        let rest = rest
+            .into_iter()
+            .map(|part| self.node(part, &below.layout))
+            .collect::<Result<Box<[Node]>>>()?;
+        let predicate = Arc::new(Node::And(rest));
+        let careful = walk::is_careful_rel(input);
         Ok(Planned {
             plan: Arc::new(Plan::Filter {
                 input: below.plan,
                 predicate,
-                index: index.map(Arc::new),
-                careful: walk::is_careful_rel(input),
+                index,
+                careful,
             }),
             layout: below.layout,
         })
-    }
-
-    /// How to look the filter's rows up by outer columns, where that is worth it.
-    fn indexed(&mut self, input: &Rel, predicate: &Expr, layout: &[ColumnId]) -> Result<Option<IndexedFilter>> {
-        if !walk::is_independent(input) || walk::is_volatile_rel(input) {
-            return Ok(None);
-        }
-        let (mut keys, mut rest) = (vec![], vec![]);
-        for part in walk::conjuncts(predicate) {
-            match self.outer_key(part, layout)? {
-                Some(key) => keys.push(key),
-                None => rest.push(part.clone()),
-            }
-        }
-        if keys.is_empty() || reads_by_primary_key(input, predicate) {
-            return Ok(None);
-        }
-        let rest = if rest.is_empty() {
-            None
-        } else {
-            Some(self.node(&Expr::And(rest), layout)?)
-        };
-        Ok(Some(IndexedFilter {
-            slot: Slot::next(),
-            keys: keys.into(),
-            rest,
-        }))
-    }
-
-    /// `inner = outer`, as nodes.
-    fn outer_key(&mut self, part: &Expr, layout: &[ColumnId]) -> Result<Option<(Node, Node)>> {
-        let Some((Comparison::Eq, left, right)) = compared(part) else {
-            return Ok(None);
-        };
-        let inside = |expr: &Expr| {
-            let columns = walk::columns_of(expr);
-            !columns.is_empty() && columns.iter().all(|id| layout.contains(id)) && !walk::has_subquery(expr) && !walk::is_volatile(expr)
-        };
-        let outside = |expr: &Expr| {
-            let columns = walk::columns_of(expr);
-            !columns.is_empty() && !columns.iter().any(|id| layout.contains(id)) && !walk::has_subquery(expr) && !walk::is_volatile(expr)
-        };
-        let (inner, outer) = match (inside(left), outside(right), inside(right), outside(left)) {
-            (true, true, _, _) => (left, right),
-            (_, _, true, true) => (right, left),
-            _ => return Ok(None),
-        };
-        Ok(Some((self.node(inner, layout)?, self.node(outer, layout)?)))
-    }
-
-    fn join(
-        &mut self,
-        kind: JoinKind,
-        left: &Rel,
-        right: &Rel,
-        on: Option<&Expr>,
-        lateral: bool,
-        conditions: &[Condition],
-    ) -> Result<Planned> {
-        let (mut for_left, mut for_right) = (vec![], vec![]);
-        // What is true of the result is true of the rows of a side that are not filled up with NULLs.
-        if matches!(kind, JoinKind::Inner | JoinKind::Left) {
-            for_left.extend_from_slice(conditions);
-        }
-        if matches!(kind, JoinKind::Inner | JoinKind::Right) {
-            for_right.extend_from_slice(conditions);
-        }
-        if let Some(on) = on {
-            if matches!(kind, JoinKind::Inner | JoinKind::Right) {
-                add_conditions(on, left, &mut for_left);
-            }
-            if matches!(kind, JoinKind::Inner | JoinKind::Left) {
-                add_conditions(on, right, &mut for_right);
-            }
-        }
-        // The other side's columns are out of sight, unless the join is lateral.
-        let hidden = |condition: &Condition, other: &Rel| {
-            let made: HashSet<ColumnId> = other.columns().into_iter().map(|(id, _)| id).collect();
-            walk::columns_of(condition.value).iter().any(|id| made.contains(id))
-        };
-        for_left.retain(|condition| !hidden(condition, right));
-        for_right.retain(|condition| lateral || !hidden(condition, left));
-        let left = self.rel(left, &for_left)?;
-        let right = self.rel(right, &for_right)?;
-        let mut keys = vec![];
-        let mut rest = vec![];
-        for part in on.map(walk::conjuncts).unwrap_or_default() {
-            match self.join_key(part, &left.layout, &right.layout)? {
-                Some(key) if !lateral => keys.push(key),
-                _ => rest.push(part.clone()),
-            }
-        }
-        let layout: Vec<ColumnId> = left.layout.iter().chain(&right.layout).copied().collect();
-        let rest = if rest.is_empty() {
-            None
-        } else {
-            Some(self.node(&Expr::And(rest), &layout)?)
-        };
-        let plan = JoinPlan {
-            kind,
-            left: left.plan,
-            right: right.plan,
-            left_width: left.layout.len(),
-            right_width: right.layout.len(),
-            keys: keys.into(),
-            rest,
-            lateral: lateral.then(|| left.layout.as_slice().into()),
-        };
-        Ok(Planned {
-            plan: Arc::new(Plan::Join(Arc::new(plan))),
-            layout,
-        })
-    }
-
-    fn join_key(&mut self, part: &Expr, left: &[ColumnId], right: &[ColumnId]) -> Result<Option<(Node, Node)>> {
-        let Some((Comparison::Eq, a, b)) = compared(part) else {
-            return Ok(None);
-        };
-        let of = |expr: &Expr, layout: &[ColumnId], other: &[ColumnId]| {
-            let columns = walk::columns_of(expr);
-            columns.iter().any(|id| layout.contains(id)) && !columns.iter().any(|id| other.contains(id)) && !walk::is_volatile(expr)
-        };
-        let (on_left, on_right) = match (of(a, left, right) && of(b, right, left), of(b, left, right) && of(a, right, left)) {
-            (true, _) => (a, b),
-            (_, true) => (b, a),
-            _ => return Ok(None),
-        };
-        Ok(Some((self.node(on_left, left)?, self.node(on_right, right)?)))
     }
 
     fn set_call(&mut self, call: &SetCall, layout: &[ColumnId]) -> Result<SetNode> {
@@ -780,12 +690,39 @@ pub(crate) fn add_conditions<'a>(predicate: &'a Expr, input: &Rel, known: &mut V
 }
 
 /// The conditions in terms of the columns below a projection.
-fn renamed<'a>(conditions: &[Condition<'a>], exprs: &[(ColumnId, Expr)]) -> Vec<Condition<'a>> {
+pub(crate) fn renamed<'a>(conditions: &[Condition<'a>], exprs: &[(ColumnId, Expr)]) -> Vec<Condition<'a>> {
     let below = |condition: &Condition<'a>| match exprs.iter().find(|(id, _)| *id == condition.column) {
         Some((_, Expr::Column { id, .. })) => Some(Condition { column: *id, ..*condition }),
         _ => None,
     };
     conditions.iter().filter_map(below).collect()
+}
+
+/// A filter that is worth an index if it is opened again: it compares with outer columns, and its
+/// input is the same each time and cannot be read by them.
+fn is_indexed(input: &Rel, predicate: &Expr) -> bool {
+    let made: HashSet<ColumnId> = input.columns().into_iter().map(|(id, _)| id).collect();
+    walk::conjuncts(predicate)
+        .into_iter()
+        .any(|part| outer_key(part, &|id| made.contains(&id)).is_some())
+        && walk::is_independent(input)
+        && !walk::is_volatile_rel(input)
+        && !reads_by_primary_key(input, predicate)
+}
+
+/// (inner, outer) of `inner = outer`.
+fn outer_key<'e>(part: &'e Expr, is_inner: &dyn Fn(ColumnId) -> bool) -> Option<(&'e Expr, &'e Expr)> {
+    let (Comparison::Eq, left, right) = compared(part)? else {
+        return None;
+    };
+    let side = |expr: &Expr, inner: bool| {
+        let columns = walk::columns_of(expr);
+        !columns.is_empty() && columns.into_iter().all(|id| is_inner(id) == inner) && !walk::has_subquery(expr) && !walk::is_volatile(expr)
+    };
+    if side(left, true) && side(right, false) {
+        return Some((left, right));
+    }
+    (side(right, true) && side(left, false)).then_some((right, left))
 }
 
 /// An equality with the first column of a scanned table's primary key: the scan itself finds the rows.

@@ -2,9 +2,10 @@
 //! made distinct; everything that only passes rows on is quicker without it.
 
 use catalog::TableKind;
+use types::Type;
 
-use crate::ir::{Expr, Rel, SetOpKind};
-use crate::walk;
+use crate::ir::{AggregateTarget, Expr, Rel};
+use crate::{lower, walk};
 
 pub(crate) enum Road {
     Local,
@@ -59,14 +60,26 @@ fn is_ours(expr: &Expr) -> bool {
     walk::has_user_call(expr) || walk::has_subquery(expr) || walk::is_volatile(expr)
 }
 
-/// Operators that have a counterpart in DataFusion with PostgreSQL's meaning.
+/// Operators that have a counterpart in DataFusion with PostgreSQL's meaning, over values that it
+/// can compare.
 pub(crate) fn is_lowered(rel: &Rel) -> bool {
+    let compares = |ty: Type| lower::key(ty).is_some();
     match rel {
-        Rel::Filter { .. } | Rel::Project { .. } | Rel::Sort { .. } | Rel::Limit { .. } => true,
+        Rel::Filter { .. } | Rel::Project { .. } | Rel::Limit { .. } => true,
+        Rel::Sort { keys, .. } => keys.iter().all(|key| compares(key.expr.ty())),
         Rel::Join { lateral, .. } => !lateral,
-        Rel::Aggregate { sets, .. } => sets.is_none(),
-        Rel::Distinct { on, .. } => on.is_none(),
-        Rel::SetOp { kind, .. } => *kind == SetOpKind::Union,
+        Rel::Aggregate {
+            groups, sets, aggregates, ..
+        } => {
+            let grouping = aggregates
+                .iter()
+                .any(|(_, call)| matches!(call.function, AggregateTarget::Grouping(_)));
+            let empty = groups.is_empty() && aggregates.is_empty();
+            sets.is_none() && !grouping && !empty && groups.iter().all(|(_, expr)| compares(expr.ty()))
+        }
+        Rel::Distinct { input, on } => {
+            on.is_none() && !input.columns().is_empty() && input.columns().into_iter().all(|(_, ty)| compares(ty))
+        }
         Rel::OneRow
         | Rel::Values { .. }
         | Rel::Scan { .. }
@@ -74,28 +87,43 @@ pub(crate) fn is_lowered(rel: &Rel) -> bool {
         | Rel::Function { .. }
         | Rel::ProjectSet { .. }
         | Rel::Window { .. }
+        | Rel::SetOp { .. }
         | Rel::Recursive { .. }
         | Rel::WorkTable { .. } => false,
     }
 }
 
-/// There is an operator over a user's table that has to see many rows to give one.
+/// There is an operator over a user's table that has to see many rows to give one, and everything
+/// above it is DataFusion's, too.
 fn is_heavy(rel: &Rel) -> bool {
-    let works = match rel {
-        Rel::Join { .. } | Rel::Aggregate { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOp { .. } => true,
-        _ => false,
-    };
-    if works && is_lowered(rel) && reads_table(rel) {
-        return true;
-    }
-    // Below an operator of ours another choice is made.
-    is_lowered(rel) && walk::inputs(rel).any(is_heavy)
+    weigh(rel).heavy
 }
 
-fn reads_table(rel: &Rel) -> bool {
-    match rel {
-        Rel::Scan { table, .. } => matches!(table.kind, TableKind::Table),
-        _ => walk::inputs(rel).any(reads_table),
+struct Weight {
+    reads_table: bool,
+    heavy: bool,
+}
+
+fn weigh(rel: &Rel) -> Weight {
+    let below = walk::inputs(rel).map(weigh).fold(
+        Weight {
+            reads_table: false,
+            heavy: false,
+        },
+        |all, one| Weight {
+            reads_table: all.reads_table || one.reads_table,
+            heavy: all.heavy || one.heavy,
+        },
+    );
+    let reads_table = below.reads_table || matches!(rel, Rel::Scan { table, .. } if matches!(table.kind, TableKind::Table));
+    let works = matches!(
+        rel,
+        Rel::Join { .. } | Rel::Aggregate { .. } | Rel::Sort { .. } | Rel::Distinct { .. }
+    );
+    // Below an operator of ours another choice is made.
+    Weight {
+        reads_table,
+        heavy: is_lowered(rel) && (below.heavy || (works && reads_table)),
     }
 }
 

@@ -59,7 +59,11 @@ impl Planner<'_> {
             .iter()
             .filter_map(|id| layout.iter().position(|column| column == id).map(|position| (*id, position)));
         let (uses, positions): (Vec<ColumnId>, Vec<usize>) = found.unzip();
-        let plan = self.rel(query, &[])?.plan;
+        // What runs for each row, or once for many, is chosen anew.
+        let datafusion = std::mem::replace(&mut self.datafusion, true);
+        let plan = self.whole(query);
+        self.datafusion = datafusion;
+        let plan = plan?;
         Ok(Node::Subquery(Box::new(Subquery {
             plan,
             kind,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use types::{Result, SqlError, SqlState};
+use types::{Result, SqlError, SqlState, Type};
 
 use crate::ir::{AggregateCall, ColumnId, Expr, Frame, FrameBound, Rel, SetCall, SortKey};
 
@@ -235,12 +235,12 @@ pub(crate) fn free_columns(rel: &Rel) -> Vec<ColumnId> {
     walk.free()
 }
 
-/// Every column that some expression of `rel` uses, or whose position or presence matters.
-/// A scan need not read any other.
-pub(crate) fn used_columns(rel: &Rel) -> HashSet<ColumnId> {
+/// Every column that some expression of `rel` uses, or whose position or presence matters, if
+/// these columns of it are wanted. A scan need not read any other.
+pub(crate) fn used_columns(rel: &Rel, wanted: &[(ColumnId, Type)]) -> HashSet<ColumnId> {
     let mut walk = Columns::default();
     walk.rel(rel);
-    walk.used.extend(rel.columns().into_iter().map(|(id, _)| id));
+    walk.used.extend(wanted.iter().map(|(id, _)| *id));
     walk.used
 }
 

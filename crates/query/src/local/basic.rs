@@ -130,12 +130,13 @@ impl Source for Project {
     }
 }
 
-pub(super) fn limit(input: &Arc<Plan>, limit: Option<&Node>, offset: Option<&Node>, env: &Env) -> Result<Box<dyn Source>> {
+/// OFFSET and LIMIT, where there are any.
+pub(crate) fn row_counts(limit: Option<&Node>, offset: Option<&Node>, env: &Env) -> Result<(Option<i64>, Option<i64>)> {
     let count = |node: Option<&Node>, negative: fn() -> SqlError| match node.map_or(Ok(Datum::Null), |node| node.eval(&[], env))? {
         Datum::Null => Ok(None),
         datum => match datum.as_i64() {
             Some(count) if count < 0 => Err(negative()),
-            Some(count) => Ok(Some(usize::try_from(count).unwrap_or(usize::MAX))),
+            Some(count) => Ok(Some(count)),
             None => Err(SqlError::internal("LIMIT or OFFSET is not an integer")),
         },
     };
@@ -145,13 +146,19 @@ pub(super) fn limit(input: &Arc<Plan>, limit: Option<&Node>, offset: Option<&Nod
     let take = count(limit, || {
         SqlError::new(SqlState::InvalidRowCountInLimitClause, "LIMIT must not be negative")
     })?;
+    Ok((skip, take))
+}
+
+pub(super) fn limit(input: &Arc<Plan>, limit: Option<&Node>, offset: Option<&Node>, env: &Env) -> Result<Box<dyn Source>> {
+    let (skip, take) = row_counts(limit, offset, env)?;
     if take == Some(0) {
         return Ok(Box::new(Made::new(vec![])));
     }
+    let rows = |count: i64| usize::try_from(count).unwrap_or(usize::MAX);
     Ok(Box::new(Limit {
         input: open(input, env)?,
-        skip: skip.unwrap_or(0),
-        take: take.unwrap_or(usize::MAX),
+        skip: skip.map_or(0, rows),
+        take: take.map_or(usize::MAX, rows),
     }))
 }
 

@@ -8,12 +8,15 @@ use types::compare::Key;
 use types::{Datum, Result};
 
 use super::{Source, collect, open as open_plan};
-use crate::compare::widened;
+use crate::compare::{order, widened};
 use crate::env::Env;
 use crate::eval::Node;
 use crate::host::{BATCH_ROWS, Row};
 use crate::ir::JoinKind;
-use crate::plan::JoinPlan;
+use crate::plan_join::JoinPlan;
+
+/// A look-up costs as much as reading some rows in order.
+const FEW_LEFT_ROWS: usize = 1000;
 
 pub(super) fn open(plan: &Arc<JoinPlan>, env: &Env) -> Result<Box<dyn Source>> {
     Ok(Box::new(Join {
@@ -22,6 +25,7 @@ pub(super) fn open(plan: &Arc<JoinPlan>, env: &Env) -> Result<Box<dyn Source>> {
         env: env.clone(),
         right: None,
         rows: vec![].into_iter(),
+        looking_up: None,
         current: None,
         unmatched: None,
     }))
@@ -34,6 +38,8 @@ struct Join {
     /// Made when the first left row is there.
     right: Option<Right>,
     rows: std::vec::IntoIter<Row>,
+    /// Right rows are looked up for each left row; unknown before the first.
+    looking_up: Option<bool>,
     current: Option<Current>,
     /// At the end of a right or full join: the next right row to look at.
     unmatched: Option<usize>,
@@ -72,7 +78,7 @@ impl Source for Join {
                     break;
                 }
                 if !right.matched[next] {
-                    let mut row = vec![Datum::Null; plan.left_width];
+                    let mut row = vec![Datum::Null; plan.left_layout.len()];
                     row.extend_from_slice(&right.rows[next]);
                     out.push(row);
                 }
@@ -106,13 +112,17 @@ impl Source for Join {
             let Some(candidate) = candidate else {
                 if !current.found && matches!(plan.kind, JoinKind::Left | JoinKind::Full) {
                     let mut row = std::mem::take(&mut current.row);
-                    row.resize(plan.left_width + plan.right_width, Datum::Null);
+                    row.resize(plan.left_layout.len() + plan.right_width, Datum::Null);
                     out.push(row);
                 }
                 self.current = None;
                 continue;
             };
-            let mut row = Vec::with_capacity(plan.left_width + plan.right_width);
+            // A scan may give more than what was looked up.
+            if self.looking_up == Some(true) && !equal_keys(&plan.keys, &current.row, candidate, &self.env)? {
+                continue;
+            }
+            let mut row = Vec::with_capacity(plan.left_layout.len() + plan.right_width);
             row.extend_from_slice(&current.row);
             row.extend_from_slice(candidate);
             if plan.rest.as_ref().map_or(Ok(Some(true)), |rest| rest.test(&row, &self.env))? == Some(true) {
@@ -130,6 +140,9 @@ impl Source for Join {
 impl Join {
     /// The next left row and its candidates.
     fn advance(&mut self, want: usize) -> Result<Option<Current>> {
+        if self.looking_up.is_none() {
+            self.looking_up = Some(self.has_few_left_rows()?);
+        }
         let row = match self.rows.next() {
             Some(row) => row,
             None => {
@@ -138,16 +151,22 @@ impl Join {
                     Some(row) => row,
                     None => {
                         // A right or full join needs its right side even then.
-                        self.build()?;
+                        if matches!(self.plan.kind, JoinKind::Right | JoinKind::Full) {
+                            self.build()?;
+                        }
                         return Ok(None);
                     }
                 }
             }
         };
-        let candidates = match &self.plan.lateral {
-            Some(layout) => {
-                let env = self.env.inside(layout.clone(), row.clone());
-                Candidates::Lateral(collect(open_plan(&self.plan.right, &env)?, &env)?)
+        let inside = match &self.plan.look_up {
+            Some(plan) if self.looking_up == Some(true) => Some(plan),
+            _ => self.plan.lateral.then_some(&self.plan.right),
+        };
+        let candidates = match inside {
+            Some(plan) => {
+                let env = self.env.inside(self.plan.left_layout.clone(), row.clone());
+                Candidates::Lateral(collect(open_plan(plan, &env)?, &env)?)
             }
             None => {
                 self.build()?;
@@ -168,8 +187,26 @@ impl Join {
         }))
     }
 
+    /// Reads left rows ahead, where few of them mean that right rows are looked up one by one.
+    fn has_few_left_rows(&mut self) -> Result<bool> {
+        if self.plan.look_up.is_none() {
+            return Ok(false);
+        }
+        let mut rows = vec![];
+        while rows.len() <= FEW_LEFT_ROWS {
+            let batch = self.left.next(BATCH_ROWS)?;
+            if batch.is_empty() {
+                self.rows = rows.into_iter();
+                return Ok(true);
+            }
+            rows.extend(batch);
+        }
+        self.rows = rows.into_iter();
+        Ok(false)
+    }
+
     fn build(&mut self) -> Result<()> {
-        if self.right.is_some() || self.plan.lateral.is_some() {
+        if self.right.is_some() || self.plan.lateral {
             return Ok(());
         }
         let rows = collect(open_plan(&self.plan.right, &self.env)?, &self.env)?;
@@ -198,6 +235,16 @@ impl Default for Right {
             matched: vec![],
         }
     }
+}
+
+fn equal_keys(keys: &[(Node, Node)], left: &[Datum], right: &[Datum], env: &Env) -> Result<bool> {
+    for (of_left, of_right) in keys {
+        let (left, right) = (of_left.eval(left, env)?, of_right.eval(right, env)?);
+        if left.is_null() || right.is_null() || order(&left, &right).is_ne() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// None if a part is NULL: it equals nothing.

@@ -17,6 +17,7 @@ mod sort;
 mod window;
 
 pub(crate) use aggregate::State;
+pub(crate) use basic::{Made, row_counts};
 pub(crate) use filter::Index;
 
 use types::Result;
@@ -36,10 +37,23 @@ pub(crate) fn open(plan: &Plan, env: &Env) -> Result<Box<dyn Source>> {
     Ok(match plan {
         Plan::OneRow => Box::new(basic::Made::new(vec![vec![]])),
         Plan::Values(rows) => basic::values(rows.clone(), env)?,
-        Plan::Scan { table, columns, conditions } => scan::scan(table, columns, conditions, env)?,
+        Plan::Scan {
+            id,
+            table,
+            columns,
+            conditions,
+        } => match id.and_then(|id| env.take_begun(id)) {
+            Some(begun) => begun,
+            None => scan::scan(table, columns, conditions, env)?,
+        },
         Plan::PointGet { table, key, columns } => scan::point_get(table, key, columns, env)?,
         Plan::Function { call, ordinality, width } => project_set::function(call, *ordinality, *width, env)?,
-        Plan::Filter { input, predicate, index, careful } => filter::open(input, predicate, index.as_ref(), *careful, env)?,
+        Plan::Filter {
+            input,
+            predicate,
+            index,
+            careful,
+        } => filter::open(input, predicate, index.as_ref(), *careful, env)?,
         Plan::Project { input, exprs } => basic::project(open(input, env)?, exprs.clone(), env),
         Plan::ProjectSet { input, calls } => project_set::open(open(input, env)?, calls.clone(), env),
         Plan::Join(join) => join::open(join, env)?,
@@ -49,7 +63,13 @@ pub(crate) fn open(plan: &Plan, env: &Env) -> Result<Box<dyn Source>> {
         Plan::Limit { input, limit, offset } => basic::limit(input, limit.as_ref(), offset.as_ref(), env)?,
         Plan::Distinct { input, types } => distinct::distinct(open(input, env)?, types.clone()),
         Plan::DistinctOn { input, on } => distinct::distinct_on(open(input, env)?, on.clone(), env),
-        Plan::SetOp { kind, all, left, right, types } => distinct::set_operation(*kind, *all, left, right.clone(), types.clone(), env)?,
+        Plan::SetOp {
+            kind,
+            all,
+            left,
+            right,
+            types,
+        } => distinct::set_operation(*kind, *all, left, right.clone(), types.clone(), env)?,
         Plan::Recursive(plan) => recursive::open(plan.clone(), env)?,
         Plan::WorkTable { name } => Box::new(basic::Shared::new(env.work_table(name)?)),
         Plan::Frame(frame) => frame.open(env)?,
@@ -64,7 +84,10 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub fn new(source: Box<dyn Source>) -> Rows {
-        Rows { source: Some(source), batch: vec![].into_iter() }
+        Rows {
+            source: Some(source),
+            batch: vec![].into_iter(),
+        }
     }
 }
 
