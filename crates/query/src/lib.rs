@@ -23,6 +23,7 @@ mod host;
 pub mod ir;
 mod local;
 mod lower;
+mod memory;
 mod plan;
 mod plan_join;
 mod push;
@@ -33,6 +34,7 @@ mod walk;
 
 pub use eval::{Evaluator, eval};
 pub use explain::explain;
+pub use memory::MAX_STATEMENT_BYTES;
 pub use host::{BATCH_ROWS, BatchIter, Host, Row, RowIter, ScanBounds};
 
 use std::sync::Arc;
