@@ -230,7 +230,7 @@ pub(crate) enum Column<'a> {
 
 impl<'a> Column<'a> {
     pub fn new(ty: Type, array: &'a ArrayRef) -> Result<Column<'a>> {
-        fn of<'a, A: 'static>(array: &'a ArrayRef, ty: Type) -> Result<&'a A> {
+        fn of<A: 'static>(array: &ArrayRef, ty: Type) -> Result<&A> {
             let wrong = || SqlError::internal(format!("an array of {ty} is {}", array.data_type()));
             array.as_any().downcast_ref::<A>().ok_or_else(wrong)
         }
