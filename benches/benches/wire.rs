@@ -28,20 +28,42 @@ struct Figures {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let options = Options { data_dir: folder.path().join("data"), store: StoreKind::Fjall, progress: Arc::new(|text| eprintln!("{text}")) };
+    let options = Options {
+        data_dir: folder.path().join("data"),
+        store: StoreKind::Fjall,
+        progress: Arc::new(|text| eprintln!("{text}")),
+    };
     let database = Database::open(options).expect("a database");
     let listen = ([127, 0, 0, 1], 0).into();
-    let server = Server::start(database, ServerOptions { listen, ..ServerOptions::default() }).expect("a server");
+    let server = Server::start(
+        database,
+        ServerOptions {
+            listen,
+            ..ServerOptions::default()
+        },
+    )
+    .expect("a server");
     let ours = format!("host=127.0.0.1 port={} user=postgres dbname=postgres", server.local_addr().port());
     let figures = runtime.block_on(measure(&ours, "LANGUAGE javascript AS 'function f(x) { return x + 1 }'"));
-    let peer = std::env::var("PEER").ok().map(|peer| runtime.block_on(measure(&peer, "LANGUAGE plpgsql AS 'BEGIN RETURN x + 1; END'")));
+    let peer = std::env::var("PEER")
+        .ok()
+        .map(|peer| runtime.block_on(measure(&peer, "LANGUAGE plpgsql AS 'BEGIN RETURN x + 1; END'")));
     println!("{:<44}{:>14}{:>14}{:>10}", "", "parhelion", "postgresql", "ratio");
     let row = |name: &str, unit: &str, of: fn(&Figures) -> f64| {
         let ours = of(&figures);
         match &peer {
-            Some(peer) => println!("{:<44}{:>14.1}{:>14.1}{:>10.2}", format!("{name}, {unit}"), ours, of(peer), ours / of(peer)),
+            Some(peer) => println!(
+                "{:<44}{:>14.1}{:>14.1}{:>10.2}",
+                format!("{name}, {unit}"),
+                ours,
+                of(peer),
+                ours / of(peer)
+            ),
             None => println!("{:<44}{:>14.1}{:>14}{:>10}", format!("{name}, {unit}"), ours, "-", "-"),
         }
     };
@@ -49,7 +71,9 @@ fn main() {
     row("SELECT f(1), prepared", "us", |f| f.select_function_us);
     row("SELECT f(1) above SELECT 1", "us", |f| f.select_function_us - f.select_one_us);
     row("point read by primary key, prepared", "us", |f| f.point_read_us);
-    row("100,000 rows through f, above id + 1", "ns/row", |f| f.rows_function_ns - f.rows_plain_ns);
+    row("100,000 rows through f, above id + 1", "ns/row", |f| {
+        f.rows_function_ns - f.rows_plain_ns
+    });
     row("durable single-row inserts, 8 connections", "1/s", |f| f.inserts_per_second);
     server.stop(Duration::from_secs(1));
 }
@@ -90,7 +114,10 @@ async fn measure(config: &str, body: &str) -> Figures {
     }
     let (mut plain, mut through) = (vec![], vec![]);
     for round in 0..=ROUNDS {
-        for (sql, times) in [("SELECT sum(id + 1) FROM bench_rows", &mut plain), ("SELECT sum(f(id)) FROM bench_rows", &mut through)] {
+        for (sql, times) in [
+            ("SELECT sum(id + 1) FROM bench_rows", &mut plain),
+            ("SELECT sum(f(id)) FROM bench_rows", &mut through),
+        ] {
             let started = Instant::now();
             client.query(sql, &[]).await.expect("a row");
             if round > 0 {
@@ -108,7 +135,10 @@ async fn measure(config: &str, body: &str) -> Figures {
         .enumerate()
         .map(|(writer, client)| {
             tokio::spawn(async move {
-                let insert = client.prepare("INSERT INTO bench_inserts VALUES ($1, 'a row of some bytes')").await.expect("a statement");
+                let insert = client
+                    .prepare("INSERT INTO bench_inserts VALUES ($1, 'a row of some bytes')")
+                    .await
+                    .expect("a statement");
                 for number in 0..INSERTS_EACH {
                     let id = i32::try_from(writer * INSERTS_EACH + number).expect("a small number");
                     client.execute(&insert, &[&id]).await.expect("an insert");

@@ -33,7 +33,9 @@ impl std::error::Error for Refused {}
 
 impl From<tokio_postgres::Error> for Refused {
     fn from(error: tokio_postgres::Error) -> Refused {
-        let Some(db) = error.as_db_error() else { return Refused(format!("connection: {error:?}"), None) };
+        let Some(db) = error.as_db_error() else {
+            return Refused(format!("connection: {error:?}"), None);
+        };
         let mut text = format!("{}: {}", db.code().code(), db.message());
         for (word, part) in [("DETAIL", db.detail()), ("HINT", db.hint()), ("CONTEXT", db.where_())] {
             if let Some(part) = part {
@@ -74,7 +76,10 @@ impl sqllogictest::AsyncDB for Connection {
             }
         }
         match has_rows {
-            true => Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows }),
+            true => Ok(DBOutput::Rows {
+                types: vec![DefaultColumnType::Text; width],
+                rows,
+            }),
             false => Ok(DBOutput::StatementComplete(count)),
         }
     }
@@ -101,7 +106,11 @@ fn main() -> ExitCode {
     find(here, &mut files);
     find(&here.join("../udf-examples"), &mut files);
     files.sort();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("a runtime for the clients");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .build()
+        .expect("a runtime for the clients");
     let (mut passed, mut failed) = (0, 0);
     for file in files {
         let name = file.strip_prefix(here).unwrap_or(&file).display().to_string();
@@ -138,10 +147,21 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let options = Options { data_dir: folder.path().join("data"), store: StoreKind::Fjall, progress: Arc::new(|_| {}) };
+    let options = Options {
+        data_dir: folder.path().join("data"),
+        store: StoreKind::Fjall,
+        progress: Arc::new(|_| {}),
+    };
     let database = Database::open(options).map_err(|error| error.to_string())?;
     let listen = ([127, 0, 0, 1], 0).into();
-    let server = Server::start(database, ServerOptions { listen, ..ServerOptions::default() }).map_err(|error| error.to_string())?;
+    let server = Server::start(
+        database,
+        ServerOptions {
+            listen,
+            ..ServerOptions::default()
+        },
+    )
+    .map_err(|error| error.to_string())?;
     let port = server.local_addr().port();
     let result = runtime.block_on(async {
         let mut runner = sqllogictest::Runner::new(move || async move {

@@ -29,6 +29,7 @@ pub struct Snapshot {
     constraint_tables: Map<u32, u32>,
     functions: Map<u32, Arc<Function>>,
     /// schema -> name -> overloads.
+    #[allow(clippy::type_complexity)] // two levels of names, as relation_names has them
     function_names: Map<String, Map<String, Arc<[Arc<Function>]>>>,
     roles: Map<u32, Arc<Role>>,
     role_names: Map<String, u32>,

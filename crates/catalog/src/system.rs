@@ -129,10 +129,10 @@ impl SystemTable {
     /// The rows, or where `equals` names a column that a finder knows, those with that value in it and perhaps others:
     /// whoever asks filters again.
     pub fn scan(&self, context: &SystemContext, equals: Option<(&str, &Datum)>) -> Vec<Row> {
-        if let Some((column, value)) = equals {
-            if let Some(finder) = self.finder(column) {
-                return (finder.rows)(context, value);
-            }
+        if let Some((column, value)) = equals
+            && let Some(finder) = self.finder(column)
+        {
+            return (finder.rows)(context, value);
         }
         (self.rows)(context)
     }

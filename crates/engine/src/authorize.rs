@@ -10,10 +10,13 @@ use crate::bind::Touched;
 use crate::context::StatementContext;
 use crate::plan::{ConflictAction, Plan};
 
+/// The table that a plan writes, and the privileges that it needs for that.
+type Target<'a> = (&'a Arc<Table>, Vec<Privilege>);
+
 /// The tables that a plan reads and the one that it writes, with the privileges each needs.
 pub fn plan(plan: &Plan, context: &Arc<StatementContext>) -> Result<()> {
     let role = context.actor.role;
-    let (touched, target): (&Touched, Option<(&Arc<Table>, Vec<Privilege>)>) = match plan {
+    let (touched, target): (&Touched, Option<Target<'_>>) = match plan {
         Plan::Query(query) => (&query.touched, None),
         Plan::Insert(insert) => {
             let mut privileges = vec![Privilege::Insert];

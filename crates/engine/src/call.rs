@@ -161,7 +161,7 @@ impl Calls {
         let instance = runtime.instantiate(
             &prepared,
             CallContext {
-                limits: effective.limits.clone(),
+                limits: effective.limits,
                 gate: gate.clone(),
                 backend,
                 cancel: context.cancel.clone(),

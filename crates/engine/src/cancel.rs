@@ -14,6 +14,33 @@ pub struct Cancel {
     deadline: Mutex<Option<Instant>>,
 }
 
+/// One wait for a row's lock: ends as the statement does, and by `lock_timeout`.
+pub struct LockWait<'a> {
+    cancel: &'a Cancel,
+    timeout_ms: u64,
+    since: Instant,
+}
+
+impl<'a> LockWait<'a> {
+    pub fn new(cancel: &'a Cancel, timeout_ms: u64) -> LockWait<'a> {
+        LockWait {
+            cancel,
+            timeout_ms,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl storage::WaitControl for LockWait<'_> {
+    fn poll(&self) -> Result<(), SqlError> {
+        self.cancel.check()?;
+        if self.timeout_ms > 0 && self.since.elapsed() >= Duration::from_millis(self.timeout_ms) {
+            return Err(SqlError::new(SqlState::LockNotAvailable, "canceling statement due to lock timeout"));
+        }
+        Ok(())
+    }
+}
+
 impl Cancel {
     /// A statement begins: an earlier request is forgotten, the timeout counts from now.
     pub fn start(&self, timeout_ms: u64) {

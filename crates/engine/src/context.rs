@@ -4,7 +4,7 @@
 //! library uses share it. It answers the plan's questions ([`query::Host`]) and those of the built-in
 //! functions ([`Environment`]); calls of users' functions go to `crate::call`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
@@ -131,12 +131,18 @@ impl StatementContext {
         self.conflict_rows.lock().insert(key.to_vec())
     }
 
+    /// Waits for a lock as long as the statement may, and no longer than `lock_timeout`.
+    pub fn lock_row(&self, key: &[u8], mode: LockMode) -> Result<()> {
+        let timeout_ms = self.session.settings.lock().lock_timeout_ms;
+        Ok(self.txn.lock(key, mode, &crate::cancel::LockWait::new(&self.cancel, timeout_ms))?)
+    }
+
     /// Holds a table as it is until the transaction ends: readers and writers share it, a change of its
     /// definition has it alone.
     pub fn lock_table(&self, oid: u32, mode: LockMode) -> Result<()> {
         let mut key = vec![b'T'];
         key.extend_from_slice(&oid.to_be_bytes());
-        Ok(self.txn.lock(&key, mode, &*self.cancel)?)
+        self.lock_row(&key, mode)
     }
 
     fn system_rows(&self, system: &'static catalog::SystemTable, bounds: &ScanBounds) -> Result<Vec<Row>> {
@@ -371,7 +377,7 @@ fn decode_row(table: &Table, key: &[u8], bytes: &[u8], columns: &[usize]) -> Res
 }
 
 /// The part of a table's rows that the bounds on its first key column leave.
-fn key_range(table: &Table, bounds: &ScanBounds) -> Result<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+fn key_range(table: &Table, bounds: &ScanBounds) -> Result<table::KeyRange> {
     let all = table::prefix(Space::Row, table.oid);
     let (mut low, mut high) = table::range_of(&all);
     let Some(first) = table.primary_key.as_ref().and_then(|key| key.columns.first()) else {
@@ -429,6 +435,3 @@ pub fn isolation_name(isolation: Isolation) -> &'static str {
         Isolation::Serializable => "serializable",
     }
 }
-
-/// The functions that a statement holds ready: see `crate::call`.
-pub type FunctionMap<T> = HashMap<(u32, u64), T>;

@@ -523,10 +523,10 @@ fn milliseconds(text: &str) -> Option<u64> {
 fn print_milliseconds(total: u64) -> String {
     match total {
         0 => "0".into(),
-        _ if total % 86_400_000 == 0 => format!("{}d", total / 86_400_000),
-        _ if total % 3_600_000 == 0 => format!("{}h", total / 3_600_000),
-        _ if total % 60_000 == 0 => format!("{}min", total / 60_000),
-        _ if total % 1_000 == 0 => format!("{}s", total / 1_000),
+        _ if total.is_multiple_of(86_400_000) => format!("{}d", total / 86_400_000),
+        _ if total.is_multiple_of(3_600_000) => format!("{}h", total / 3_600_000),
+        _ if total.is_multiple_of(60_000) => format!("{}min", total / 60_000),
+        _ if total.is_multiple_of(1_000) => format!("{}s", total / 1_000),
         _ => format!("{total}ms"),
     }
 }

@@ -19,8 +19,6 @@ pub enum Space {
     Unique = b'i',
     /// One key: how often the data folder has been opened (i64, big-endian).
     Starts = b'n',
-    /// Then a sequence's OID; the value is its last number and whether it was used.
-    Sequence = b'q',
     /// Then a table's OID and the encoded primary key or the row's number.
     Row = b't',
 }
@@ -64,8 +62,11 @@ pub fn prefix(space: Space, oid: u32) -> Vec<u8> {
     key
 }
 
+/// From a key to a key, as storage scans take it.
+pub type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
 /// Every key under a prefix.
-pub fn range_of(prefix: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+pub fn range_of(prefix: &[u8]) -> KeyRange {
     let mut end = prefix.to_vec();
     while let Some(last) = end.last_mut() {
         if *last < u8::MAX {

@@ -270,7 +270,7 @@ impl<'a> Writer<'a> {
     /// Locks a key for writing and makes sure that the snapshot still tells the truth about it.
     fn lock(&self, key: &[u8]) -> Result<(), Stop> {
         let txn = &self.context.txn;
-        txn.lock(key, LockMode::Exclusive, &*self.context.cancel)?;
+        self.context.lock_row(key, LockMode::Exclusive)?;
         if txn.changed_since_snapshot(key)? {
             return Err(self.changed());
         }

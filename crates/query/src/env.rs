@@ -10,7 +10,6 @@ use types::{Datum, Result, SqlError};
 use crate::host::{Host, Row};
 use crate::ir::ColumnId;
 use crate::local::Source;
-use crate::memory::{Meter, Reservation};
 use crate::subquery::Cached;
 
 /// Cheap to clone; every clone belongs to the same execution.
@@ -21,7 +20,6 @@ pub(crate) struct Env {
     tables: Option<Arc<WorkTable>>,
     cache: Arc<Mutex<HashMap<Slot, Cached>>>,
     begun: Option<Arc<Begun>>,
-    memory: Arc<Meter>,
 }
 
 /// Scans that were opened to see how many rows they have, each to be taken over once.
@@ -59,15 +57,8 @@ impl Env {
             outer: None,
             tables: None,
             cache: Arc::default(),
-            begun: None, memory: Arc::default() }
-    }
-
-    pub fn reservation(&self) -> Reservation {
-        Reservation::new(self.memory.clone())
-    }
-
-    pub fn memory(&self) -> Arc<Meter> {
-        self.memory.clone()
+            begun: None,
+        }
     }
 
     pub fn functions(&self) -> &dyn functions::Environment {

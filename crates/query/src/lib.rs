@@ -23,7 +23,6 @@ mod host;
 pub mod ir;
 mod local;
 mod lower;
-mod memory;
 mod plan;
 mod plan_join;
 mod push;
@@ -34,7 +33,6 @@ mod walk;
 
 pub use eval::{Evaluator, eval};
 pub use explain::explain;
-pub use memory::MAX_STATEMENT_BYTES;
 pub use host::{BATCH_ROWS, BatchIter, Host, Row, RowIter, ScanBounds};
 
 use std::sync::Arc;

@@ -11,9 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
@@ -27,7 +25,6 @@ use tokio::runtime::Runtime;
 use types::{Result, SqlError};
 
 use crate::host::Host;
-use crate::memory::{Meter, StatementPool};
 
 /// Rows per Arrow batch.
 const BATCH_ROWS: usize = 4096;
@@ -56,28 +53,12 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 
 static STATE: LazyLock<SessionState> = LazyLock::new(|| {
     let config = SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH_ROWS);
-    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
-    // It only opens what is asked for, and nothing is: a failure here is a bug.
-    let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(disk).build_arc().expect("a runtime without files");
     SessionStateBuilder::new()
-        .with_runtime_env(runtime)
         .with_config(config)
         .with_analyzer_rules(vec![])
         .with_optimizer_rules(rules())
         .build()
 });
-
-/// What one statement's operators run in: its own memory, and no disk.
-pub(crate) fn task_context(memory: Arc<Meter>) -> Arc<TaskContext> {
-    let runtime = STATE.runtime_env();
-    let runtime = RuntimeEnv {
-        memory_pool: Arc::new(StatementPool(memory)),
-        disk_manager: runtime.disk_manager.clone(),
-        cache_manager: runtime.cache_manager.clone(),
-        object_store_registry: runtime.object_store_registry.clone(),
-    };
-    Arc::new(TaskContext::from(&*STATE).with_runtime(Arc::new(runtime)))
-}
 
 pub(crate) fn state() -> &'static SessionState {
     &STATE

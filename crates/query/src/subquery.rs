@@ -13,7 +13,6 @@ use crate::eval::{Node, Op, boolean, in_set, quantified};
 use crate::host::Row;
 use crate::ir::{ColumnId, Rel};
 use crate::local::{self, Index};
-use crate::memory::Reservation;
 use crate::plan::{Plan, Planner};
 use crate::walk;
 
@@ -51,7 +50,6 @@ pub(crate) struct Items {
     values: Vec<Datum>,
     /// Where equality decides: the same values, without NULLs, and whether there was a NULL.
     set: Option<(HashSet<Key>, bool)>,
-    _reservation: Reservation,
 }
 
 impl Planner<'_> {
@@ -146,8 +144,8 @@ impl Subquery {
         if let Some(Cached::Items(items)) = env.cached(self.slot) {
             return Ok(items);
         }
-        let kept = local::collect(local::open(&self.plan, env)?, env)?;
-        let values: Vec<Datum> = kept.rows.into_iter().map(|row| row.into_iter().next().unwrap_or_default()).collect();
+        let rows = local::Rows::new(local::open(&self.plan, env)?);
+        let values = rows.map(first_value).collect::<Result<Vec<Datum>>>()?;
         let hashable = match &self.kind {
             Kind::Any {
                 op: Op::Compare(Comparison::Eq),
@@ -169,9 +167,12 @@ impl Subquery {
                     .filter(|value| !value.is_null())
                     .map(|value| Key(vec![widened(value)]))
                     .collect();
-                Items { values: vec![], set: Some((set, null)), _reservation: kept.reservation }
+                Items {
+                    values: vec![],
+                    set: Some((set, null)),
+                }
             }
-            false => Items { values, set: None, _reservation: kept.reservation },
+            false => Items { values, set: None },
         };
         let items = Arc::new(items);
         env.keep(self.slot, Cached::Items(items.clone()));

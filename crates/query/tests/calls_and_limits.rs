@@ -259,19 +259,3 @@ fn parameters_and_negative_limits() {
         (SqlState::InvalidRowCountInLimitClause, "LIMIT must not be negative")
     );
 }
-
-#[test]
-fn a_statement_that_keeps_too_much_fails_alone() {
-    let (table, rows) = numbers(3000);
-    for table in [on_local_road(&table), table] {
-        let (_, host) = Memory::new().with(&table, rows.clone()).host();
-        let side = || Query::scan(&table);
-        let pairs = side().join(Inner, side(), None);
-        let key = pairs.col(0);
-        let long = call("repeat", vec![text("0123456789"), int(100)]);
-        let wide = pairs.select(vec![key, long]);
-        let order = vec![desc(wide.col(0))];
-        let error = wide.sort(order).run(&host).unwrap_err();
-        assert_eq!((error.state(), error.message()), (SqlState::OutOfMemory, "out of memory"));
-    }
-}

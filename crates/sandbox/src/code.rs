@@ -108,6 +108,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_code_that_was_built_in_runs_on_the_machine_that_built_it() {
+        let engine = Engine::new(&crate::machine::config(1 << 20)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        JAVASCRIPT.load(&engine, folder.path(), &|told| panic!("{told}")).unwrap();
+    }
+
+    #[test]
     fn another_processor_s_code_is_compiled_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let told = std::cell::Cell::new(0);

@@ -155,7 +155,9 @@ fn the_clock_is_on_record_once_and_its_lack_is_not() {
 fn a_revoke_acts_on_the_next_host_call() {
     on_session_thread(|| {
         let world = World::holding(Capability::TimeAccess);
-        let prepared = runtime().prepare(&source("function f() { return Date.now() }", &[], Type::Int8)).unwrap();
+        let prepared = runtime()
+            .prepare(&source("function f() { return Date.now() }", &[], Type::Int8))
+            .unwrap();
         let mut instance = runtime().instantiate(&prepared, context(&world, limits())).unwrap();
         let mut shown = || instance.call(&[vec![]]).unwrap()[0].as_i64().unwrap();
         assert!(shown() > TIMESTAMP / 1000 + 1);
@@ -171,7 +173,10 @@ fn a_disabled_function_stops_at_the_next_host_call_whatever_it_catches() {
         world.disabled.store(true, Ordering::SeqCst);
         let body = format!("function f() {{ try {{ {call} }} catch (e) {{ return 'caught' }} return 'done' }}");
         let error = sql_error(call_in(&world, limits(), &body, &[], Type::Text).unwrap_err());
-        assert_eq!((error.state(), error.message()), (SqlState::ObjectNotInPrerequisiteState, "function f is disabled"));
+        assert_eq!(
+            (error.state(), error.message()),
+            (SqlState::ObjectNotInPrerequisiteState, "function f is disabled")
+        );
     }
 }
 
@@ -179,8 +184,20 @@ fn a_disabled_function_stops_at_the_next_host_call_whatever_it_catches() {
 fn what_cannot_be_recorded_does_not_happen() {
     let world = World::holding(Capability::RandomAccess);
     world.log.set_failing(true);
-    let error = sql_error(call_in(&world, limits(), "function f() { try { Math.random() } catch (e) {} return 'done' }", &[], Type::Text).unwrap_err());
-    assert_eq!(error.message(), "permission denied: the check could not be recorded in the audit log");
+    let error = sql_error(
+        call_in(
+            &world,
+            limits(),
+            "function f() { try { Math.random() } catch (e) {} return 'done' }",
+            &[],
+            Type::Text,
+        )
+        .unwrap_err(),
+    );
+    assert_eq!(
+        error.message(),
+        "permission denied: the check could not be recorded in the audit log"
+    );
 }
 
 #[test]
@@ -189,8 +206,14 @@ fn randomness_is_refused_without_random_access_and_fresh_with_it() {
     assert_eq!(text(body), "CapabilityError RANDOM_ACCESS");
     let error = sql_error(call("function f() { return Math.random() }", &[], Type::Float8).unwrap_err());
     assert_eq!(error.state(), SqlState::InsufficientPrivilege);
-    assert_eq!(error.message(), "permission denied for random numbers: function f lacks capability RANDOM_ACCESS");
-    assert_eq!(error.fields().hint.as_deref(), Some("ALTER FUNCTION f GRANT CAPABILITY RANDOM_ACCESS;"));
+    assert_eq!(
+        error.message(),
+        "permission denied for random numbers: function f lacks capability RANDOM_ACCESS"
+    );
+    assert_eq!(
+        error.fields().hint.as_deref(),
+        Some("ALTER FUNCTION f GRANT CAPABILITY RANDOM_ACCESS;")
+    );
     let world = World::holding(Capability::RandomAccess);
     let body = "function f() { const r = []; for (let i = 0; i < 1000; i++) r.push(Math.random()); \
                 if (r.some(x => !(x >= 0 && x < 1)) || new Set(r).size < 1000) return 'bad'; return String(r[0]) }";

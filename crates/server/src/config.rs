@@ -13,6 +13,9 @@ use serde::Deserialize;
 use crate::ServerOptions;
 use engine::StoreKind;
 
+/// The store's own messages are of interest only when something is wrong with it.
+const DEFAULT_LOG: &str = "info,fjall=warn,lsm_tree=warn,sled=warn";
+
 /// What can be configured for `serve`; None where the next source decides.
 #[derive(clap::Args, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,7 +44,7 @@ pub struct Settings {
     /// Form of the log on standard error [default: text]
     #[arg(long, value_name = "FORMAT", env = "PARHELION_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// What to log: a level, or directives such as info,server=debug [default: info]
+    /// What to log: a level, or directives such as info,server=debug [default: info, the store's: warn]
     #[arg(long, value_name = "FILTER", env = "PARHELION_LOG")]
     pub log: Option<String>,
 }
@@ -149,7 +152,7 @@ impl Settings {
             },
             stop_grace: seconds(self.stop_grace.or(file.stop_grace), Duration::from_secs(30)),
             log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
-            log: self.log.or(file.log).unwrap_or_else(|| "info".into()),
+            log: self.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.into()),
         })
     }
 }

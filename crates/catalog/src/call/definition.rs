@@ -188,10 +188,10 @@ fn serial_sequence(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
         Relation::Index(table, _) => return Err(missing(&table.name)),
     };
     let column = table.column(column_name).ok_or_else(|| missing(&table.name))?;
-    if let Some(Generated::Identity { sequence, .. }) = &column.generated {
-        if let Some(sequence) = context.snapshot.table_by_oid(*sequence) {
-            return Ok(Datum::Text(name::qualified(&sequence.schema, &sequence.name)));
-        }
+    if let Some(Generated::Identity { sequence, .. }) = &column.generated
+        && let Some(sequence) = context.snapshot.table_by_oid(*sequence)
+    {
+        return Ok(Datum::Text(name::qualified(&sequence.schema, &sequence.name)));
     }
     let owned = |candidate: &&std::sync::Arc<Table>| candidate.sequence().is_some_and(|s| s.owned_by == Some((table.oid, column.attnum)));
     Ok(opt(context

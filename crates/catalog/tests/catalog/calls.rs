@@ -353,7 +353,7 @@ fn strange_arguments_do_not_panic() {
     for name in call_names() {
         let _ = call(&session.context(), name, &[]);
         for first in &strange {
-            let _ = call(&session.context(), name, &[first.clone()]);
+            let _ = call(&session.context(), name, std::slice::from_ref(first));
             for second in &strange {
                 let _ = call(&session.context(), name, &[first.clone(), second.clone()]);
                 for third in &strange {

@@ -351,11 +351,8 @@ impl Binder<'_> {
                 let excluded = self.row_of(table, "excluded");
                 let excluded_ids = excluded.columns.iter().map(|column| column.id).collect();
                 let existing = entry.columns.iter().map(|column| column.id).collect();
-                // Unqualified names mean the row that is there.
-                let mut shadow = excluded;
-                shadow.columns.iter_mut().for_each(|column| column.merged = true);
                 let scope = Scope {
-                    tables: vec![entry.clone(), shadow],
+                    tables: vec![entry.clone(), excluded],
                     parent: None,
                 };
                 let assignments = self.assignments(&update.assignments, table, &scope)?;
@@ -568,7 +565,7 @@ impl Binder<'_> {
         scope.add(entry)?;
         let mut others = vec![];
         if !from.is_empty() {
-            let (right, right_scope) = self.from_clause(from, None)?;
+            let (right, right_scope) = self.bind_from(from, None)?;
             others = right.columns();
             for entry in right_scope.tables {
                 scope.add(entry)?;

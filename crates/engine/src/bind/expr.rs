@@ -464,6 +464,15 @@ impl Binder<'_> {
         }
         let left_bound = self.expr(left, scope)?;
         let right_bound = self.expr(right, scope)?;
+        // Rows that are spelled out are compared field by field, with NULL unknown; stored ones as a whole.
+        let (left_bound, right_bound) = match (left_bound, right_bound) {
+            (Expr::Row(lefts), Expr::Row(rights))
+                if spelled_row(left) && spelled_row(right) && lefts.len() == rights.len() && ROW_COMPARISONS.contains(&symbol.as_str()) =>
+            {
+                return self.row_pairs(lefts.into_iter().zip(rights).collect(), &symbol);
+            }
+            bound => bound,
+        };
         let result = self.operator(&symbol, Some(left_bound), right_bound);
         result.map_err(|error| {
             // PostgreSQL points at the operator; the tree only knows its operands.
@@ -497,6 +506,10 @@ impl Binder<'_> {
         for (left, right) in lefts.iter().zip(rights) {
             pairs.push((self.expr(left, scope)?, self.expr(right, scope)?));
         }
+        self.row_pairs(pairs, symbol)
+    }
+
+    fn row_pairs(&mut self, pairs: Vec<(Expr, Expr)>, symbol: &str) -> Result<Expr> {
         match symbol {
             "=" => {
                 let equal = pairs
@@ -933,6 +946,13 @@ fn flatten(expr: Expr, parts: &mut Vec<Expr>, and: bool) {
 }
 
 /// The expression inside its parentheses.
+const ROW_COMPARISONS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
+
+/// `ROW(...)` or `(a, b)`, and not a table's name.
+fn spelled_row(node: &ast::Expr) -> bool {
+    !matches!(strip(node), ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_))
+}
+
 fn strip(node: &ast::Expr) -> &ast::Expr {
     match node {
         ast::Expr::Nested(inner) => strip(inner),

@@ -10,7 +10,7 @@ use super::{Binder, Bound, ColumnMeta, CteBody, NO_META, Place, Scope, ScopeColu
 use crate::parse::{fold, object_name};
 
 impl<'b> Binder<'b> {
-    pub(super) fn from_clause<'p>(&mut self, from: &[ast::TableWithJoins], parent: Option<&'p Scope<'p>>) -> Result<(Rel, Scope<'p>)> {
+    pub(super) fn bind_from<'p>(&mut self, from: &[ast::TableWithJoins], parent: Option<&'p Scope<'p>>) -> Result<(Rel, Scope<'p>)> {
         let mut rel = Rel::OneRow;
         let mut scope = Scope::child(parent);
         for (index, item) in from.iter().enumerate() {
@@ -326,6 +326,7 @@ impl<'b> Binder<'b> {
                     columns: columns.iter().map(|column| (column.id, column.ty)).collect(),
                 },
                 CteBody::Query(rel) => {
+                    self.expand(cte.weight)?;
                     let inner = rel.columns();
                     let exprs = columns
                         .iter()
@@ -353,6 +354,20 @@ impl<'b> Binder<'b> {
         self.scan(table, alias)
     }
 
+    /// Counts copies of queries that the statement did not spell out; too many are refused.
+    fn expand(&mut self, copies: usize) -> Result<()> {
+        self.expansions = self.expansions.saturating_add(copies);
+        if self.expansions > super::MAX_EXPANSIONS {
+            return Err(
+                SqlError::new(SqlState::StatementTooComplex, "statement too complex").detail(format!(
+                    "Its views and WITH queries expand to more than {} queries.",
+                    super::MAX_EXPANSIONS
+                )),
+            );
+        }
+        Ok(())
+    }
+
     /// A scan of a table, or a view's query in its place.
     pub(super) fn scan(&mut self, table: std::sync::Arc<catalog::Table>, alias: Option<&ast::TableAlias>) -> Result<(Rel, ScopeTable)> {
         self.touched.reads.push(table.clone());
@@ -374,6 +389,7 @@ impl<'b> Binder<'b> {
         }
         let rel = match &table.kind {
             catalog::TableKind::View { definition } => {
+                self.expand(1)?;
                 let bound = self.stored_query(definition, None)?;
                 let exprs = scanned
                     .iter()

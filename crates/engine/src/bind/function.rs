@@ -401,6 +401,9 @@ impl Binder<'_> {
             ));
         }
         let bound = self.in_place(Place::AggregateArgument, |binder| binder.aggregate_call(name, call, scope))?;
+        if scope.only_outer(bound.args.iter().chain(&bound.filter)) {
+            return Err(SqlError::unsupported("an aggregate over the columns of an outer query alone"));
+        }
         let ty = bound.ty;
         let id = self.new_column(NO_META);
         self.level().aggregates.push((id, bound));
@@ -440,7 +443,7 @@ impl Binder<'_> {
         let Target::Aggregate(function) = resolved.target else {
             return Err(SqlError::new(
                 SqlState::WrongObjectType,
-                format!("{name} is not an aggregate function"),
+                format!("OVER specified, but {name} is not a window function nor an aggregate function"),
             ));
         };
         let exprs = args
@@ -448,7 +451,14 @@ impl Binder<'_> {
             .into_iter()
             .zip(&resolved.args)
             .map(|(arg, ty)| self.coerce_resolved(arg, *ty))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        if !call.within_group.is_empty() {
+            // What is sorted is what the aggregate gets: converted.
+            let sorted = exprs.len().saturating_sub(order_by.len());
+            for (key, arg) in order_by.iter_mut().zip(&exprs[sorted..]) {
+                key.expr = arg.clone();
+            }
+        }
         let filter = call
             .filter
             .as_deref()

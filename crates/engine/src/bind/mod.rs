@@ -30,6 +30,10 @@ pub use scope::{Scope, ScopeColumn, ScopeTable};
 /// How deep views and subqueries may nest in each other once views are expanded.
 const MAX_DEPTH: usize = 200;
 
+/// How many copies of views and WITH queries one statement may expand to. A chain of queries that each
+/// read the one before twice doubles at every link, so their number is bounded and not only their depth.
+const MAX_EXPANSIONS: usize = 4_000;
+
 /// A column of a query's result.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -78,6 +82,8 @@ pub struct Binder<'a> {
     levels: Vec<Level>,
     ctes: Vec<Cte>,
     depth: usize,
+    /// Copies of views and WITH queries made so far.
+    expansions: usize,
     pub touched: Touched,
 }
 
@@ -86,6 +92,8 @@ pub struct Binder<'a> {
 struct Cte {
     name: String,
     columns: Vec<(String, Type, i32)>,
+    /// How many copies one reference to it makes.
+    weight: usize,
     body: CteBody,
 }
 
@@ -167,6 +175,7 @@ impl<'a> Binder<'a> {
             levels: vec![],
             ctes: vec![],
             depth: 0,
+            expansions: 0,
             touched: Touched::default(),
         }
     }

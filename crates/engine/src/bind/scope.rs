@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use query::ir::ColumnId;
+use query::ir::{ColumnId, Expr};
 use types::{Result, SqlError, SqlState, Type};
 
 /// The relations of one FROM clause, and the query around it.
@@ -35,6 +35,23 @@ impl<'p> Scope<'p> {
         Scope { tables: vec![], parent }
     }
 
+    /// Whether these name columns of the queries around and none of this one: an aggregate over them
+    /// would be the outer query's.
+    pub fn only_outer<'e>(&self, exprs: impl Iterator<Item = &'e Expr>) -> bool {
+        let (mut here, mut around) = (false, false);
+        let mut see = |expr: &Expr| {
+            if let Expr::Column { id, .. } = expr {
+                let own = self.tables.iter().any(|table| table.columns.iter().any(|column| column.id == *id));
+                let outer = std::iter::successors(self.parent, |scope| scope.parent)
+                    .any(|scope| scope.tables.iter().any(|table| table.columns.iter().any(|column| column.id == *id)));
+                here |= own;
+                around |= outer && !own;
+            }
+        };
+        exprs.for_each(|expr| each(expr, &mut see));
+        around && !here
+    }
+
     /// An unqualified column, here or in a query around.
     pub fn column(&self, name: &str) -> Result<Option<&ScopeColumn>> {
         let mut found = None;
@@ -65,16 +82,30 @@ impl<'p> Scope<'p> {
 
     pub fn qualified(&self, alias: &str, name: &str) -> Result<&ScopeColumn> {
         let Some(table) = self.table(alias) else {
-            return Err(SqlError::new(
-                SqlState::UndefinedTable,
-                format!("missing FROM-clause entry for table \"{alias}\""),
-            ));
+            return Err(self.missing(alias));
         };
         table
             .columns
             .iter()
             .find(|column| column.name == name)
             .ok_or_else(|| SqlError::new(SqlState::UndefinedColumn, format!("column {alias}.{name} does not exist")))
+    }
+
+    /// A qualifier that names nothing; a table that goes by another name here is pointed out.
+    fn missing(&self, alias: &str) -> SqlError {
+        let renamed = self
+            .tables
+            .iter()
+            .find(|entry| entry.table.as_ref().is_some_and(|table| table.name == alias));
+        match (renamed.and_then(|entry| entry.alias.as_deref()), self.parent) {
+            (Some(other), _) => SqlError::new(
+                SqlState::UndefinedTable,
+                format!("invalid reference to FROM-clause entry for table \"{alias}\""),
+            )
+            .hint(format!("Perhaps you meant to reference the table alias \"{other}\".")),
+            (None, Some(parent)) => parent.missing(alias),
+            (None, None) => SqlError::new(SqlState::UndefinedTable, format!("missing FROM-clause entry for table \"{alias}\"")),
+        }
     }
 
     /// Adds an entry; the same name twice is 42712.
@@ -90,4 +121,9 @@ impl<'p> Scope<'p> {
         self.tables.push(table);
         Ok(())
     }
+}
+
+fn each(expr: &Expr, see: &mut dyn FnMut(&Expr)) {
+    see(expr);
+    expr.for_each_child(&mut |child| each(child, see));
 }

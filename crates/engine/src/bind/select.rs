@@ -34,7 +34,15 @@ impl Binder<'_> {
             return Err(SqlError::new(SqlState::SyntaxError, "syntax error in query"));
         }
         if let Some(with) = &query.with {
-            for cte in &with.cte_tables {
+            for (index, cte) in with.cte_tables.iter().enumerate() {
+                let name = fold(&cte.alias.name);
+                if with.cte_tables[..index].iter().any(|earlier| fold(&earlier.alias.name) == name) {
+                    let error = SqlError::new(
+                        SqlState::DuplicateAlias,
+                        format!("WITH query name \"{name}\" specified more than once"),
+                    );
+                    return Err(error.position_if_absent(self.position(cte.alias.name.span)));
+                }
                 self.cte(cte, with.recursive, parent)?;
             }
         }
@@ -119,6 +127,7 @@ impl Binder<'_> {
     fn cte(&mut self, cte: &ast::Cte, recursive: bool, parent: Option<&Scope<'_>>) -> Result<()> {
         let name = fold(&cte.alias.name);
         let aliases: Vec<String> = cte.alias.columns.iter().map(|column| fold(&column.name)).collect();
+        let before = self.expansions;
         let bound = match (recursive, &*cte.query.body) {
             (
                 true,
@@ -135,6 +144,7 @@ impl Binder<'_> {
         self.ctes.push(Cte {
             name,
             columns,
+            weight: self.expansions - before + 1,
             body: CteBody::Query(bound.rel),
         });
         Ok(())
@@ -179,6 +189,7 @@ impl Binder<'_> {
         self.ctes.push(Cte {
             name: name.to_string(),
             columns: columns.clone(),
+            weight: 0,
             body: CteBody::WorkTable(name.to_string()),
         });
         let recursive = self.set_expr(right, parent, false);
@@ -191,19 +202,17 @@ impl Binder<'_> {
             ));
         }
         for (index, (of_base, of_rest)) in base.columns.iter().zip(&recursive.columns).enumerate() {
-            if of_base.ty != of_rest.ty {
-                if !functions::cast::can_cast(of_rest.ty, of_base.ty, Context::Implicit) {
-                    return Err(SqlError::new(
-                        SqlState::DatatypeMismatch,
-                        format!(
-                            "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
-                            index + 1,
-                            of_base.ty,
-                            of_rest.ty
-                        ),
-                    )
-                    .hint("Cast the output of the non-recursive term to the correct type."));
-                }
+            if of_base.ty != of_rest.ty && !functions::cast::can_cast(of_rest.ty, of_base.ty, Context::Implicit) {
+                return Err(SqlError::new(
+                    SqlState::DatatypeMismatch,
+                    format!(
+                        "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
+                        index + 1,
+                        of_base.ty,
+                        of_rest.ty
+                    ),
+                )
+                .hint("Cast the output of the non-recursive term to the correct type."));
             }
         }
         let wanted: Vec<Type> = base.columns.iter().map(|column| column.ty).collect();
@@ -511,7 +520,7 @@ impl Binder<'_> {
         parent: Option<&Scope<'_>>,
         keep_unknown: bool,
     ) -> Result<Bound> {
-        let (mut rel, scope) = self.from_clause(&select.from, parent)?;
+        let (mut rel, scope) = self.bind_from(&select.from, parent)?;
         if let Some(selection) = &select.selection {
             let predicate = self.in_place(Place::Where, |binder| binder.bool_expr(selection, &scope, "WHERE"))?;
             rel = Rel::Filter {

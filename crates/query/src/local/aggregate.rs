@@ -15,7 +15,6 @@ use crate::compare::normal;
 use crate::env::Env;
 use crate::eval::eval_all;
 use crate::host::{BATCH_ROWS, Row};
-use crate::memory::{Kept, Reservation, row_bytes};
 use crate::plan::{AggregateNode, AggregatePlan, SortNode, Target};
 
 /// One aggregate call's state for one group: what DISTINCT and ORDER BY need around a function's own.
@@ -29,8 +28,6 @@ pub(crate) struct State {
     sorted: bool,
     /// (what it is sorted by, arguments)
     waiting: Vec<(Row, Row)>,
-    /// What DISTINCT and waiting rows take.
-    bytes: usize,
 }
 
 impl State {
@@ -51,7 +48,6 @@ impl State {
             distinct: distinct.then(HashSet::new),
             sorted: !order_by.is_empty() || (*distinct && !unordered),
             waiting: vec![],
-            bytes: 0,
         })
     }
 
@@ -63,14 +59,12 @@ impl State {
         if self.strict && args.iter().any(Datum::is_null) {
             return Ok(());
         }
-        if let Some(seen) = &mut self.distinct {
-            if !seen.insert(Key(args.clone())) {
-                return Ok(());
-            }
-            self.bytes += row_bytes(&args);
+        if let Some(seen) = &mut self.distinct
+            && !seen.insert(Key(args.clone()))
+        {
+            return Ok(());
         }
         if self.sorted {
-            self.bytes += row_bytes(&keys) + row_bytes(&args);
             self.waiting.push((keys, args));
             return Ok(());
         }
@@ -94,7 +88,8 @@ impl State {
     }
 
     pub fn size(&self) -> usize {
-        self.accumulator.size() + self.bytes
+        let rows = self.waiting.len() + self.distinct.as_ref().map_or(0, HashSet::len);
+        self.accumulator.size() + rows * 2 * size_of::<Row>()
     }
 }
 
@@ -116,8 +111,7 @@ struct Set<'a> {
     groups: Vec<Group>,
 }
 
-fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Kept> {
-    let mut reservation = env.reservation();
+fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Vec<Row>> {
     let members = plan.sets.clone().unwrap_or_else(|| vec![(0..plan.groups.len()).collect()]);
     let mut sets: Vec<Set> = members
         .into_iter()
@@ -130,7 +124,7 @@ fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Kept> {
         .collect();
     // Without grouping columns there is a group even without rows.
     for set in sets.iter_mut().filter(|set| set.members.is_empty()) {
-        set.group(&vec![Datum::Null; plan.groups.len()], &mut reservation)?;
+        set.group(&vec![Datum::Null; plan.groups.len()]);
     }
     let mut input = open_plan(&plan.input, env)?;
     loop {
@@ -149,12 +143,10 @@ fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Kept> {
         for values in groups {
             let added: Vec<Option<(Row, Row)>> = calls.iter_mut().map(|call| call.next().flatten()).collect();
             for set in &mut sets {
-                let group = set.group(&values, &mut reservation)?;
+                let group = set.group(&values);
                 for (state, added) in group.states.iter_mut().zip(&added) {
                     if let (Some(state), Some((args, keys))) = (state, added) {
-                        let before = state.size();
                         state.add(args.clone(), keys.clone(), env)?;
-                        reservation.grow(state.size().saturating_sub(before))?;
                     }
                 }
             }
@@ -175,12 +167,12 @@ fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Kept> {
             out.push(row);
         }
     }
-    Ok(Kept { rows: out, reservation })
+    Ok(out)
 }
 
 impl Set<'_> {
     /// The group with these values of all grouping expressions; those that are not in the set are NULL.
-    fn group(&mut self, values: &[Datum], reservation: &mut Reservation) -> Result<&mut Group> {
+    fn group(&mut self, values: &[Datum]) -> &mut Group {
         let key = Key(self
             .members
             .iter()
@@ -199,10 +191,9 @@ impl Set<'_> {
                 .iter()
                 .map(|call| State::new(&call.target, &call.order_by))
                 .collect();
-            reservation.grow(2 * row_bytes(values) + self.plan.calls.len() * size_of::<State>())?;
             self.groups.push(Group { values: row, states });
         }
-        Ok(&mut self.groups[index])
+        &mut self.groups[index]
     }
 }
 

@@ -8,7 +8,6 @@ use super::{Source, open};
 use crate::env::Env;
 use crate::eval::{Node, eval_all};
 use crate::host::Row;
-use crate::memory::{Kept, Reservation};
 use crate::plan::Plan;
 
 /// Rows that are there already.
@@ -49,26 +48,23 @@ impl Source for Shared {
 
 /// Rows that are made when the first is asked for, all at once.
 pub(super) struct Late {
-    make: Option<Make>,
+    make: Option<Box<dyn FnOnce() -> Result<Vec<Row>> + Send>>,
     made: Made,
-    /// What the rows still need.
-    _reservation: Option<Reservation>,
 }
 
-type Make = Box<dyn FnOnce() -> Result<Kept> + Send>;
-
 impl Late {
-    pub fn boxed(make: impl FnOnce() -> Result<Kept> + Send + 'static) -> Box<dyn Source> {
-        Box::new(Late { make: Some(Box::new(make)), made: Made::new(vec![]), _reservation: None })
+    pub fn boxed(make: impl FnOnce() -> Result<Vec<Row>> + Send + 'static) -> Box<dyn Source> {
+        Box::new(Late {
+            make: Some(Box::new(make)),
+            made: Made::new(vec![]),
+        })
     }
 }
 
 impl Source for Late {
     fn next(&mut self, want: usize) -> Result<Vec<Row>> {
         if let Some(make) = self.make.take() {
-            let kept = make()?;
-            self.made = Made::new(kept.rows);
-            self._reservation = Some(kept.reservation);
+            self.made = Made::new(make()?);
         }
         self.made.next(want)
     }

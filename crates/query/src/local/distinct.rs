@@ -12,30 +12,11 @@ use crate::env::Env;
 use crate::eval::Node;
 use crate::host::Row;
 use crate::ir::SetOpKind;
-use crate::memory::{Reservation, row_bytes};
 use crate::plan::Plan;
 
 /// The key that equal rows share.
 pub(super) fn key(row: &[Datum], types: &[Type]) -> Key {
     Key(row.iter().zip(types).map(|(value, ty)| normal(value.clone(), *ty)).collect())
-}
-
-/// Keys that were there before.
-struct Seen {
-    keys: HashSet<Key>,
-    reservation: Reservation,
-}
-
-impl Seen {
-    /// True for a new one.
-    fn insert(&mut self, key: Key) -> Result<bool> {
-        let bytes = row_bytes(&key.0);
-        let new = self.keys.insert(key);
-        if new {
-            self.reservation.grow(bytes)?;
-        }
-        Ok(new)
-    }
 }
 
 /// Passes rows on that `keep` accepts.
@@ -62,11 +43,11 @@ impl<F: FnMut(&Row) -> Result<bool> + Send> Source for Pick<F> {
     }
 }
 
-pub(super) fn distinct(input: Box<dyn Source>, types: Arc<[Type]>, env: &Env) -> Box<dyn Source> {
-    let mut seen = Seen { keys: HashSet::new(), reservation: env.reservation() };
+pub(super) fn distinct(input: Box<dyn Source>, types: Arc<[Type]>) -> Box<dyn Source> {
+    let mut seen: HashSet<Key> = HashSet::new();
     Box::new(Pick {
         input,
-        keep: move |row: &Row| seen.insert(key(row, &types)),
+        keep: move |row: &Row| Ok(seen.insert(key(row, &types))),
     })
 }
 
@@ -123,18 +104,17 @@ pub(super) fn set_operation(
                 then: Some(right),
                 env: env.clone(),
             });
-            Ok(if all { both } else { distinct(both, types, env) })
+            Ok(if all { both } else { distinct(both, types) })
         }
         SetOpKind::Intersect | SetOpKind::Except => {
             let env = env.clone();
             // How often each row still stands on the right; made when the first left row comes.
             let mut counts: Option<HashMap<Key, usize>> = None;
-            let mut seen = Seen { keys: HashSet::new(), reservation: env.reservation() };
-            let mut held = env.reservation();
+            let mut seen: HashSet<Key> = HashSet::new();
             let keep = move |row: &Row| {
                 let counts = match &mut counts {
                     Some(counts) => counts,
-                    None => counts.insert(count(&right, &types, &env, &mut held)?),
+                    None => counts.insert(count(&right, &types, &env)?),
                 };
                 let key = key(row, &types);
                 let found = match counts.get_mut(&key) {
@@ -145,23 +125,17 @@ pub(super) fn set_operation(
                     }
                     Some(_) => true,
                 };
-                Ok(found == (kind == SetOpKind::Intersect) && (all || seen.insert(key)?))
+                Ok(found == (kind == SetOpKind::Intersect) && (all || seen.insert(key)))
             };
             Ok(Box::new(Pick { input: left, keep }))
         }
     }
 }
 
-fn count(plan: &Plan, types: &[Type], env: &Env, held: &mut Reservation) -> Result<HashMap<Key, usize>> {
+fn count(plan: &Plan, types: &[Type], env: &Env) -> Result<HashMap<Key, usize>> {
     let mut counts = HashMap::new();
     for row in Rows::new(open(plan, env)?) {
-        let key = key(&row?, types);
-        let bytes = row_bytes(&key.0);
-        let count = counts.entry(key).or_insert(0);
-        if *count == 0 {
-            held.grow(bytes)?;
-        }
-        *count += 1;
+        *counts.entry(key(&row?, types)).or_default() += 1;
     }
     Ok(counts)
 }

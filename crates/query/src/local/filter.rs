@@ -13,14 +13,12 @@ use crate::compare::widened;
 use crate::env::Env;
 use crate::eval::Node;
 use crate::host::{BATCH_ROWS, Row};
-use crate::memory::{Kept, Reservation, row_bytes};
 use crate::plan::{IndexedFilter, Plan};
 use crate::subquery::Cached;
 
 /// Rows by the values of some expressions over them; none where one is NULL.
 pub(crate) struct Index {
     rows: Vec<Row>,
-    _reservation: Reservation,
     by_key: HashMap<Key, Vec<usize>>,
 }
 
@@ -124,15 +122,14 @@ impl Source for Filter {
 }
 
 fn build(input: &Arc<Plan>, indexed: &IndexedFilter, env: &Env) -> Result<Index> {
-    let Kept { rows, mut reservation } = collect(open_plan(input, env)?, env)?;
+    let rows = collect(open_plan(input, env)?, env)?;
     let mut by_key: HashMap<Key, Vec<usize>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         if let Some(key) = inner_key(indexed, row, env)? {
-            reservation.grow(row_bytes(&key.0))?;
             by_key.entry(key).or_default().push(index);
         }
     }
-    Ok(Index { rows, by_key, _reservation: reservation })
+    Ok(Index { rows, by_key })
 }
 
 /// None if a part of it is NULL, which equals nothing.

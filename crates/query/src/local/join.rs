@@ -13,7 +13,6 @@ use crate::env::Env;
 use crate::eval::Node;
 use crate::host::{BATCH_ROWS, Row};
 use crate::ir::JoinKind;
-use crate::memory::{Kept, Reservation, row_bytes};
 use crate::plan_join::JoinPlan;
 
 /// A look-up costs as much as reading some rows in order.
@@ -51,7 +50,6 @@ struct Right {
     rows: Vec<Row>,
     by_key: HashMap<Key, Vec<usize>>,
     matched: Vec<bool>,
-    _reservation: Option<Reservation>,
 }
 
 /// The left row at work and where its candidates stand.
@@ -169,7 +167,7 @@ impl Join {
         let candidates = match inside {
             Some(plan) => {
                 let env = self.env.inside(self.plan.left_layout.clone(), row.clone());
-                Candidates::Lateral(collect(open_plan(plan, &env)?, &env)?.rows)
+                Candidates::Lateral(collect(open_plan(plan, &env)?, &env)?)
             }
             None => {
                 self.build()?;
@@ -212,17 +210,20 @@ impl Join {
         if self.right.is_some() || self.plan.lateral {
             return Ok(());
         }
-        let Kept { rows, mut reservation } = collect(open_plan(&self.plan.right, &self.env)?, &self.env)?;
+        let rows = collect(open_plan(&self.plan.right, &self.env)?, &self.env)?;
         let mut by_key: HashMap<Key, Vec<usize>> = HashMap::new();
         if !self.plan.keys.is_empty() {
             for (index, row) in rows.iter().enumerate() {
                 if let Some(key) = key(self.plan.keys.iter().map(|(_, right)| right), row, &self.env)? {
-                    reservation.grow(row_bytes(&key.0))?;
                     by_key.entry(key).or_default().push(index);
                 }
             }
         }
-        self.right = Some(Right { matched: vec![false; rows.len()], rows, by_key, _reservation: Some(reservation) });
+        self.right = Some(Right {
+            matched: vec![false; rows.len()],
+            rows,
+            by_key,
+        });
         Ok(())
     }
 }

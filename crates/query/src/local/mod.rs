@@ -24,7 +24,6 @@ use types::Result;
 
 use crate::env::Env;
 use crate::host::{BATCH_ROWS, Row};
-use crate::memory::{Kept, row_bytes};
 use crate::plan::Plan;
 
 /// Rows on demand.
@@ -62,7 +61,7 @@ pub(crate) fn open(plan: &Plan, env: &Env) -> Result<Box<dyn Source>> {
         Plan::Window { input, calls } => window::open(open(input, env)?, calls.clone(), env),
         Plan::Sort { input, keys } => sort::open(open(input, env)?, keys.clone(), env),
         Plan::Limit { input, limit, offset } => basic::limit(input, limit.as_ref(), offset.as_ref(), env)?,
-        Plan::Distinct { input, types } => distinct::distinct(open(input, env)?, types.clone(), env),
+        Plan::Distinct { input, types } => distinct::distinct(open(input, env)?, types.clone()),
         Plan::DistinctOn { input, on } => distinct::distinct_on(open(input, env)?, on.clone(), env),
         Plan::SetOp {
             kind,
@@ -116,15 +115,14 @@ impl Iterator for Rows {
 }
 
 /// All rows of a source.
-pub(crate) fn collect(mut source: Box<dyn Source>, env: &Env) -> Result<Kept> {
-    let mut kept = Kept { rows: vec![], reservation: env.reservation() };
+pub(crate) fn collect(mut source: Box<dyn Source>, env: &Env) -> Result<Vec<Row>> {
+    let mut rows = vec![];
     loop {
         let batch = source.next(BATCH_ROWS)?;
         if batch.is_empty() {
-            return Ok(kept);
+            return Ok(rows);
         }
         env.host.check_cancelled()?;
-        kept.reservation.grow(batch.iter().map(|row| row_bytes(row)).sum())?;
-        kept.rows.extend(batch);
+        rows.extend(batch);
     }
 }

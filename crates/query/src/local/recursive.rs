@@ -12,7 +12,6 @@ use super::distinct::key;
 use super::{Source, collect, open as open_plan};
 use crate::env::Env;
 use crate::host::Row;
-use crate::memory::{Kept, Reservation, row_bytes};
 use crate::plan::RecursivePlan;
 
 pub(super) fn open(plan: Arc<RecursivePlan>, env: &Env) -> Result<Box<dyn Source>> {
@@ -21,7 +20,8 @@ pub(super) fn open(plan: Arc<RecursivePlan>, env: &Env) -> Result<Box<dyn Source
         env: env.clone(),
         last: None,
         reading: Shared::new(Arc::default()),
-        seen: HashSet::new(), remembered: env.reservation(), held: env.reservation() }))
+        seen: HashSet::new(),
+    }))
 }
 
 struct Recursive {
@@ -32,9 +32,6 @@ struct Recursive {
     reading: Shared,
     /// Without ALL: every row so far.
     seen: HashSet<Key>,
-    remembered: Reservation,
-    /// The last round's.
-    held: Reservation,
 }
 
 impl Source for Recursive {
@@ -44,7 +41,7 @@ impl Source for Recursive {
             if !rows.is_empty() {
                 return Ok(rows);
             }
-            let kept = match &self.last {
+            let rows = match &self.last {
                 None => collect(open_plan(&self.plan.base, &self.env)?, &self.env)?,
                 Some(last) if last.is_empty() => return Ok(vec![]),
                 Some(last) => {
@@ -53,19 +50,13 @@ impl Source for Recursive {
                     collect(open_plan(&self.plan.recursive, &env)?, &env)?
                 }
             };
-            let Kept { mut rows, reservation } = kept;
-            if !self.plan.all {
-                let mut new = vec![];
-                for row in rows {
-                    let key = key(&row, &self.plan.types);
-                    self.remembered.grow(row_bytes(&key.0))?;
-                    if self.seen.insert(key) {
-                        new.push(row);
-                    }
-                }
-                rows = new;
-            }
-            self.held = reservation;
+            let rows = match self.plan.all {
+                true => rows,
+                false => rows
+                    .into_iter()
+                    .filter(|row| self.seen.insert(key(row, &self.plan.types)))
+                    .collect(),
+            };
             let rows = Arc::new(rows);
             self.reading = Shared::new(rows.clone());
             self.last = Some(rows);

@@ -10,21 +10,18 @@ use super::{Source, collect};
 use crate::compare::normal;
 use crate::env::Env;
 use crate::host::Row;
-use crate::memory::{Kept, row_bytes};
 use crate::plan::SortNode;
 
 pub(super) fn open(input: Box<dyn Source>, keys: Arc<[SortNode]>, env: &Env) -> Box<dyn Source> {
     let env = env.clone();
     Late::boxed(move || {
-        let Kept { rows, mut reservation } = collect(input, &env)?;
-        let mut keyed = Vec::with_capacity(rows.len());
-        for row in rows {
-            let key = key_of(&keys, &row, &env)?;
-            reservation.grow(row_bytes(&key))?;
-            keyed.push((key, row));
-        }
+        let rows = collect(input, &env)?;
+        let mut keyed = rows
+            .into_iter()
+            .map(|row| Ok((key_of(&keys, &row, &env)?, row)))
+            .collect::<Result<Vec<_>>>()?;
         keyed.sort_by(|(left, _), (right, _)| compare_keys(&keys, left, right));
-        Ok(Kept { rows: keyed.into_iter().map(|(_, row)| row).collect(), reservation })
+        Ok(keyed.into_iter().map(|(_, row)| row).collect())
     })
 }
 

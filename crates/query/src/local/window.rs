@@ -15,7 +15,6 @@ use crate::compare::normal;
 use crate::env::Env;
 use crate::eval::eval_all;
 use crate::host::{BATCH_ROWS, Row};
-use crate::memory::{Kept, Reservation, row_bytes};
 use crate::ir::{FrameUnit, WindowTarget};
 use crate::local::range_frame::RangeEdge;
 use crate::plan::{Edge, Target, WindowNode};
@@ -23,11 +22,11 @@ use crate::plan::{Edge, Target, WindowNode};
 pub(super) fn open(input: Box<dyn Source>, calls: Arc<[WindowNode]>, env: &Env) -> Box<dyn Source> {
     let env = env.clone();
     Late::boxed(move || {
-        let Kept { mut rows, mut reservation } = collect(input, &env)?;
+        let mut rows = collect(input, &env)?;
         for call in &*calls {
-            rows = window(rows, call, &env, &mut reservation)?;
+            rows = window(rows, call, &env)?;
         }
-        Ok(Kept { rows, reservation })
+        Ok(rows)
     })
 }
 
@@ -38,7 +37,7 @@ struct Line {
     row: Row,
 }
 
-fn window(rows: Vec<Row>, call: &WindowNode, env: &Env, reservation: &mut Reservation) -> Result<Vec<Row>> {
+fn window(rows: Vec<Row>, call: &WindowNode, env: &Env) -> Result<Vec<Row>> {
     let line = |row: Row| {
         let partition = call
             .partition_by
@@ -64,9 +63,7 @@ fn window(rows: Vec<Row>, call: &WindowNode, env: &Env, reservation: &mut Reserv
     let mut out = Vec::with_capacity(lines.len());
     for partition in lines.chunk_by(|left, right| by_partition(left, right).is_eq()) {
         env.host.check_cancelled()?;
-        let values = Partition::new(partition, call, env)?.values()?;
-        reservation.grow(row_bytes(&values))?;
-        out.extend(values);
+        out.extend(Partition::new(partition, call, env)?.values()?);
     }
     let each = lines.into_iter().zip(out).map(|(line, value)| {
         let mut row = line.row;

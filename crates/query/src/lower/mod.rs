@@ -89,7 +89,7 @@ fn start(rel: &Rel, columns: &[(ColumnId, Type)], env: &Env) -> Result<Box<dyn S
     let plan = exactly(plan, columns)?;
     let plan = state.optimize(&plan)?;
     let physical = session::block_on(state.query_planner().create_physical_plan(&plan, state), host)??;
-    let stream = execute_stream(physical, session::task_context(env.memory()))?;
+    let stream = execute_stream(physical, state.task_ctx())?;
     let types = columns.iter().map(|(_, ty)| *ty).collect();
     Ok(Box::new(Frame {
         stream,

@@ -59,8 +59,16 @@ enum Sent<'a> {
 
 /// Deeper nesting is no SQL array; and reading it must not exhaust our stack.
 const MAX_DEPTH: u32 = 8;
+/// Elements of one value, on all its levels: a NULL is one byte in the guest's memory and some forty
+/// here, so the guest's memory limit alone does not bound ours.
+const MAX_ELEMENTS: usize = 4 << 20;
 
-fn sent<'a>(input: &mut Reader<'a>, depth: u32) -> Result<Sent<'a>, Malformed> {
+fn sent<'a>(input: &mut Reader<'a>) -> Result<Sent<'a>, Returned> {
+    let mut room = MAX_ELEMENTS;
+    sent_nested(input, 0, &mut room)
+}
+
+fn sent_nested<'a>(input: &mut Reader<'a>, depth: u32, room: &mut usize) -> Result<Sent<'a>, Returned> {
     let tag = input.u8()?;
     Ok(match tag {
         tag::NULL => Sent::Null,
@@ -77,12 +85,18 @@ fn sent<'a>(input: &mut Reader<'a>, depth: u32) -> Result<Sent<'a>, Malformed> {
         tag::JSON => Sent::Json(input.text()?),
         tag::ARRAY | tag::OBJECT => {
             if depth == MAX_DEPTH {
-                return Err(Malformed);
+                return Err(Returned::Malformed);
             }
             let count = input.count()?;
+            *room = room.checked_sub(count).ok_or_else(|| {
+                SqlError::new(
+                    SqlState::ProgramLimitExceeded,
+                    format!("a function's value has more than {MAX_ELEMENTS} elements"),
+                )
+            })?;
             let mut values = Vec::new();
             for _ in 0..count {
-                values.push(sent(input, depth + 1)?);
+                values.push(sent_nested(input, depth + 1, room)?);
             }
             if tag == tag::ARRAY {
                 Sent::Array(values)
@@ -90,7 +104,7 @@ fn sent<'a>(input: &mut Reader<'a>, depth: u32) -> Result<Sent<'a>, Malformed> {
                 Sent::Row(values)
             }
         }
-        _ => return Err(Malformed),
+        _ => return Err(Returned::Malformed),
     })
 }
 
@@ -98,8 +112,7 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Reads one result of `function`, declared as `ty`.
 pub fn returned(input: &mut Reader<'_>, function: &str, ty: Type, columns: &[(String, Type)]) -> Result<Datum, Returned> {
-    // The common results, without the detour.
-    let sent = sent(input, 0)?;
+    let sent = sent(input)?;
     if let (Sent::Row(values), Type::Record) = (&sent, ty) {
         if values.len() != columns.len() {
             return Err(Returned::Malformed);
@@ -298,7 +311,7 @@ fn is_empty(value: &Sent<'_>) -> bool {
 /// A parameter that a guest passed to a statement: its type follows from what it is. Strings stay of
 /// unknown type, so that the statement decides.
 pub fn param(input: &mut Reader<'_>) -> Result<Datum, Returned> {
-    let sent = sent(input, 0)?;
+    let sent = sent(input)?;
     Ok(untyped(&sent)?)
 }
 
@@ -392,5 +405,50 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A guest that lies: whatever it writes, it gets an error or a value of the declared type.
+    #[test]
+    fn no_bytes_of_a_guest_can_do_harm() {
+        let types = types::SCALARS
+            .iter()
+            .map(|scalar| scalar.ty)
+            .filter(|ty| ty.category() != 'P' || *ty == Type::Record);
+        let types: Vec<Type> = types.flat_map(|ty| std::iter::once(ty).chain(ty.array_type())).collect();
+        let columns = [("a".to_string(), Type::Int4), ("b".to_string(), Type::Text)];
+        let mut state = 42u64;
+        let mut random = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        for round in 0..100_000 {
+            let mut bytes: Vec<u8> = (0..random() % 40).map(|_| random() as u8).collect();
+            // Mostly tags and small lengths, or nothing would get beyond the first byte.
+            for byte in bytes.iter_mut().filter(|byte| **byte % 4 != 0) {
+                *byte %= 19;
+            }
+            if let Some(first) = bytes.get_mut(1) {
+                *first %= 4;
+            }
+            let ty = types[round % types.len()];
+            let _ = returned(&mut Reader::new(&bytes), "f()", ty, &columns);
+            let _ = param(&mut Reader::new(&bytes));
+        }
+    }
+
+    #[test]
+    fn one_value_cannot_fill_the_host() {
+        let mut bytes = vec![tag::ARRAY];
+        bytes.extend_from_slice(&(MAX_ELEMENTS as u32 + 1).to_le_bytes());
+        bytes.resize(bytes.len() + MAX_ELEMENTS + 1, tag::NULL);
+        let outcome = returned(&mut Reader::new(&bytes), "f()", Type::Array(&Type::Int4), &[]);
+        assert!(matches!(outcome, Err(Returned::Unfit(error)) if error.state() == SqlState::ProgramLimitExceeded));
     }
 }

@@ -48,13 +48,24 @@ pub struct World {
 
 impl World {
     pub fn holding(capability: Capability) -> Arc<World> {
-        Arc::new(World { capabilities: Mutex::new(vec![capability]), ..World::default() })
+        Arc::new(World {
+            capabilities: Mutex::new(vec![capability]),
+            ..World::default()
+        })
     }
 
     /// Checks on record: capability, allowed.
     pub fn checks(&self) -> Vec<(String, bool)> {
         let events = self.log.events();
-        events.iter().map(|event| (event.capability.as_deref().unwrap_or_default().to_string(), event.allowed == Some(true))).collect()
+        events
+            .iter()
+            .map(|event| {
+                (
+                    event.capability.as_deref().unwrap_or_default().to_string(),
+                    event.allowed == Some(true),
+                )
+            })
+            .collect()
     }
 
     pub fn gate(self: &Arc<World>) -> Arc<Gate> {
@@ -78,7 +89,11 @@ impl RightsSource for World {
         for capability in self.capabilities.lock().unwrap().iter() {
             rights.grant(capability.clone(), Policy::minimal());
         }
-        Some(Arc::new(rights.resolve(Policy::minimal(), policy::Language::JavaScript, !self.disabled.load(Ordering::SeqCst))))
+        Some(Arc::new(rights.resolve(
+            Policy::minimal(),
+            policy::Language::JavaScript,
+            !self.disabled.load(Ordering::SeqCst),
+        )))
     }
 
     fn add_violation(&self, _: Syscall) -> Result<u32, SqlError> {

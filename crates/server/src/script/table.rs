@@ -38,15 +38,16 @@ pub fn table(columns: &[Column], rows: &[Vec<Option<String>>]) -> String {
         let space = width.saturating_sub(text.width());
         format!("{}{text}{}", " ".repeat(space / 2), " ".repeat(space - space / 2))
     };
-    push_row(&mut out, &headers, &widths, true, align_header);
+    let right = |at: usize| columns.get(at).is_some_and(|column| is_right_aligned(column.ty));
+    push_row(&mut out, &headers, &widths, true, right, align_header);
     let rules: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
     out.push_str(if rules.is_empty() { "--" } else { "" });
     out.push_str(&rules.join("+"));
     out.push('\n');
     for row in &cells {
-        push_row(&mut out, row, &widths, false, |text, width, at| {
+        push_row(&mut out, row, &widths, false, right, |text, width, at| {
             let space = " ".repeat(width.saturating_sub(text.width()));
-            if columns.get(at).is_some_and(|column| is_right_aligned(column.ty)) {
+            if right(at) {
                 format!("{space}{text}")
             } else {
                 format!("{text}{space}")
@@ -61,7 +62,14 @@ pub fn table(columns: &[Column], rows: &[Vec<Option<String>>]) -> String {
 }
 
 /// One row of cells, as many lines as its highest cell has; `+` marks a cell that goes on.
-fn push_row(out: &mut String, cells: &[Vec<String>], widths: &[usize], header: bool, align: impl Fn(&str, usize, usize) -> String) {
+fn push_row(
+    out: &mut String,
+    cells: &[Vec<String>],
+    widths: &[usize],
+    header: bool,
+    right: impl Fn(usize) -> bool,
+    align: impl Fn(&str, usize, usize) -> String,
+) {
     let height = cells.iter().map(Vec::len).max().unwrap_or(0);
     for line in 0..height {
         for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
@@ -73,12 +81,9 @@ fn push_row(out: &mut String, cells: &[Vec<String>], widths: &[usize], header: b
             }
             out.push(' ');
             let aligned = align(text, *width, at);
-            // psql leaves no blanks behind the last value of a line, but does behind headers.
-            out.push_str(if last && !goes_on && !header {
-                aligned.trim_end_matches(' ')
-            } else {
-                &aligned
-            });
+            // psql leaves no blanks behind what ends a line, but for headers and right-aligned values.
+            let trimmed = last && !header && !goes_on && (line >= cell.len() || !right(at));
+            out.push_str(if trimmed { text } else { &aligned });
             match (goes_on, last && !header) {
                 (true, _) => out.push('+'),
                 (false, true) => {}
@@ -232,6 +237,11 @@ mod tests {
             &[vec![None, Some("x\ny".into())], row(&["élan", ""])],
         );
         assert_eq!(shown, "  a   | b \n------+---\n      | x+\n      | y\n élan | \n(2 rows)\n\n");
+        let shown = table(
+            &columns(&[("a", Type::Text), ("n", Type::Int4)]),
+            &[vec![Some("x\ny".into()), None], row(&["z", "10"])],
+        );
+        assert_eq!(shown, " a | n  \n---+----\n x+|   \n y | \n z | 10\n(2 rows)\n\n");
         assert_eq!(table(&[], &[vec![]]), "--\n(1 row)\n\n");
         assert_eq!(table(&columns(&[("x", Type::Int4)]), &[]), " x \n---\n(0 rows)\n\n");
     }
