@@ -10,13 +10,16 @@
 //!
 //! | buffer | layout |
 //! |---|---|
-//! | `load` | name: text, shape of the result, set: u8, body: text |
+//! | `load` | name: text, shape of the result, [`kind`]: u8, body: text |
 //! | `call` | stack limit in bytes: u32, rows: u32, arguments per row: u32, values |
+//! | `call` of a trigger | stack limit in bytes: u32, rows: u32, shape of a row, TG_OP, TG_WHEN, TG_LEVEL, TG_NAME, TG_TABLE_SCHEMA, TG_TABLE_NAME: texts, TG_ARGV: u32 count and texts, then for each row NEW and OLD: an `OBJECT` or `NULL` each |
 //! | `next` | rows at most: u32 |
-//! | answer | status: u8, then: `OK` of `call` one value per row, of `next` count: u32 and values |
+//! | answer | status: u8, then: `OK` of `call` one value per row, of `next` count: u32 and values, |
+//! | | of a trigger's `call` for each row `0` and the row to go on with (a record, or `NULL` where NEW was), or `1`: skip this row |
 //! | | `EXCEPTION`: host error: u32 (0: none), message, line: u32 (0: none), stack |
 //! | | `SYNTAX`: message, line: u32, column: u32 |
 //! | | `DEFINITION`, `CONVERSION`: message, hint (empty: none) |
+//! | a host function's request | count: u32, values; its answer is one value |
 //! | host answer | 0, then what the operation returns; or 1, error: u32, denial: u8, sqlstate, message, detail, hint, capability |
 
 /// How a guest's answer begins.
@@ -89,8 +92,50 @@ pub mod shape {
     pub const VOID: u8 = 4;
 }
 
+/// How a function is called, and what becomes of its result.
+pub mod kind {
+    /// One result for each row of arguments.
+    pub const SCALAR: u8 = 0;
+    /// A set, fetched through `next`.
+    pub const SET: u8 = 1;
+    /// Sees NEW, OLD and TG_..., and answers with the row to go on with.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub const TRIGGER: u8 = 2;
+}
+
+/// What a program reaches as `heliosdb.<name>`: operation [`op::FIRST_HOST_FUNCTION`] + index. The
+/// host holds a table of the same order with the capability and the function of each.
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+pub const HOST_FUNCTIONS: &[&str] = &[
+    "call",
+    "storage.get",
+    "storage.set",
+    "storage.delete",
+    "storage.keys",
+    "storage.increment",
+    "env.get",
+    "fs.readText",
+    "fs.readBytes",
+    "fs.writeText",
+    "fs.appendText",
+    "fs.list",
+    "fs.remove",
+    "http.fetch",
+    "http.get",
+    "http.post",
+    "crypto.sha256",
+    "crypto.sha512",
+    "crypto.hmac",
+    "crypto.randomBytes",
+    "crypto.uuid",
+    "crypto.timingSafeEqual",
+];
+
 /// What a guest can ask of the host.
 pub mod op {
+    /// The first of [`super::HOST_FUNCTIONS`].
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub const FIRST_HOST_FUNCTION: u32 = 16;
     /// level: u8 (see [`super::level`]), text. No answer.
     pub const LOG: u32 = 1;
     /// sql: text, count: u32, values. Answers columns: u32, names, rows: u32, values.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use policy::Limits;
 
-use crate::abi::status;
+use crate::abi::{kind, status};
 use crate::code::{self, Guest};
 use crate::context::CallContext;
 use crate::error::{Error, Limit};
@@ -198,7 +198,7 @@ fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpre
     let mut request = Vec::new();
     put_text(&mut request, &source.name).map_err(Error::Value)?;
     put_shape(&mut request, source.returns, &source.columns).map_err(Error::Value)?;
-    request.push(u8::from(source.set));
+    request.push(if source.set { kind::SET } else { kind::SCALAR });
     put_text(&mut request, &source.body).map_err(Error::Value)?;
 
     let meter = Meter::new(limits, interpreters.base.len(), Instant::now(), None);
