@@ -1,0 +1,256 @@
+//! Calls of users' functions, and the functions' way back into SQL.
+//!
+//! The life of a call: a statement's first row for a function makes a fresh sandbox for it, recorded as
+//! ExecutionStarted; further rows of the statement are served by the same sandbox, in batches; when the
+//! statement ends, so does the sandbox, recorded with what it used, and the statement waits until the
+//! record is durable. What the function asks of the database comes through [`SqlBackend`]: parsed and bound like any
+//! statement, then put to the function's gate table by table, then run in the caller's transaction.
+
+mod backend;
+mod rights;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use audit::{EventType, Sink};
+use catalog::Function;
+use parking_lot::Mutex;
+use policy::{FunctionName, Gate, GateContext};
+use query::Row;
+use sandbox::{CallContext, Instance};
+use types::{Datum, Result, SqlError, SqlState};
+
+use self::backend::SqlBackend;
+use self::rights::{CallerPrivileges, LiveRights, reference};
+use crate::context::StatementContext;
+use crate::session;
+
+pub use self::rights::find_policy;
+
+/// The functions at work for one statement, and the function that the statement was made by, if one did.
+pub struct Calls {
+    parent: Option<Parent>,
+    running: Mutex<HashMap<u32, Arc<Mutex<Running>>>>,
+}
+
+#[derive(Clone)]
+struct Parent {
+    gate: Arc<Gate>,
+    call_id: i64,
+}
+
+/// One function's sandbox.
+struct Running {
+    instance: Option<Instance>,
+    gate: Arc<Gate>,
+    started: Instant,
+}
+
+impl Calls {
+    /// For a statement that a client sent.
+    pub fn top() -> Calls {
+        Calls {
+            parent: None,
+            running: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// For another statement at the same place of the call chain.
+    pub fn at(other: &Calls) -> Calls {
+        Calls {
+            parent: other.parent.clone(),
+            running: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn under(gate: Arc<Gate>, call_id: i64) -> Calls {
+        Calls {
+            parent: Some(Parent { gate, call_id }),
+            running: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// How many functions are above this statement.
+    pub fn depth(&self) -> u32 {
+        self.parent.as_ref().map_or(0, |parent| parent.gate.depth())
+    }
+
+    /// Runs a function on a batch of argument rows: one result each.
+    pub fn call(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
+        let running = {
+            let mut all = self.running.lock();
+            match all.get(&function.oid) {
+                Some(running) => running.clone(),
+                None => {
+                    let running = Arc::new(Mutex::new(self.start(context, function)?));
+                    all.insert(function.oid, running.clone());
+                    running
+                }
+            }
+        };
+        let mut running = running.lock();
+        let Some(instance) = running.instance.as_mut() else {
+            return Err(SqlError::internal("a function that failed is not called again in its statement"));
+        };
+        match instance.call(rows) {
+            Ok(results) => Ok(results),
+            Err(error) => {
+                running.failed(&error, context)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A fresh sandbox for this statement.
+    fn start(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Running> {
+        let depth = self.depth();
+        if depth >= policy::MAX_CALL_DEPTH {
+            return Err(SqlError::new(
+                SqlState::StatementTooComplex,
+                format!("call depth limit of {} exceeded", policy::MAX_CALL_DEPTH),
+            ));
+        }
+        let call_id = session::next_call_id(&context.db);
+        let rights = Arc::new(LiveRights {
+            db: context.db.clone(),
+            function: function.oid,
+            private: context.private_catalog.then(|| context.catalog.clone()),
+        });
+        let actor = match function.security_definer {
+            false => context.actor.clone(),
+            true => context.acting_as(function.owner)?,
+        };
+        let gate = Arc::new(Gate::new(GateContext {
+            function: FunctionName::new(function.name.as_str(), reference(function, &context.catalog)),
+            user: context.actor.name.clone(),
+            session_id: context.session.session_id,
+            call_id,
+            parent_call_id: self.parent.as_ref().map(|parent| parent.call_id),
+            rights: rights.clone(),
+            privileges: Arc::new(CallerPrivileges {
+                catalog: context.catalog.clone(),
+                role: actor.role,
+            }),
+            sink: context.db.audit.clone(),
+            parent: self.parent.as_ref().map(|parent| parent.gate.clone()),
+        }));
+        let effective = gate.rights().map_err(|denied| {
+            SqlError::from(denied).hint(format!(
+                "ALTER FUNCTION {} SET ENABLED = true;",
+                reference(function, &context.catalog)
+            ))
+        })?;
+        let prepared = context.db.functions.prepared(function)?;
+        gate.record(gate.event(EventType::ExecutionStarted))?;
+        let started = Instant::now();
+        let backend = Arc::new(SqlBackend {
+            db: context.db.clone(),
+            session: context.session.clone(),
+            txn: context.txn.clone(),
+            read_only: context.read_only,
+            transaction_timestamp: context.transaction_timestamp,
+            catalog: context.catalog.clone(),
+            private_catalog: context.private_catalog,
+            actor,
+            gate: gate.clone(),
+            call_id,
+        });
+        let runtime = context.db.functions.runtime()?;
+        let instance = runtime.instantiate(
+            &prepared,
+            CallContext {
+                limits: effective.limits,
+                gate: gate.clone(),
+                backend,
+                cancel: context.cancel.clone(),
+                started,
+                transaction_timestamp: context.transaction_timestamp,
+            },
+        )?;
+        Ok(Running {
+            instance: Some(instance),
+            gate,
+            started,
+        })
+    }
+
+    /// The statement has ended well: its functions are recorded as completed, durably.
+    pub fn finish(&self, context: &StatementContext) -> Result<()> {
+        let running = std::mem::take(&mut *self.running.lock());
+        let mut newest = None;
+        for running in running.into_values() {
+            let mut running = running.lock();
+            running.completed()?;
+            newest = newest.max(running.gate.newest());
+        }
+        if let Some(receipt) = newest {
+            context.db.audit.wait(receipt)?;
+        }
+        Ok(())
+    }
+
+    /// The statement has failed: a function that is not to blame has completed. The error is reported
+    /// in any case, so a log that cannot be written can only be told to the operator.
+    pub fn fail(&self, context: &StatementContext, error: &SqlError) {
+        if let Err(unrecorded) = self.finish(context) {
+            tracing::error!(%error, %unrecorded, "the end of a call could not be recorded");
+        }
+    }
+}
+
+impl Running {
+    fn completed(&mut self) -> Result<()> {
+        let Some(instance) = self.instance.take() else { return Ok(()) };
+        let mut event = self.gate.event(EventType::ExecutionCompleted);
+        self.describe(&instance, &mut event);
+        self.gate.record(event)?;
+        Ok(())
+    }
+
+    /// Records the failure; the sandbox is gone with it.
+    fn failed(&mut self, error: &sandbox::Error, context: &StatementContext) -> Result<()> {
+        let Some(instance) = self.instance.take() else { return Ok(()) };
+        if let sandbox::Error::Limit { limit, value, .. } = error {
+            let mut event = self.gate.event(EventType::ResourceLimitExceeded);
+            self.describe(&instance, &mut event);
+            let sql = SqlError::from(error.clone());
+            event.resource = Some(limit.key().to_string());
+            event.error = Some(sql.message().to_string());
+            event.sqlstate = Some(sql.state());
+            event.details = Some(serde_json::json!({ "limit": limit.key(), "value": value }));
+            self.gate.record(event)?;
+        }
+        let mut event = self.gate.event(EventType::ExecutionFailed);
+        self.describe(&instance, &mut event);
+        let sql = SqlError::from(error.clone());
+        // What a guest throws may hold row contents: the log says what kind of error it was, not its text.
+        event.error = Some(match error {
+            sandbox::Error::Guest { .. } | sandbox::Error::Value(_) | sandbox::Error::Refused(_) => kind_of(error, &sql),
+            _ => sql.message().to_string(),
+        });
+        event.sqlstate = Some(sql.state());
+        self.gate.record(event)?;
+        if let Some(receipt) = self.gate.newest() {
+            context.db.audit.wait(receipt)?;
+        }
+        Ok(())
+    }
+
+    fn describe(&self, instance: &Instance, event: &mut audit::Event) {
+        let usage = instance.usage();
+        event.duration_us = i64::try_from(self.started.elapsed().as_micros()).ok();
+        event.fuel_used = i64::try_from(usage.fuel).ok();
+        event.memory_bytes = i64::try_from(usage.memory_bytes).ok();
+    }
+}
+
+fn kind_of(error: &sandbox::Error, sql: &SqlError) -> String {
+    match error {
+        sandbox::Error::Guest { .. } => "the function threw an exception".to_string(),
+        sandbox::Error::Value(_) => "a value does not fit its SQL type".to_string(),
+        // Denials name what was asked for, which the log shows anyway.
+        _ if sql.state() == SqlState::InsufficientPrivilege => sql.message().to_string(),
+        _ => "a statement of the function failed".to_string(),
+    }
+}

@@ -1,0 +1,136 @@
+//! What a function may do at the moment it asks: its own rights as they stand, and the SQL privileges of
+//! the role on whose behalf it acts.
+//!
+//! The life of a right: the gate asks [`LiveRights`] at each check, so that what others commit meanwhile
+//! counts at once, and [`CallerPrivileges`] for what the caller's own privileges leave of it.
+
+use std::sync::Arc;
+
+use catalog::{Function, Privilege, Snapshot};
+use policy::{Effective, ObjectName, Policy, Privileges, Request, RightsSource, Syscall, WriteAction};
+use types::{Result, SqlError, SqlState};
+
+use crate::database::Database;
+
+/// What follows ALTER FUNCTION for this function: its name, with its types where others share it.
+pub(super) fn reference(function: &Function, catalog: &Snapshot) -> String {
+    let quoted = types::ident::quote_ident(&function.name);
+    let name = match function.schema.as_str() {
+        "public" => quoted.to_string(),
+        schema => format!("{}.{}", types::ident::quote_ident(schema), quoted),
+    };
+    if catalog.functions_named(&function.schema, &function.name).len() < 2 {
+        return name;
+    }
+    let types: Vec<String> = function.args.iter().map(|arg| arg.ty.to_string()).collect();
+    format!("{name}({})", types.join(", "))
+}
+
+/// A policy by name: a stored one, or a predefined one.
+pub fn find_policy(catalog: &Snapshot, name: &str) -> Option<Arc<Policy>> {
+    match Policy::predefined(name) {
+        Some(policy) => Some(Arc::new(policy.clone())),
+        None => catalog.policy(name).map(|stored| Arc::new(stored.policy.clone())),
+    }
+}
+
+/// The rights of a function as they stand at each check: what others commit meanwhile counts at once.
+pub(super) struct LiveRights {
+    pub(super) db: Arc<Database>,
+    pub(super) function: u32,
+    /// The catalog of a transaction that has changed it and not committed yet.
+    pub(super) private: Option<Arc<Snapshot>>,
+}
+
+impl RightsSource for LiveRights {
+    fn rights(&self) -> Option<Arc<Effective>> {
+        let catalog = match &self.private {
+            Some(private) => private.clone(),
+            None => self.db.catalog(),
+        };
+        let function = catalog.function_by_oid(self.function)?;
+        let policy = find_policy(&catalog, &function.rights.policy)?;
+        Some(Arc::new(function.rights.resolve(&policy, language(function), function.enabled)))
+    }
+
+    fn add_violation(&self, _syscall: Syscall) -> Result<u32, SqlError> {
+        // JavaScript reaches no system call of its own; the interpreter's imports are the host's.
+        Err(SqlError::internal("a system call was refused to a language that has none"))
+    }
+}
+
+fn language(function: &Function) -> policy::Language {
+    match function.language {
+        catalog::Language::JavaScript | catalog::Language::Sql => policy::Language::JavaScript,
+        catalog::Language::Python => policy::Language::Python,
+        catalog::Language::Wasm => policy::Language::Wasm,
+    }
+}
+
+/// The SQL privileges of the role on whose behalf a function acts.
+pub(super) struct CallerPrivileges {
+    pub(super) catalog: Arc<Snapshot>,
+    pub(super) role: u32,
+}
+
+impl Privileges for CallerPrivileges {
+    fn check(&self, request: &Request<'_>) -> Result<(), SqlError> {
+        match request {
+            Request::ReadTable(ask) => self.table(&ask.0, Privilege::Select),
+            Request::WriteTable(ask) => self.table(
+                &ask.table,
+                match ask.action {
+                    WriteAction::Insert => Privilege::Insert,
+                    WriteAction::Update => Privilege::Update,
+                    WriteAction::Delete => Privilege::Delete,
+                    WriteAction::Truncate => Privilege::Truncate,
+                },
+            ),
+            Request::CallFunction(ask) => {
+                let allowed = self
+                    .catalog
+                    .functions_named(&ask.0.schema, &ask.0.name)
+                    .iter()
+                    .any(|f| self.catalog.has_function_privilege(self.role, f));
+                if allowed { Ok(()) } else { Err(denied("function", &ask.0.name)) }
+            }
+            Request::RunDdl(ask) => {
+                if self.catalog.is_superuser(self.role) {
+                    Ok(())
+                } else {
+                    Err(denied("schema", ask.schema.as_deref().unwrap_or("public")))
+                }
+            }
+            Request::ReadFile(_)
+            | Request::WriteFile(_)
+            | Request::ListFolder(_)
+            | Request::ResolveHost(_)
+            | Request::Connect(_)
+            | Request::UseHttp(_)
+            | Request::ReadVariable(_)
+            | Request::ReadClock(_)
+            | Request::DrawRandom(_)
+            | Request::UseCrypto(_)
+            | Request::Administer(_)
+            | Request::MakeSyscall(_) => Err(SqlError::internal("no SQL privilege answers this question")),
+        }
+    }
+}
+
+impl CallerPrivileges {
+    fn table(&self, name: &ObjectName, privilege: Privilege) -> Result<(), SqlError> {
+        let table = self
+            .catalog
+            .table(&name.schema, &name.name)
+            .ok_or_else(|| denied("table", &name.name))?;
+        if self.catalog.has_table_privilege(self.role, table, privilege) {
+            Ok(())
+        } else {
+            Err(denied("table", &name.name))
+        }
+    }
+}
+
+fn denied(kind: &str, name: &str) -> SqlError {
+    SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {name}"))
+}
