@@ -1,10 +1,10 @@
 //! How many durable commits a second each store makes, beside what the disk allows, and what the
-//! hot operations cost. `cargo run --release -p storage --example durable [folder]`
+//! hot operations cost. `cargo bench --workspace --bench durable_commits`
 
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,14 @@ const ROWS: u64 = 200_000;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
-    let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
-    let folder = tempfile::tempdir_in(folder)?;
-    raw(folder.path())?;
+    let folder = tempfile::tempdir()?;
+    let raw = raw(folder.path())?;
     for kind in StoreKind::ALL {
         let db = Db::open(&folder.path().join(kind.name()), kind)?;
         for threads in [1, 8] {
-            commits(&db, kind, threads)?;
+            commits(&db, kind, threads, raw)?;
         }
-        log(&db, kind)?;
+        log(&db, kind, raw)?;
         load(&db, kind)?;
         operations(&db, kind)?;
     }
@@ -32,7 +31,7 @@ fn main() -> Outcome {
 }
 
 /// Appends to a file and syncs it: the most that one writer without group commit can do.
-fn raw(folder: &Path) -> Outcome {
+fn raw(folder: &Path) -> Result<f64, Box<dyn std::error::Error>> {
     let mut file = File::create(folder.join("raw"))?;
     file.set_len(64 << 20)?;
     file.sync_all()?;
@@ -44,11 +43,11 @@ fn raw(folder: &Path) -> Outcome {
         count += 1;
     }
     report("raw fdatasync loop", count, start.elapsed());
-    Ok(())
+    Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
 /// One put per transaction under a row lock, as an INSERT does it.
-fn commits(db: &Db, kind: StoreKind, threads: u64) -> Outcome {
+fn commits(db: &Db, kind: StoreKind, threads: u64, raw: f64) -> Outcome {
     let stop = AtomicBool::new(false);
     let total = AtomicU64::new(0);
     let groups = db.stats()?.commits;
@@ -75,7 +74,9 @@ fn commits(db: &Db, kind: StoreKind, threads: u64) -> Outcome {
         stop.store(true, Ordering::Relaxed);
     });
     let total = total.load(Ordering::Relaxed);
-    report(&format!("{kind}: durable commits, {threads} threads"), total, start.elapsed());
+    let elapsed = start.elapsed();
+    report(&format!("{kind}: durable commits, {threads} threads"), total, elapsed);
+    ratio(total, elapsed, raw);
     println!(
         "{:56}{:10.1} transactions a sync",
         "",
@@ -84,7 +85,7 @@ fn commits(db: &Db, kind: StoreKind, threads: u64) -> Outcome {
     Ok(())
 }
 
-fn log(db: &Db, kind: StoreKind) -> Outcome {
+fn log(db: &Db, kind: StoreKind, raw: f64) -> Outcome {
     let log = db.append_log("bench")?;
     let start = Instant::now();
     let mut count = 0u64;
@@ -92,7 +93,9 @@ fn log(db: &Db, kind: StoreKind) -> Outcome {
         log.append(vec![vec![7; 200]]).wait()?;
         count += 1;
     }
-    report(&format!("{kind}: durable log records, 1 thread"), count, start.elapsed());
+    let elapsed = start.elapsed();
+    report(&format!("{kind}: durable log records, 1 thread"), count, elapsed);
+    ratio(count, elapsed, raw);
     Ok(())
 }
 
@@ -165,6 +168,10 @@ fn measure(what: &str, times: u64, mut act: impl FnMut() -> Outcome) -> Outcome 
     }
     println!("{what:56}{:10.0} ns", start.elapsed().as_nanos() as f64 / times as f64);
     Ok(())
+}
+
+fn ratio(count: u64, time: Duration, raw: f64) {
+    println!("{:56}{:10.2} of the raw loop", "", count as f64 / time.as_secs_f64() / raw);
 }
 
 fn report(what: &str, count: u64, time: Duration) {
