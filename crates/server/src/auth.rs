@@ -8,12 +8,15 @@
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
+use bytes::{Bytes, BytesMut};
+use pgwire::messages::startup::{SASLInitialResponse, SASLResponse};
 use types::{Result, SqlError, SqlState};
 
-use crate::frontend::{Body, violation};
+use crate::frontend;
 use crate::incoming::{Broken, Incoming};
 use crate::outgoing::Outgoing;
 use crate::scram::{Exchange, Failure, MECHANISM, Verifier};
+use crate::structure::{self, violation};
 use engine::Database;
 
 const SERVER_NONCE_BYTES: usize = 18;
@@ -91,29 +94,25 @@ fn scram(
     out.flush(stream)?;
 
     let message = incoming.password_message(stream)?;
-    let client_first = initial_response(&message).map_err(Broken::Violation)?;
+    let client_first = initial_response(message).map_err(Broken::Violation)?;
     let mut nonce = [0; SERVER_NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|_| Broken::Violation(SqlError::internal("could not generate random nonce")))?;
-    let (exchange, server_first) = Exchange::start(verifier, client_first, &nonce).map_err(|failure| failed(user, failure))?;
-    out.authentication_sasl_continue(&server_first);
+    let (exchange, server_first) = Exchange::start(verifier, &client_first, &nonce).map_err(|failure| failed(user, failure))?;
+    out.authentication_sasl_continue(server_first);
     out.flush(stream)?;
 
     let message = incoming.password_message(stream)?;
-    let server_final = exchange.finish(&message).map_err(|failure| failed(user, failure))?;
-    out.authentication_sasl_final(&server_final);
+    let response: SASLResponse = frontend::decode(message).map_err(Broken::Violation)?;
+    let server_final = exchange.finish(&response.data).map_err(|failure| failed(user, failure))?;
+    out.authentication_sasl_final(server_final);
     Ok(())
 }
 
-/// SASLInitialResponse: the mechanism, and the client's first message with its length.
-fn initial_response(message: &[u8]) -> Result<&[u8]> {
-    let mut body = Body(message);
-    if body.string()? != MECHANISM {
-        return Err(violation("client selected an invalid SASL authentication mechanism"));
-    }
-    let length = usize::try_from(body.i32()?).map_err(|_| violation("the SASL response has no data"))?;
-    let data = body.bytes(length)?;
-    body.end()?;
-    Ok(data)
+/// The client's first message of the exchange.
+fn initial_response(message: BytesMut) -> Result<Bytes> {
+    structure::check_sasl_initial(&message, MECHANISM)?;
+    let response: SASLInitialResponse = frontend::decode(message)?;
+    response.data.ok_or_else(|| violation("the SASL response has no data"))
 }
 
 fn failed(user: &str, failure: Failure) -> Broken {

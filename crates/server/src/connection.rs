@@ -16,12 +16,13 @@ use types::{SqlError, SqlState};
 
 use crate::auth;
 use crate::extended::Extended;
-use crate::frontend::{Kind, Message, violation};
+use crate::frontend::{Kind, Message};
 use crate::incoming::{Broken, Frame, Incoming};
 use crate::listen::Shared;
 use crate::outgoing::Outgoing;
 use crate::startup::{self, Hello};
 use crate::stream::{Stream, Timed};
+use crate::structure::violation;
 use engine::{ConnectOptions, Session, TransactionStatus};
 
 /// A connection with a session.
@@ -183,9 +184,9 @@ impl Connection {
                 Err(Broken::Closed | Broken::Lost(_)) if shared.is_draining() => continue,
                 other => other?,
             };
-            let (kind, read) = match &frame {
-                Frame::Message { kind, body } => (*kind, Message::read(*kind, body)),
-                Frame::TooLong { kind, length } => (*kind, Err(too_long(*length, shared.options.max_message_bytes))),
+            let (kind, read) = match frame {
+                Frame::Message { kind, body } => (kind, Message::read(kind, body)),
+                Frame::TooLong { kind, length } => (kind, Err(too_long(length, shared.options.max_message_bytes))),
             };
             if kind == Kind::Terminate {
                 return Ok(End::Left);
@@ -205,17 +206,13 @@ impl Connection {
     }
 
     /// Carries a message out. The outer error ends the connection, the inner one is the client's.
-    fn handle(&mut self, message: Message<'_>) -> Result<types::Result<()>, End> {
+    fn handle(&mut self, message: Message) -> Result<types::Result<()>, End> {
         Ok(match message {
-            Message::Query(sql) => return self.simple_query(sql),
-            Message::Parse {
-                name,
-                sql,
-                parameter_types,
-            } => self.parse(name, sql, &parameter_types),
+            Message::Query(query) => return self.simple_query(&query.query),
+            Message::Parse(parse) => self.parse(parse),
             Message::Bind(bind) => self.bind(bind),
             Message::Describe(target) => self.describe(target),
-            Message::Execute { portal, max_rows } => return self.execute(portal, max_rows),
+            Message::Execute(execute) => return self.execute(execute),
             Message::Close(target) => self.close(target),
             Message::Flush => {
                 self.report_notices();

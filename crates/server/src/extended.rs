@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use pgwire::messages::extendedquery::{Bind, Execute, Parse};
 use types::{Datum, Result, SqlError, SqlState, Type};
 
 use crate::connection::{Connection, End};
-use crate::frontend::{Bind, Target, violation};
+use crate::frontend::Target;
 use crate::rows::{self, Format};
+use crate::structure::violation;
 use engine::{ColumnDesc, Outcome, Prepared, RowIter, RowTag, TransactionStatus};
 
 /// The prepared statements and portals of a session.
@@ -94,7 +96,8 @@ impl<T> Named<T> {
 }
 
 impl Connection {
-    pub fn parse(&mut self, name: &str, sql: &str, parameter_types: &[u32]) -> Result<()> {
+    pub fn parse(&mut self, parse: Parse) -> Result<()> {
+        let name = parse.name.as_deref().unwrap_or_default();
         if self.extended.statements.has_named(name) {
             return Err(SqlError::new(
                 SqlState::DuplicatePstatement,
@@ -105,47 +108,48 @@ impl Connection {
             // Gone even if this Parse fails.
             self.extended.statements.unnamed = None;
         }
-        let types = parameter_types.iter().map(|oid| parameter_type(*oid)).collect::<Result<Vec<_>>>()?;
-        let prepared = self.session.prepare(sql, &types)?;
+        let types = parse.type_oids.iter().map(|oid| parameter_type(*oid)).collect::<Result<Vec<_>>>()?;
+        let prepared = self.session.prepare(&parse.query, &types)?;
         self.extended.statements.put(name, prepared);
         self.out.parse_complete();
         Ok(())
     }
 
-    pub fn bind(&mut self, bind: Bind<'_>) -> Result<()> {
-        let prepared = self.statement(bind.statement)?.clone();
+    pub fn bind(&mut self, bind: Bind) -> Result<()> {
+        let portal = bind.portal_name.as_deref().unwrap_or_default();
+        let statement = bind.statement_name.as_deref().unwrap_or_default();
+        let prepared = self.statement(statement)?.clone();
         let types = prepared.param_types();
         if bind.parameters.len() != types.len() {
             let message = format!(
-                "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
+                "bind message supplies {} parameters, but prepared statement \"{statement}\" requires {}",
                 bind.parameters.len(),
-                bind.statement,
                 types.len()
             );
             return Err(violation(message));
         }
-        if self.extended.portals.has_named(bind.portal) {
+        if self.extended.portals.has_named(portal) {
             return Err(SqlError::new(
                 SqlState::DuplicateCursor,
-                format!("cursor \"{}\" already exists", bind.portal),
+                format!("cursor \"{portal}\" already exists"),
             ));
         }
         let text_io = self.session.text_io(types.iter().copied())?;
-        let parameters = rows::parameters(&text_io, types, &bind.parameter_formats, &bind.parameters)?;
+        let parameters = rows::parameters(&text_io, types, &bind.parameter_format_codes, &bind.parameters)?;
         let columns = prepared.columns().map_or(0, <[_]>::len);
         let formats = match prepared.columns() {
             // Format codes for a statement without rows say nothing.
             None => vec![],
-            Some(_) => Format::expand(&bind.result_formats, columns)?.ok_or_else(|| {
+            Some(_) => Format::expand(&bind.result_column_format_codes, columns)?.ok_or_else(|| {
                 violation(format!(
                     "bind message has {} result formats but query has {columns} columns",
-                    bind.result_formats.len()
+                    bind.result_column_format_codes.len()
                 ))
             })?,
         };
-        self.close_portal(bind.portal);
+        self.close_portal(portal);
         self.extended.portals.put(
-            bind.portal,
+            portal,
             Portal {
                 prepared,
                 formats,
@@ -156,16 +160,16 @@ impl Connection {
         Ok(())
     }
 
-    pub fn describe(&mut self, target: Target<'_>) -> Result<()> {
+    pub fn describe(&mut self, target: Target) -> Result<()> {
         let (prepared, formats) = match target {
             Target::Statement(name) => {
-                let prepared = self.statement(name)?.clone();
-                let oids: Vec<u32> = prepared.param_types().iter().map(|ty| ty.oid()).collect();
-                self.out.parameter_description(&oids);
+                let prepared = self.statement(&name)?.clone();
+                self.out
+                    .parameter_description(prepared.param_types().iter().map(|ty| ty.oid()).collect());
                 (prepared, &[][..])
             }
             Target::Portal(name) => {
-                let portal = self.extended.portals.get(name).ok_or_else(|| no_portal(name))?;
+                let portal = self.extended.portals.get(&name).ok_or_else(|| no_portal(&name))?;
                 (portal.prepared.clone(), &portal.formats[..])
             }
         };
@@ -176,7 +180,10 @@ impl Connection {
         Ok(())
     }
 
-    pub fn execute(&mut self, name: &str, max_rows: u32) -> Result<Result<()>, End> {
+    pub fn execute(&mut self, execute: Execute) -> Result<Result<()>, End> {
+        let name = execute.name.as_deref().unwrap_or_default();
+        // 0 means all; a negative limit too, as in PostgreSQL.
+        let max_rows = u32::try_from(execute.max_rows).unwrap_or(0);
         let Some(portal) = self.extended.portals.get_mut(name) else {
             return Ok(Err(no_portal(name)));
         };
@@ -188,7 +195,7 @@ impl Connection {
             PortalState::Bound(parameters) => match self.session.execute(&prepared, parameters) {
                 Ok(Outcome::Rows { columns, rows, tag }) => (columns, rows, tag),
                 Ok(Outcome::Complete { tag }) => {
-                    self.complete(before, Some(&tag));
+                    self.complete(before, Some(tag));
                     return Ok(Ok(()));
                 }
                 Ok(Outcome::Empty) => {
@@ -199,7 +206,7 @@ impl Connection {
             },
             PortalState::Suspended { columns, rows, tag } => (columns, rows, tag),
             PortalState::Exhausted { tag } => {
-                self.out.command_complete(&tag.text(0));
+                self.out.command_complete(tag.text(0));
                 self.keep_portal(name, PortalState::Exhausted { tag });
                 return Ok(Ok(()));
             }
@@ -219,15 +226,15 @@ impl Connection {
             return Ok(Ok(()));
         }
         drop(rows);
-        self.complete(before, Some(&tag.text(sent.rows)));
+        self.complete(before, Some(tag.text(sent.rows)));
         self.keep_portal(name, PortalState::Exhausted { tag });
         Ok(Ok(()))
     }
 
-    pub fn close(&mut self, target: Target<'_>) -> Result<()> {
+    pub fn close(&mut self, target: Target) -> Result<()> {
         match target {
-            Target::Statement(name) => drop(self.extended.statements.remove(name)),
-            Target::Portal(name) => self.close_portal(name),
+            Target::Statement(name) => drop(self.extended.statements.remove(&name)),
+            Target::Portal(name) => self.close_portal(&name),
         }
         // Closing what is not there is no error.
         self.out.close_complete();
@@ -247,7 +254,7 @@ impl Connection {
         self.extended.portals.unnamed = None;
     }
 
-    fn complete(&mut self, before: TransactionStatus, tag: Option<&str>) {
+    fn complete(&mut self, before: TransactionStatus, tag: Option<String>) {
         self.session.statement_done(Ok(()));
         self.after_statement(before);
         self.report_notices();

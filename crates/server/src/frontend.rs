@@ -1,11 +1,24 @@
-//! What a client says after startup: the message kinds, and a strict reading of each one's body.
+//! What a client says after startup: the kinds of messages, and the reading of each one.
 //!
-//! A body arrives complete and within its limit (see [`crate::incoming`]). Reading one never
-//! panics, never allocates by a count that the client claims, and accepts nothing but UTF-8 where
-//! the protocol has text; what does not fit is an error that leaves the connection usable,
-//! because the frame around it was whole.
+//! A body arrives complete and within its limit (see [`crate::incoming`]), is walked once to see
+//! that it is whole ([`crate::structure`]), and is then read by `pgwire`, whose types the rest of
+//! this crate works with.
 
-use types::{Result, SqlError, SqlState};
+use bytes::BytesMut;
+use pgwire::messages::extendedquery::{
+    Bind, Close, Describe, Execute, MESSAGE_TYPE_BYTE_BIND, MESSAGE_TYPE_BYTE_CLOSE, MESSAGE_TYPE_BYTE_DESCRIBE, MESSAGE_TYPE_BYTE_EXECUTE,
+    MESSAGE_TYPE_BYTE_FLUSH, MESSAGE_TYPE_BYTE_PARSE, MESSAGE_TYPE_BYTE_SYNC, Parse, TARGET_TYPE_BYTE_PORTAL,
+};
+use pgwire::messages::simplequery::{MESSAGE_TYPE_BYTE_QUERY, Query};
+use pgwire::messages::startup::MESSAGE_TYPE_BYTE_PASSWORD_MESSAGE_FAMILY;
+use pgwire::messages::terminate::MESSAGE_TYPE_BYTE_TERMINATE;
+use pgwire::messages::{DecodeContext, ProtocolVersion, copy};
+use types::Result;
+
+use crate::structure::{self, violation};
+
+/// FunctionCall, which `pgwire` does not know: PostgreSQL itself calls it obsolete.
+const MESSAGE_TYPE_BYTE_FUNCTION_CALL: u8 = b'F';
 
 /// The first byte of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,20 +43,20 @@ pub enum Kind {
 impl Kind {
     pub fn from_byte(byte: u8) -> Option<Kind> {
         Some(match byte {
-            b'Q' => Kind::Query,
-            b'P' => Kind::Parse,
-            b'B' => Kind::Bind,
-            b'D' => Kind::Describe,
-            b'E' => Kind::Execute,
-            b'C' => Kind::Close,
-            b'S' => Kind::Sync,
-            b'H' => Kind::Flush,
-            b'X' => Kind::Terminate,
-            b'F' => Kind::FunctionCall,
-            b'd' => Kind::CopyData,
-            b'c' => Kind::CopyDone,
-            b'f' => Kind::CopyFail,
-            b'p' => Kind::Password,
+            MESSAGE_TYPE_BYTE_QUERY => Kind::Query,
+            MESSAGE_TYPE_BYTE_PARSE => Kind::Parse,
+            MESSAGE_TYPE_BYTE_BIND => Kind::Bind,
+            MESSAGE_TYPE_BYTE_DESCRIBE => Kind::Describe,
+            MESSAGE_TYPE_BYTE_EXECUTE => Kind::Execute,
+            MESSAGE_TYPE_BYTE_CLOSE => Kind::Close,
+            MESSAGE_TYPE_BYTE_SYNC => Kind::Sync,
+            MESSAGE_TYPE_BYTE_FLUSH => Kind::Flush,
+            MESSAGE_TYPE_BYTE_TERMINATE => Kind::Terminate,
+            MESSAGE_TYPE_BYTE_FUNCTION_CALL => Kind::FunctionCall,
+            copy::MESSAGE_TYPE_BYTE_COPY_DATA => Kind::CopyData,
+            copy::MESSAGE_TYPE_BYTE_COPY_DONE => Kind::CopyDone,
+            copy::MESSAGE_TYPE_BYTE_COPY_FAIL => Kind::CopyFail,
+            MESSAGE_TYPE_BYTE_PASSWORD_MESSAGE_FAMILY => Kind::Password,
             _ => return None,
         })
     }
@@ -67,23 +80,15 @@ impl Kind {
     }
 }
 
-/// A message of the query phase.
+/// A message of the query phase. An empty name in `pgwire`'s types is None.
 #[derive(Debug, PartialEq)]
-pub enum Message<'a> {
-    Query(&'a str),
-    Parse {
-        name: &'a str,
-        sql: &'a str,
-        parameter_types: Vec<u32>,
-    },
-    Bind(Bind<'a>),
-    Describe(Target<'a>),
-    /// `max_rows` 0 means all.
-    Execute {
-        portal: &'a str,
-        max_rows: u32,
-    },
-    Close(Target<'a>),
+pub enum Message {
+    Query(Query),
+    Parse(Parse),
+    Bind(Bind),
+    Describe(Target),
+    Execute(Execute),
+    Close(Target),
     Sync,
     Flush,
     Terminate,
@@ -94,219 +99,105 @@ pub enum Message<'a> {
     Password,
 }
 
-/// The prepared statement or portal that Describe and Close name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target<'a> {
-    Statement(&'a str),
-    Portal(&'a str),
+/// The prepared statement or portal that Describe and Close name; the unnamed one is "".
+#[derive(Debug, PartialEq, Eq)]
+pub enum Target {
+    Statement(String),
+    Portal(String),
 }
 
-#[derive(Debug, PartialEq)]
-pub struct Bind<'a> {
-    pub portal: &'a str,
-    pub statement: &'a str,
-    pub parameter_formats: Vec<i16>,
-    /// None is SQL NULL.
-    pub parameters: Vec<Option<&'a [u8]>>,
-    pub result_formats: Vec<i16>,
+impl Target {
+    fn new(target_type: u8, name: Option<String>) -> Target {
+        let name = name.unwrap_or_default();
+        match target_type {
+            TARGET_TYPE_BYTE_PORTAL => Target::Portal(name),
+            // The structure allows no other byte than the two.
+            _ => Target::Statement(name),
+        }
+    }
 }
 
-impl<'a> Message<'a> {
-    pub fn read(kind: Kind, body: &'a [u8]) -> Result<Message<'a>> {
-        let mut body = Body(body);
-        let message = match kind {
-            Kind::Query => Message::Query(body.string()?),
-            Kind::Parse => {
-                let (name, sql) = (body.string()?, body.string()?);
-                let count = body.u16()?;
-                let parameter_types = (0..count).map(|_| body.u32()).collect::<Result<_>>()?;
-                Message::Parse {
-                    name,
-                    sql,
-                    parameter_types,
-                }
+impl Message {
+    pub fn read(kind: Kind, body: BytesMut) -> Result<Message> {
+        structure::check(kind, &body)?;
+        Ok(match kind {
+            Kind::Query => Message::Query(decode(body)?),
+            Kind::Parse => Message::Parse(decode(body)?),
+            Kind::Bind => Message::Bind(decode(body)?),
+            Kind::Describe => {
+                let Describe { target_type, name, .. } = decode(body)?;
+                Message::Describe(Target::new(target_type, name))
             }
-            Kind::Bind => Message::Bind(body.bind()?),
-            Kind::Describe => Message::Describe(body.target("DESCRIBE")?),
-            Kind::Close => Message::Close(body.target("CLOSE")?),
-            Kind::Execute => {
-                let portal = body.string()?;
-                // A negative limit means none, as in PostgreSQL.
-                let max_rows = u32::try_from(body.i32()?).unwrap_or(0);
-                Message::Execute { portal, max_rows }
+            Kind::Close => {
+                let Close { target_type, name, .. } = decode(body)?;
+                Message::Close(Target::new(target_type, name))
             }
-            Kind::Sync => Message::Sync,
-            Kind::Flush => Message::Flush,
-            Kind::Terminate => return Ok(Message::Terminate),
+            Kind::Execute => Message::Execute(decode(body)?),
+            Kind::Sync => decode::<pgwire::messages::extendedquery::Sync>(body).map(|_| Message::Sync)?,
+            Kind::Flush => decode::<pgwire::messages::extendedquery::Flush>(body).map(|_| Message::Flush)?,
+            Kind::Terminate => Message::Terminate,
             // Their bodies matter to nobody here: function calls are refused, and outside a COPY
             // its messages are dropped, as the protocol wants.
-            Kind::FunctionCall => return Ok(Message::FunctionCall),
-            Kind::CopyData => return Ok(Message::CopyData),
-            Kind::CopyDone => return Ok(Message::CopyDone),
-            Kind::CopyFail => return Ok(Message::CopyFail),
-            Kind::Password => return Ok(Message::Password),
-        };
-        body.end()?;
-        Ok(message)
-    }
-}
-
-/// What is left of a message body.
-pub struct Body<'a>(pub &'a [u8]);
-
-impl<'a> Body<'a> {
-    /// Bytes up to a NUL, as UTF-8.
-    pub fn string(&mut self) -> Result<&'a str> {
-        let end = self
-            .0
-            .iter()
-            .position(|b| *b == 0)
-            .ok_or_else(|| violation("invalid string in message"))?;
-        let (text, rest) = self.0.split_at(end);
-        self.0 = rest.get(1..).unwrap_or_default();
-        utf8(text)
-    }
-
-    pub fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or_else(|| violation("insufficient data left in message"))?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    pub fn u16(&mut self) -> Result<u16> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    pub fn i32(&mut self) -> Result<i32> {
-        self.array().map(i32::from_be_bytes)
-    }
-
-    pub fn u32(&mut self) -> Result<u32> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    pub fn end(&self) -> Result<()> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(violation("invalid message format"))
-        }
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (taken, rest) = self
-            .0
-            .split_first_chunk::<N>()
-            .ok_or_else(|| violation("insufficient data left in message"))?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
-    fn target(&mut self, what: &str) -> Result<Target<'a>> {
-        match self.array::<1>()? {
-            [b'S'] => Ok(Target::Statement(self.string()?)),
-            [b'P'] => Ok(Target::Portal(self.string()?)),
-            [other] => Err(violation(format!("invalid {what} message subtype {other}"))),
-        }
-    }
-
-    fn formats(&mut self) -> Result<Vec<i16>> {
-        let count = self.u16()?;
-        (0..count).map(|_| self.array().map(i16::from_be_bytes)).collect()
-    }
-
-    fn bind(&mut self) -> Result<Bind<'a>> {
-        let (portal, statement) = (self.string()?, self.string()?);
-        let parameter_formats = self.formats()?;
-        let count = self.u16()?;
-        let parameters = (0..count).map(|_| self.parameter()).collect::<Result<_>>()?;
-        let result_formats = self.formats()?;
-        Ok(Bind {
-            portal,
-            statement,
-            parameter_formats,
-            parameters,
-            result_formats,
+            Kind::FunctionCall => Message::FunctionCall,
+            Kind::CopyData => Message::CopyData,
+            Kind::CopyDone => Message::CopyDone,
+            Kind::CopyFail => Message::CopyFail,
+            Kind::Password => Message::Password,
         })
     }
+}
 
-    fn parameter(&mut self) -> Result<Option<&'a [u8]>> {
-        match self.i32()? {
-            -1 => Ok(None),
-            length => {
-                let length = usize::try_from(length).map_err(|_| violation("insufficient data left in message"))?;
-                self.bytes(length).map(Some)
-            }
-        }
+/// Reads a body whose structure was checked. Nothing may be left over.
+pub fn decode<M: pgwire::messages::Message>(mut body: BytesMut) -> Result<M> {
+    // The library counts the length field itself.
+    let length = body.len() + 4;
+    let message = M::decode_body(&mut body, length, &context()).map_err(|error| violation(error.to_string()))?;
+    match body.is_empty() {
+        true => Ok(message),
+        false => Err(violation("invalid message format")),
     }
 }
 
-/// A message that breaks the protocol: SQLSTATE 08P01.
-pub fn violation(message: impl Into<String>) -> SqlError {
-    SqlError::new(SqlState::ProtocolViolation, message)
-}
-
-/// The bytes as text, or PostgreSQL's error with the first bytes of the sequence that is none.
-pub fn utf8(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|e| {
-        let start = e.valid_up_to();
-        let shown: Vec<String> = bytes
-            .iter()
-            .skip(start)
-            .take(e.error_len().unwrap_or(4))
-            .map(|b| format!("0x{b:02x}"))
-            .collect();
-        SqlError::new(
-            SqlState::CharacterNotInRepertoire,
-            format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")),
-        )
-    })
+/// The version we speak; the state of the conversation is ours to know.
+pub fn context() -> DecodeContext {
+    DecodeContext::new(ProtocolVersion::PROTOCOL3_0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use types::SqlState;
+
+    fn read(kind: Kind, body: &[u8]) -> Result<Message> {
+        Message::read(kind, BytesMut::from(body))
+    }
 
     fn check_refused(kind: Kind, body: &[u8], state: SqlState, message: &str) {
-        let error = Message::read(kind, body).unwrap_err();
+        let error = read(kind, body).unwrap_err();
         assert_eq!((error.state(), error.message()), (state, message), "{kind:?} {body:?}");
     }
 
     #[test]
     fn whole_messages_are_read() {
-        assert_eq!(Message::read(Kind::Query, b"SELECT 1\0").unwrap(), Message::Query("SELECT 1"));
-        let parse = Message::read(Kind::Parse, b"s\0SELECT $1\0\0\x01\0\0\0\x17").unwrap();
         assert_eq!(
-            parse,
-            Message::Parse {
-                name: "s",
-                sql: "SELECT $1",
-                parameter_types: vec![23]
-            }
+            read(Kind::Query, b"SELECT 1\0").unwrap(),
+            Message::Query(Query::new("SELECT 1".into()))
         );
-        let bind = Message::read(Kind::Bind, b"\0s\0\0\x01\0\x01\0\x02\0\0\0\x01x\xff\xff\xff\xff\0\0").unwrap();
-        let parameters = vec![Some(&b"x"[..]), None];
+        let parse = read(Kind::Parse, b"s\0SELECT $1\0\0\x01\0\0\0\x17").unwrap();
+        assert_eq!(parse, Message::Parse(Parse::new(Some("s".into()), "SELECT $1".into(), vec![23])));
+        let bind = read(Kind::Bind, b"\0s\0\0\x01\0\x01\0\x02\0\0\0\x01x\xff\xff\xff\xff\0\0").unwrap();
+        let parameters = vec![Some(Bytes::from_static(b"x")), None];
+        assert_eq!(bind, Message::Bind(Bind::new(None, Some("s".into()), vec![1], parameters, vec![])));
         assert_eq!(
-            bind,
-            Message::Bind(Bind {
-                portal: "",
-                statement: "s",
-                parameter_formats: vec![1],
-                parameters,
-                result_formats: vec![]
-            })
+            read(Kind::Execute, b"\0\0\0\0\x05").unwrap(),
+            Message::Execute(Execute::new(None, 5))
         );
         assert_eq!(
-            Message::read(Kind::Execute, b"\0\0\0\0\x05").unwrap(),
-            Message::Execute { portal: "", max_rows: 5 }
+            read(Kind::Describe, b"Pp\0").unwrap(),
+            Message::Describe(Target::Portal("p".into()))
         );
-        assert_eq!(
-            Message::read(Kind::Describe, b"Pp\0").unwrap(),
-            Message::Describe(Target::Portal("p"))
-        );
+        assert_eq!(read(Kind::Close, b"S\0").unwrap(), Message::Close(Target::Statement("".into())));
     }
 
     #[test]
@@ -358,7 +249,7 @@ mod tests {
                     for flip in [0x01, 0x80, 0xff] {
                         let mut mangled = sample[..cut].to_vec();
                         mangled[at] ^= flip;
-                        let _ = Message::read(kind, &mangled);
+                        let _ = read(kind, &mangled);
                     }
                 }
             }

@@ -6,10 +6,11 @@
 
 use std::io::{self, Read};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use types::SqlError;
 
-use crate::frontend::{Kind, violation};
+use crate::frontend::Kind;
+use crate::structure::violation;
 
 /// Messages of a name at most, and everything before authentication: PostgreSQL's own limit.
 pub const MAX_SMALL_MESSAGE_BYTES: usize = 10_000;
@@ -29,7 +30,7 @@ pub struct Incoming {
 pub enum Frame {
     Message {
         kind: Kind,
-        body: Bytes,
+        body: BytesMut,
     },
     /// A message over the limit, already swallowed.
     TooLong {
@@ -69,8 +70,8 @@ impl Incoming {
         !self.buffer.is_empty()
     }
 
-    /// The body of a startup packet: a length and that many bytes, no kind.
-    pub fn startup_packet(&mut self, from: &mut impl Read) -> Result<Bytes, Broken> {
+    /// A startup packet, or what a client may send in its place: a length and that many bytes, no kind.
+    pub fn startup_packet(&mut self, from: &mut impl Read) -> Result<BytesMut, Broken> {
         let length = loop {
             match self.buffer.first_chunk::<4>() {
                 Some(length) => break usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0),
@@ -82,16 +83,16 @@ impl Incoming {
             return Err(Broken::Violation(violation("invalid length of startup packet")));
         }
         self.await_bytes(from, length)?;
-        Ok(self.buffer.split_to(length).split_off(4).freeze())
+        Ok(self.buffer.split_to(length))
     }
 
     /// A password or SASL message, whose size is limited because nobody is known yet.
-    pub fn password_message(&mut self, from: &mut impl Read) -> Result<Bytes, Broken> {
+    pub fn password_message(&mut self, from: &mut impl Read) -> Result<BytesMut, Broken> {
         self.await_bytes(from, 5)?;
         match self.header() {
             Some((b'p', length)) if (4..=MAX_SMALL_MESSAGE_BYTES).contains(&length) => {
                 self.await_bytes(from, 1 + length)?;
-                Ok(self.buffer.split_to(1 + length).split_off(5).freeze())
+                Ok(self.buffer.split_to(1 + length).split_off(5))
             }
             Some((b'p', _)) => Err(Broken::Violation(violation("invalid message length"))),
             Some((b'X', _)) => Err(Broken::Closed),
@@ -130,7 +131,7 @@ impl Incoming {
         self.await_bytes(from, 1 + length)?;
         Ok(Frame::Message {
             kind,
-            body: self.buffer.split_to(1 + length).split_off(5).freeze(),
+            body: self.buffer.split_to(1 + length).split_off(5),
         })
     }
 

@@ -2,10 +2,11 @@
 //!
 //! The life of a server is in [`listen`], the life of a connection in [`connection`]. SQL has no
 //! meaning here: statements go to the engine's session as text and come back as outcomes. The
-//! protocol's messages are read and written by our own code ([`frontend`], [`outgoing`]): a
-//! reader of hostile bytes has to be strict, and the answers of a pipeline have to leave in one
-//! write. Blocking sockets, one thread a connection: the engine blocks its thread in any case,
-//! and a slow client then holds up nobody but itself.
+//! protocol's messages are `pgwire`'s ([`frontend`], [`outgoing`]); what surrounds them is ours:
+//! the framing with its limits, a check of each body before the library reads it, and one buffer,
+//! so that the answers of a pipeline leave in one write. Blocking sockets, one thread a
+//! connection: the engine blocks its thread in any case, and a slow client then holds up nobody
+//! but itself.
 
 pub mod auth;
 pub mod config;
@@ -21,5 +22,6 @@ pub mod script;
 pub mod simple;
 pub mod startup;
 pub mod stream;
+pub mod structure;
 
 pub use listen::{Server, ServerOptions, StartError};

@@ -1,11 +1,13 @@
 //! Rows on the wire: DataRow messages and bound parameters, in text or binary.
 
-use std::io::Write;
+use std::fmt::Write;
 
+use bytes::{Bytes, BytesMut};
+use pgwire::messages::data::{FORMAT_CODE_BINARY, FORMAT_CODE_TEXT};
 use types::{Datum, Result, SqlError, SqlState, Type};
 
-use crate::frontend::{utf8, violation};
 use crate::outgoing::Outgoing;
+use crate::structure::{utf8, violation};
 use engine::{ColumnDesc, TextIo};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +19,15 @@ pub enum Format {
 impl Format {
     pub fn code(self) -> i16 {
         match self {
-            Format::Text => 0,
-            Format::Binary => 1,
+            Format::Text => FORMAT_CODE_TEXT,
+            Format::Binary => FORMAT_CODE_BINARY,
         }
     }
 
     fn from_code(code: i16) -> Result<Format> {
         match code {
-            0 => Ok(Format::Text),
-            1 => Ok(Format::Binary),
+            FORMAT_CODE_TEXT => Ok(Format::Text),
+            FORMAT_CODE_BINARY => Ok(Format::Binary),
             other => Err(SqlError::new(
                 SqlState::InvalidParameterValue,
                 format!("unsupported format code: {other}"),
@@ -45,14 +47,21 @@ impl Format {
     }
 }
 
-/// Appends one DataRow. `scratch` is reused from row to row.
+/// Where a value is made that cannot be written in its place; reused from row to row.
+#[derive(Default)]
+pub struct Scratch {
+    text: String,
+    bytes: Vec<u8>,
+}
+
+/// Appends one DataRow.
 pub fn data_row(
     out: &mut Outgoing,
     text_io: &TextIo,
     columns: &[ColumnDesc],
     formats: &[Format],
     row: &[Datum],
-    scratch: &mut String,
+    scratch: &mut Scratch,
 ) -> Result<()> {
     if row.len() != columns.len() || formats.len() != columns.len() {
         return Err(SqlError::internal(format!(
@@ -62,7 +71,7 @@ pub fn data_row(
         )));
     }
     let count = u16::try_from(row.len()).map_err(|_| SqlError::internal("too many columns in a row"))?;
-    out.message(b'D', |body| {
+    out.data_row(|body| {
         body.extend_from_slice(&count.to_be_bytes());
         for ((column, format), datum) in columns.iter().zip(formats).zip(row) {
             value(body, text_io, column.ty, *format, datum, scratch)?;
@@ -71,7 +80,7 @@ pub fn data_row(
     })
 }
 
-fn value(body: &mut Vec<u8>, text_io: &TextIo, ty: Type, format: Format, datum: &Datum, scratch: &mut String) -> Result<()> {
+fn value(body: &mut BytesMut, text_io: &TextIo, ty: Type, format: Format, datum: &Datum, scratch: &mut Scratch) -> Result<()> {
     if datum.is_null() {
         body.extend_from_slice(&(-1i32).to_be_bytes());
         return Ok(());
@@ -80,7 +89,7 @@ fn value(body: &mut Vec<u8>, text_io: &TextIo, ty: Type, format: Format, datum: 
     body.extend_from_slice(&[0; 4]);
     match format {
         Format::Text => text_value(body, text_io, ty, datum, scratch)?,
-        Format::Binary => types::binary::encode(ty, datum, body)?,
+        Format::Binary => binary_value(body, ty, datum, scratch)?,
     }
     let length = body.len() - start - 4;
     let length = i32::try_from(length).map_err(|_| SqlError::new(SqlState::ProgramLimitExceeded, "value too long for the protocol"))?;
@@ -92,29 +101,45 @@ fn value(body: &mut Vec<u8>, text_io: &TextIo, ty: Type, format: Format, datum: 
 
 /// The commonest values go straight into the buffer; the engine prints the others, because time
 /// zones, styles and the names behind OIDs are the session's.
-fn text_value(body: &mut Vec<u8>, text_io: &TextIo, ty: Type, datum: &Datum, scratch: &mut String) -> Result<()> {
+fn text_value(body: &mut BytesMut, text_io: &TextIo, ty: Type, datum: &Datum, scratch: &mut Scratch) -> Result<()> {
     match (ty, datum) {
         (Type::Text | Type::Varchar | Type::Name | Type::Unknown, Datum::Text(text)) => body.extend_from_slice(text.as_bytes()),
-        (Type::Bool, Datum::Bool(value)) => body.push(if *value { b't' } else { b'f' }),
+        (Type::Bool, Datum::Bool(value)) => body.extend_from_slice(if *value { b"t" } else { b"f" }),
         (Type::Int2, Datum::Int2(value)) => integer(body, i64::from(*value)),
         (Type::Int4, Datum::Int4(value)) => integer(body, i64::from(*value)),
         (Type::Int8, Datum::Int8(value)) => integer(body, *value),
         (ty, datum) => {
-            scratch.clear();
-            text_io.print(ty, datum, scratch)?;
-            body.extend_from_slice(scratch.as_bytes());
+            scratch.text.clear();
+            text_io.print(ty, datum, &mut scratch.text)?;
+            body.extend_from_slice(scratch.text.as_bytes());
         }
     }
     Ok(())
 }
 
-fn integer(body: &mut Vec<u8>, value: i64) {
-    // Writing to a Vec cannot fail.
+fn binary_value(body: &mut BytesMut, ty: Type, datum: &Datum, scratch: &mut Scratch) -> Result<()> {
+    match (ty, datum) {
+        (Type::Text | Type::Varchar | Type::Name | Type::Unknown, Datum::Text(text)) => body.extend_from_slice(text.as_bytes()),
+        (Type::Int2, Datum::Int2(value)) => body.extend_from_slice(&value.to_be_bytes()),
+        (Type::Int4, Datum::Int4(value)) => body.extend_from_slice(&value.to_be_bytes()),
+        (Type::Int8, Datum::Int8(value)) => body.extend_from_slice(&value.to_be_bytes()),
+        (Type::Float8, Datum::Float8(value)) => body.extend_from_slice(&value.to_be_bytes()),
+        (ty, datum) => {
+            scratch.bytes.clear();
+            types::binary::encode(ty, datum, &mut scratch.bytes)?;
+            body.extend_from_slice(&scratch.bytes);
+        }
+    }
+    Ok(())
+}
+
+fn integer(body: &mut BytesMut, value: i64) {
+    // The buffer grows, so writing to it cannot fail.
     let _ = write!(body, "{value}");
 }
 
 /// The values of a Bind message, in the types that the statement was prepared with.
-pub fn parameters(text_io: &TextIo, types: &[Type], codes: &[i16], values: &[Option<&[u8]>]) -> Result<Vec<Datum>> {
+pub fn parameters(text_io: &TextIo, types: &[Type], codes: &[i16], values: &[Option<Bytes>]) -> Result<Vec<Datum>> {
     let formats = Format::expand(codes, values.len())?.ok_or_else(|| {
         violation(format!(
             "bind message has {} parameter formats but {} parameters",

@@ -5,7 +5,7 @@
 use types::{Result, SqlError};
 
 use crate::connection::{Connection, End};
-use crate::rows::{self, Format};
+use crate::rows::{self, Format, Scratch};
 use engine::{ColumnDesc, Outcome, ParsedStatement, RowIter, TransactionStatus};
 
 impl Connection {
@@ -63,7 +63,7 @@ impl Connection {
         self.after_statement(before);
         self.report_notices();
         match tag {
-            Some(tag) => self.out.command_complete(&tag),
+            Some(tag) => self.out.command_complete(tag),
             None => self.out.empty_query_response(),
         }
         Ok(Ok(()))
@@ -81,7 +81,7 @@ impl Connection {
             Ok(text_io) => text_io,
             Err(error) => return Ok(Err(error)),
         };
-        let mut scratch = String::new();
+        let mut scratch = Scratch::default();
         let mut sent = 0;
         while max_rows == 0 || sent < u64::from(max_rows) {
             let row = match rows.next() {

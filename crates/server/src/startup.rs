@@ -3,17 +3,17 @@
 
 use std::io::{Read, Write};
 
+use bytes::{Buf, BytesMut};
+use pgwire::messages::cancel::CancelRequest;
+use pgwire::messages::startup::{GssEncRequest, SslRequest};
+use pgwire::messages::{self, Message, ProtocolVersion};
 use types::{Result, SqlError, SqlState};
 
-use crate::frontend::{Body, violation};
+use crate::frontend::context;
 use crate::incoming::{Broken, Incoming};
 use crate::outgoing::Outgoing;
+use crate::structure::{self, violation};
 
-const SSL_REQUEST: u32 = 80877103;
-const GSSENC_REQUEST: u32 = 80877104;
-const CANCEL_REQUEST: u32 = 80877102;
-/// Version 3.0, the one we speak, as the protocol writes it.
-const PROTOCOL_3_0: u32 = 3 << 16;
 /// PostgreSQL's NAMEDATALEN less the terminator: longer names are cut, as it cuts them.
 const MAX_NAME_BYTES: usize = 63;
 
@@ -27,7 +27,7 @@ pub enum Hello {
 pub struct Startup {
     pub user: String,
     pub database: String,
-    /// Settings in the order given, those of `options` first, so that a parameter of its own wins.
+    /// Settings by name, those of `options` first, so that a parameter of its own wins.
     pub settings: Vec<(String, String)>,
 }
 
@@ -36,12 +36,16 @@ pub fn greet(stream: &mut (impl Read + Write), incoming: &mut Incoming, out: &mu
     let (mut ssl_asked, mut gss_asked) = (false, false);
     loop {
         let packet = incoming.startup_packet(stream)?;
-        let mut body = Body(&packet);
-        let asked = match body.u32().map_err(Broken::Violation)? {
-            SSL_REQUEST => &mut ssl_asked,
-            GSSENC_REQUEST => &mut gss_asked,
-            CANCEL_REQUEST => return cancel(body).map_err(Broken::Violation),
-            version => return start(version, body, out).map(Hello::Start).map_err(Broken::Violation),
+        let asked = if SslRequest::is_ssl_request_packet(&packet) {
+            decode::<SslRequest>(packet).map_err(Broken::Violation)?;
+            &mut ssl_asked
+        } else if GssEncRequest::is_gss_enc_request_packet(&packet) {
+            decode::<GssEncRequest>(packet).map_err(Broken::Violation)?;
+            &mut gss_asked
+        } else if CancelRequest::is_cancel_request_packet(&packet) {
+            return cancel(packet).map_err(Broken::Violation);
+        } else {
+            return start(packet, out).map(Hello::Start).map_err(Broken::Violation);
         };
         // Each may be asked once, and the client waits for the answer before it goes on.
         if std::mem::replace(asked, true) || incoming.has_more() {
@@ -54,43 +58,45 @@ pub fn greet(stream: &mut (impl Read + Write), incoming: &mut Incoming, out: &mu
     }
 }
 
-fn cancel(mut body: Body<'_>) -> Result<Hello> {
-    let (pid, secret) = (body.i32()?, body.i32()?);
-    body.end()?;
-    Ok(Hello::Cancel { pid, secret })
+fn cancel(packet: BytesMut) -> Result<Hello> {
+    let request: CancelRequest = decode(packet)?;
+    // A key of another length than ours is nobody's.
+    let secret = request
+        .secret_key
+        .as_i32()
+        .ok_or_else(|| violation("invalid length of cancel request packet"))?;
+    Ok(Hello::Cancel { pid: request.pid, secret })
 }
 
-fn start(version: u32, mut body: Body<'_>, out: &mut Outgoing) -> Result<Startup> {
-    let (major, minor) = (version >> 16, version & 0xffff);
-    if major != 3 {
+fn start(packet: BytesMut, out: &mut Outgoing) -> Result<Startup> {
+    // The length comes first, then the version; both are there, or it is no packet.
+    let mut rest = packet.get(4..).unwrap_or_default();
+    let (major, minor) = match rest.remaining() {
+        0..4 => return Err(violation("invalid length of startup packet")),
+        _ => (rest.get_u16(), rest.get_u16()),
+    };
+    if major != messages::startup::Startup::PG_PROTOCOL_LATEST {
         let message = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0");
         return Err(SqlError::new(SqlState::FeatureNotSupported, message));
     }
+    structure::check_startup(rest)?;
+    let packet: messages::startup::Startup = decode(packet)?;
+
     let mut startup = Startup::default();
     let mut own = vec![];
     let mut unknown_options = vec![];
-    loop {
-        let name = body.string().map_err(|error| layout(error, "expected terminator as last byte"))?;
-        if name.is_empty() {
-            break;
-        }
-        let value = body
-            .string()
-            .map_err(|error| layout(error, "expected a value for each parameter"))?;
-        match name {
-            "user" => startup.user = cut(value),
-            "database" => startup.database = cut(value),
-            "options" => startup.settings.extend(command_line(value)?),
-            "replication" => match value {
+    for (name, value) in packet.parameters {
+        match name.as_str() {
+            "user" => startup.user = cut(&value),
+            "database" => startup.database = cut(&value),
+            "options" => startup.settings.extend(command_line(&value)?),
+            "replication" => match value.as_str() {
                 "false" | "off" | "no" | "0" => {}
                 _ => return Err(SqlError::unsupported("replication")),
             },
-            name if name.starts_with("_pq_.") => unknown_options.push(name.to_string()),
-            name => own.push((name.to_string(), value.to_string())),
+            option if option.starts_with("_pq_.") => unknown_options.push(name),
+            _ => own.push((name, value)),
         }
-    }
-    if body.end().is_err() {
-        return Err(violation("invalid startup packet layout: expected terminator as last byte"));
     }
     if startup.user.is_empty() {
         let message = "no PostgreSQL user name specified in startup packet";
@@ -101,16 +107,17 @@ fn start(version: u32, mut body: Body<'_>, out: &mut Outgoing) -> Result<Startup
     }
     startup.settings.append(&mut own);
     if minor > 0 || !unknown_options.is_empty() {
-        out.negotiate_protocol_version(PROTOCOL_3_0, &unknown_options);
+        out.negotiate_protocol_version(ProtocolVersion::PROTOCOL3_0, unknown_options);
     }
     Ok(startup)
 }
 
-/// Text that is not UTF-8 keeps its own error.
-fn layout(error: SqlError, what: &str) -> SqlError {
-    match error.state() {
-        SqlState::CharacterNotInRepertoire => error,
-        _ => violation(format!("invalid startup packet layout: {what}")),
+/// Reads a whole packet, its length included. Nothing may be left over.
+fn decode<M: Message>(mut packet: BytesMut) -> Result<M> {
+    match M::decode(&mut packet, &context()) {
+        Ok(Some(message)) if packet.is_empty() => Ok(message),
+        Ok(_) => Err(violation("invalid length of startup packet")),
+        Err(error) => Err(violation(error.to_string())),
     }
 }
 
@@ -161,16 +168,18 @@ fn command_line(options: &str) -> Result<Vec<(String, String)>> {
 mod tests {
     use super::*;
 
-    fn check_start(body: &[u8]) -> Result<Startup> {
-        start(PROTOCOL_3_0, Body(body), &mut Outgoing::default())
+    fn check_start(parameters: &[u8]) -> Result<Startup> {
+        let length = u32::try_from(8 + parameters.len()).unwrap().to_be_bytes();
+        let packet = [&length[..], &[0, 3, 0, 0], parameters].concat();
+        start(BytesMut::from(&packet[..]), &mut Outgoing::default())
     }
 
     #[test]
     fn parameters_become_settings() {
-        let startup = check_start(b"user\0ann\0options\0-c a=1 --b-c=x\\ y\0TimeZone\0UTC\0\0").unwrap();
+        let startup = check_start(b"user\0ann\0options\0-c a=1 --b-c=x\\ y\0TimeZone\0UTC\0empty\0\0\0").unwrap();
         assert_eq!((startup.user.as_str(), startup.database.as_str()), ("ann", "ann"));
-        let settings = [("a", "1"), ("b_c", "x y"), ("TimeZone", "UTC")].map(|(n, v)| (n.to_string(), v.to_string()));
-        assert_eq!(startup.settings, settings);
+        let settings = [("a", "1"), ("b_c", "x y"), ("TimeZone", "UTC"), ("empty", "")];
+        assert_eq!(startup.settings, settings.map(|(n, v)| (n.to_string(), v.to_string())));
     }
 
     #[test]
@@ -178,23 +187,31 @@ mod tests {
         let message = |body: &[u8]| check_start(body).unwrap_err().message().to_string();
         assert_eq!(message(b"\0"), "no PostgreSQL user name specified in startup packet");
         assert_eq!(
-            message(b"user\0ann\0"),
-            "invalid startup packet layout: expected terminator as last byte"
-        );
-        assert_eq!(
             message(b"user\0ann"),
             "invalid startup packet layout: expected a value for each parameter"
         );
-        assert_eq!(
-            message(b"user\0ann\0\0more"),
-            "invalid startup packet layout: expected terminator as last byte"
-        );
-        assert_eq!(message(b"user\0\xff\0\0"), "invalid byte sequence for encoding \"UTF8\": 0xff");
         assert_eq!(
             message(b"user\0ann\0options\0-x\0\0"),
             "invalid command-line argument for server process: -x"
         );
         assert_eq!(message(b"user\0ann\0replication\0database\0\0"), "replication is not supported");
+    }
+
+    #[test]
+    fn cancel_requests_name_a_session_and_its_key() {
+        let code = 80877102u32.to_be_bytes();
+        let whole = [&[0, 0, 0, 16][..], &code, &[0, 0, 0, 7], &[0xff; 4]].concat();
+        assert!(matches!(
+            cancel(BytesMut::from(&whole[..])).unwrap(),
+            Hello::Cancel { pid: 7, secret: -1 }
+        ));
+        for broken in [
+            [&[0, 0, 0, 8][..], &code].concat(),
+            [&[0, 0, 0, 12][..], &code, &[0, 0, 0, 7]].concat(),
+            [&[0, 0, 0, 20][..], &code, &[0, 0, 0, 7], &[0xff; 8]].concat(),
+        ] {
+            assert!(cancel(BytesMut::from(&broken[..])).is_err(), "{broken:?}");
+        }
     }
 
     #[test]
