@@ -307,11 +307,7 @@ impl Host for StatementContext {
     }
 
     fn call_set(&self, function: &Arc<catalog::Function>, args: Vec<Datum>) -> Result<RowIter> {
-        let _ = args;
-        Err(SqlError::unsupported(format!(
-            "the set-returning function {}",
-            function.signature()
-        )))
+        self.calls.call_set(self, function, &args)
     }
 
     fn check_cancelled(&self) -> Result<()> {

@@ -99,6 +99,8 @@ fn source(function: &Function) -> Result<FunctionSource> {
         args: function.args.iter().map(|arg| arg.ty).collect(),
         returns: match &function.returns {
             catalog::Returns::Void => Type::Void,
+            // A row even where it has one column.
+            catalog::Returns::Table(_) => Type::Record,
             other => other.ty(),
         },
         set: function.returns.is_set(),

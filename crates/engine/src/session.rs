@@ -17,7 +17,7 @@ use sqlparser::ast;
 use storage::{Isolation, LockMode, Savepoint, Transaction};
 use types::{Datum, Notice, Result, SqlError, SqlState, Type};
 
-use crate::bind::{Binder, Names};
+use crate::bind::{Binder, FunctionArguments, Names};
 use crate::call::Calls;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
@@ -894,7 +894,26 @@ impl Drop for Session {
 }
 
 /// Binds one statement; what is not a query or a write stays as it is written.
-pub(crate) fn bind(context: &Arc<StatementContext>, statement: &ParsedStatement, params: &[Option<Type>]) -> Result<(Plan, Vec<Type>)> {
+pub(crate) fn bind(context: &StatementContext, statement: &ParsedStatement, params: &[Option<Type>]) -> Result<(Plan, Vec<Type>)> {
+    bind_with(context, statement, params, None)
+}
+
+/// As [`bind`], where the names of a function's arguments mean its parameters.
+pub(crate) fn bind_in_function(
+    context: &StatementContext,
+    statement: &ParsedStatement,
+    params: &[Option<Type>],
+    arguments: &FunctionArguments,
+) -> Result<(Plan, Vec<Type>)> {
+    bind_with(context, statement, params, Some(arguments))
+}
+
+fn bind_with(
+    context: &StatementContext,
+    statement: &ParsedStatement,
+    params: &[Option<Type>],
+    arguments: Option<&FunctionArguments>,
+) -> Result<(Plan, Vec<Type>)> {
     let Statement::Sql(sql) = &statement.kind else {
         return Ok((Plan::Utility(statement.kind.clone()), vec![]));
     };
@@ -902,7 +921,8 @@ pub(crate) fn bind(context: &Arc<StatementContext>, statement: &ParsedStatement,
         snapshot: &context.catalog,
         search_path: &context.search_path,
     };
-    let mut binder = Binder::new(names, &**context, statement.source.clone(), params);
+    let mut binder = Binder::new(names, context, statement.source.clone(), params);
+    binder.function_arguments = arguments.cloned();
     let mut plan = match &**sql {
         ast::Statement::Query(query) => query_plan(&mut binder, query, false)?,
         ast::Statement::Explain {
@@ -956,11 +976,7 @@ fn run_query(plan: &QueryPlan, context: &Arc<StatementContext>) -> Result<Outcom
     let rows = query::execute(&plan.rel, &host).inspect_err(|error| context.calls.fail(context, error))?;
     let rows: RowIter = match plan.touched.calls.is_empty() {
         true => rows,
-        false => Box::new(AuditedRows {
-            rows,
-            context: context.clone(),
-            ended: false,
-        }),
+        false => Box::new(AuditedRows::new(rows, context.clone())),
     };
     Ok(Outcome::Rows {
         columns: plan.columns.clone(),
@@ -970,10 +986,20 @@ fn run_query(plan: &QueryPlan, context: &Arc<StatementContext>) -> Result<Outcom
 }
 
 /// Rows of a statement that called functions: at their end the calls are recorded, durably.
-struct AuditedRows {
+pub(crate) struct AuditedRows {
     rows: RowIter,
     context: Arc<StatementContext>,
     ended: bool,
+}
+
+impl AuditedRows {
+    pub(crate) fn new(rows: RowIter, context: Arc<StatementContext>) -> AuditedRows {
+        AuditedRows {
+            rows,
+            context,
+            ended: false,
+        }
+    }
 }
 
 impl Iterator for AuditedRows {

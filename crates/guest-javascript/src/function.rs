@@ -34,6 +34,9 @@ enum Rows {
     Iterator { iterator: JsValue, next: JsObject },
 }
 
+/// An answer of `next` that is as large as this goes, however few rows it has.
+const MAX_BATCH_BYTES: usize = 256 << 10;
+
 /// Runs the body and finds the function in it. None: `out` says why.
 pub fn load(context: &mut Context, input: &[u8], out: &mut Vec<u8>) -> Option<Function> {
     let mut input = Reader(input);
@@ -200,7 +203,7 @@ impl Function {
 
     fn next_rows(&mut self, context: &mut Context, max: u32, out: &mut Vec<u8>) -> Result<(), Unfit> {
         let mut count: u32 = 0;
-        while count < max {
+        while count < max && out.len() < MAX_BATCH_BYTES {
             let Some(row) = self.rows.next(context)? else {
                 self.rows = Rows::None;
                 break;
@@ -209,6 +212,10 @@ impl Function {
             count += 1;
         }
         out[1..5].copy_from_slice(&count.to_le_bytes());
+        if out.len() >= MAX_BATCH_BYTES {
+            // The collector does not see how much the strings weigh that its objects hold.
+            boa_gc::force_collect();
+        }
         Ok(())
     }
 }

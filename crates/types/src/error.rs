@@ -81,6 +81,12 @@ impl SqlError {
         self
     }
 
+    /// For an error in a text that the client did not send.
+    pub fn without_position(mut self) -> SqlError {
+        self.0.position = None;
+        self
+    }
+
     pub fn context(mut self, context: impl Into<String>) -> SqlError {
         self.0.context = Some(context.into());
         self

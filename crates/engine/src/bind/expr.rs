@@ -292,6 +292,9 @@ impl Binder<'_> {
                     .collect(),
             ));
         }
+        if let Some(parameter) = self.argument(None, &name) {
+            return Ok(parameter);
+        }
         // PostgreSQL's grammar makes these keywords; the parser leaves them as names.
         if ident.quote_style.is_none()
             && matches!(
@@ -357,6 +360,11 @@ impl Binder<'_> {
                 ty: column.ty,
             }),
             Err(error) => {
+                if let [function, name] = names.as_slice()
+                    && let Some(parameter) = self.argument(Some(function), name)
+                {
+                    return Ok(parameter);
+                }
                 // A system column of a table in scope.
                 if let [.., table, column] = names.as_slice()
                     && column == "tableoid"
@@ -368,6 +376,17 @@ impl Binder<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// The argument of this name, in the body of a function; columns come before it.
+    fn argument(&self, function: Option<&str>, name: &str) -> Option<Expr> {
+        let arguments = self.function_arguments.as_ref()?;
+        if function.is_some_and(|function| function != arguments.function) {
+            return None;
+        }
+        let index = arguments.names.iter().position(|argument| argument.as_deref() == Some(name))?;
+        let ty = self.params.get(index).copied().flatten()?;
+        Some(Expr::Param { index, ty })
     }
 
     pub(super) fn literal(&mut self, value: &Value) -> Result<Expr> {

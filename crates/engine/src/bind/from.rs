@@ -5,6 +5,7 @@ use query::ir::{Expr, JoinKind, Rel, SetCall};
 use sqlparser::ast::{self, TableFactor};
 use types::{NO_TYPMOD, Result, SqlError, SqlState, Type};
 
+use super::function::Arguments;
 use super::select::join_kind;
 use super::{Binder, Bound, ColumnMeta, CteBody, NO_META, Place, Scope, ScopeColumn, ScopeTable};
 use crate::parse::{fold, object_name};
@@ -441,23 +442,27 @@ impl<'b> Binder<'b> {
         around: &Scope<'_>,
     ) -> Result<(Rel, ScopeTable)> {
         let (schema, function_name) = object_name(name)?;
-        let (exprs, names): (Vec<Expr>, Vec<Option<String>>) = self.in_place(Place::From, |binder| {
-            let mut exprs = vec![];
-            let mut names = vec![];
-            for arg in args {
-                let (name, value) = match arg {
-                    ast::FunctionArg::Unnamed(value) => (None, value),
-                    ast::FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
-                    ast::FunctionArg::ExprNamed { .. } => return Err(SqlError::unsupported("an expression as an argument's name")),
-                };
-                let ast::FunctionArgExpr::Expr(node) = value else {
-                    return Err(SqlError::new(SqlState::SyntaxError, "* is not an argument here"));
-                };
-                exprs.push(binder.expr(node, around)?);
-                names.push(name);
-            }
-            Ok((exprs, names))
-        })?;
+        let call = ast::Function {
+            name: name.clone(),
+            uses_odbc_syntax: false,
+            parameters: ast::FunctionArguments::None,
+            args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+                duplicate_treatment: None,
+                args: args.to_vec(),
+                clauses: vec![],
+            }),
+            filter: None,
+            null_treatment: None,
+            over: None,
+            within_group: vec![],
+        };
+        if alias.is_some_and(|alias| alias.columns.iter().any(|column| column.data_type.is_some())) {
+            return Err(SqlError::new(
+                SqlState::SyntaxError,
+                "a column definition list is only allowed for functions returning \"record\"",
+            ));
+        }
+        let Arguments { exprs, names, .. } = self.in_place(Place::From, |binder| binder.arguments(&call, around))?;
         let alias_name = alias.map(|alias| fold(&alias.name));
         let default_name = alias_name.clone().unwrap_or_else(|| function_name.clone());
         let types: Vec<Type> = exprs.iter().map(Expr::ty).collect();
@@ -465,7 +470,7 @@ impl<'b> Binder<'b> {
             .as_deref()
             .is_none_or(|schema| schema == "pg_catalog" || schema == "information_schema" || schema == "heliosdb");
         let is_set = builtin && !functions::registry::set_functions_named(&function_name).is_empty();
-        let (call, outputs): (Option<SetCall>, Vec<(String, Type)>) = if is_set {
+        let (set, outputs): (Option<SetCall>, Vec<(String, Type)>) = if is_set {
             let resolved = functions::resolve::resolve_call(&function_name, &types)?;
             let Target::Set(function) = resolved.target else {
                 return Err(SqlError::internal("a set-returning function resolves to one"));
@@ -486,23 +491,24 @@ impl<'b> Binder<'b> {
             (Some(SetCall::Builtin { function, args }), outputs)
         } else {
             let candidates = self.names.functions(schema.as_deref(), &function_name);
-            if candidates
-                .iter()
-                .any(|function| matches!(function.returns, catalog::Returns::SetOf(_) | catalog::Returns::Table(_)))
-            {
-                let (function, args) = self.user_arguments(schema.as_deref(), &function_name, &candidates, exprs.clone(), &names)?;
-                self.touched.calls.push(function.clone());
-                let outputs = match &function.returns {
-                    catalog::Returns::Table(columns) => columns.clone(),
-                    catalog::Returns::SetOf(ty) | catalog::Returns::Scalar(ty) => vec![(default_name.clone(), *ty)],
-                    catalog::Returns::Void | catalog::Returns::Trigger => vec![(default_name.clone(), Type::Void)],
-                };
-                (Some(SetCall::User { function, args }), outputs)
-            } else {
-                (None, vec![])
+            let chosen = match candidates.iter().any(|function| function.returns.is_set()) {
+                false => None,
+                true => Some(self.user_arguments(schema.as_deref(), &function_name, &candidates, exprs, &names)?),
+            };
+            let outputs = chosen.as_ref().and_then(|(function, _)| match &function.returns {
+                catalog::Returns::Table(columns) => Some(columns.clone()),
+                catalog::Returns::SetOf(ty) => Some(vec![(default_name.clone(), *ty)]),
+                catalog::Returns::Scalar(_) | catalog::Returns::Void | catalog::Returns::Trigger => None,
+            });
+            match (chosen, outputs) {
+                (Some((function, args)), Some(outputs)) => {
+                    self.touched.calls.push(function.clone());
+                    (Some(SetCall::User { function, args }), outputs)
+                }
+                _ => (None, vec![]),
             }
         };
-        let (rel, mut columns) = match call {
+        let (rel, mut columns) = match set {
             Some(call) => {
                 let columns: Vec<ScopeColumn> = outputs
                     .into_iter()
@@ -532,38 +538,32 @@ impl<'b> Binder<'b> {
             }
             None => {
                 // A scalar function in FROM is a table of one row.
-                let node = ast::Expr::Function(ast::Function {
-                    name: name.clone(),
-                    uses_odbc_syntax: false,
-                    parameters: ast::FunctionArguments::None,
-                    args: ast::FunctionArguments::List(ast::FunctionArgumentList {
-                        duplicate_treatment: None,
-                        args: args.to_vec(),
-                        clauses: vec![],
-                    }),
-                    filter: None,
-                    null_treatment: None,
-                    over: None,
-                    within_group: vec![],
-                });
+                let node = ast::Expr::Function(call);
                 let expr = self.in_place(Place::From, |binder| binder.expr(&node, around))?;
                 let id = self.new_column(ColumnMeta {
                     typmod: NO_TYPMOD,
                     ..NO_META
                 });
                 let ty = expr.ty();
-                (
-                    Rel::Project {
-                        input: Box::new(Rel::OneRow),
-                        exprs: vec![(id, expr)],
-                    },
-                    vec![ScopeColumn {
-                        name: default_name,
+                let mut exprs = vec![(id, expr)];
+                let mut columns = vec![ScopeColumn {
+                    name: default_name,
+                    id,
+                    ty,
+                    merged: false,
+                }];
+                if ordinality {
+                    let id = self.new_column(NO_META);
+                    exprs.push((id, Expr::Const(types::Datum::Int8(1), Type::Int8)));
+                    columns.push(ScopeColumn {
+                        name: "ordinality".into(),
                         id,
-                        ty,
+                        ty: Type::Int8,
                         merged: false,
-                    }],
-                )
+                    });
+                }
+                let input = Box::new(Rel::OneRow);
+                (Rel::Project { input, exprs }, columns)
             }
         };
         // FROM f() AS x(a, b) renames; AS x alone renames the single column too.

@@ -12,10 +12,10 @@ use super::{Binder, NO_META, Place, Scope, cannot_cast};
 use crate::parse::{fold, object_name};
 
 /// A call's arguments as written, bound.
-struct Arguments {
-    exprs: Vec<Expr>,
+pub(super) struct Arguments {
+    pub exprs: Vec<Expr>,
     /// The name of each argument given as `name => value`.
-    names: Vec<Option<String>>,
+    pub names: Vec<Option<String>>,
     star: bool,
     distinct: bool,
     order_by: Vec<ast::OrderByExpr>,
@@ -86,7 +86,7 @@ impl Binder<'_> {
         self.call(schema.as_deref(), &name, args.exprs, &args.names)
     }
 
-    fn arguments(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Result<Arguments> {
+    pub(super) fn arguments(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Result<Arguments> {
         let mut arguments = Arguments {
             exprs: vec![],
             names: vec![],
@@ -106,6 +106,10 @@ impl Binder<'_> {
         }
         for arg in &list.args {
             let (name, value) = match arg {
+                FunctionArg::Unnamed(value) if arguments.names.iter().any(Option::is_some) => {
+                    let refused = SqlError::new(SqlState::SyntaxError, "positional argument cannot follow named argument");
+                    return self.at(value, Err(refused));
+                }
                 FunctionArg::Unnamed(value) => (None, value),
                 FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
                 FunctionArg::ExprNamed {
@@ -117,6 +121,12 @@ impl Binder<'_> {
                     return Err(SqlError::new(SqlState::SyntaxError, "an argument's name must be an identifier"));
                 }
             };
+            if name.is_some() && arguments.names.contains(&name) {
+                return Err(SqlError::new(
+                    SqlState::SyntaxError,
+                    format!("argument name \"{}\" used more than once", name.unwrap_or_default()),
+                ));
+            }
             match value {
                 FunctionArgExpr::Expr(expr) => {
                     arguments.exprs.push(self.expr(expr, scope)?);
@@ -148,8 +158,12 @@ impl Binder<'_> {
     fn call(&mut self, schema: Option<&str>, name: &str, args: Vec<Expr>, names: &[Option<String>]) -> Result<Expr> {
         let types: Vec<Type> = args.iter().map(Expr::ty).collect();
         let mut missing = None;
+        let candidates = self.names.functions(schema, name);
         if schema.is_none_or(|schema| schema == "pg_catalog") && names.iter().all(Option::is_none) {
+            // A user's function with just these types beats a built-in that needs a conversion.
+            let exact = candidates.iter().any(|function| function.arg_types() == types);
             match functions::resolve::resolve_call(name, &types) {
+                Ok(resolved) if exact && resolved.args != types => {}
                 Ok(resolved) => {
                     let mut exprs = args
                         .into_iter()
@@ -163,7 +177,7 @@ impl Binder<'_> {
                             args: exprs,
                             ty: resolved.ret,
                         }),
-                        Target::Set(function) => self.set_call(name, resolved.ret, SetCall::Builtin { function, args: exprs }),
+                        Target::Set(function) => self.set_call(resolved.ret, SetCall::Builtin { function, args: exprs }),
                         Target::Cast(ty) => {
                             let arg = exprs.pop().ok_or_else(|| undefined_function(schema, name, &types))?;
                             self.coerce(arg, ty, types::NO_TYPMOD, functions::cast::Context::Explicit, |from| {
@@ -177,28 +191,42 @@ impl Binder<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let candidates = self.names.functions(schema, name);
         if candidates.is_empty() {
             return Err(missing.unwrap_or_else(|| undefined_function(schema, name, &types)));
         }
         let (function, args) = self.user_arguments(schema, name, &candidates, args, names)?;
+        if function.is_procedure {
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("{} is a procedure", signature(schema, name, &types, names)),
+            )
+            .hint("To call a procedure, use CALL."));
+        }
         self.touched.calls.push(function.clone());
+        let ty = function.returns.ty();
         match &function.returns {
-            catalog::Returns::Scalar(ty) => Ok(Expr::UserCall { ty: *ty, function, args }),
-            catalog::Returns::Void => Ok(Expr::UserCall {
-                ty: Type::Void,
-                function,
-                args,
+            catalog::Returns::Scalar(_) | catalog::Returns::Void => Ok(self.folded(Expr::UserCall { ty, function, args })),
+            catalog::Returns::SetOf(_) | catalog::Returns::Table(_) => self.set_call(ty, SetCall::User { function, args }),
+            catalog::Returns::Trigger => Err(trigger_call()),
+        }
+    }
+
+    /// An IMMUTABLE function of constants is called once in a statement, when its value is first wanted.
+    fn folded(&mut self, call: Expr) -> Expr {
+        let ty = call.ty();
+        let Expr::UserCall { function, args, .. } = &call else {
+            return call;
+        };
+        if function.volatility != catalog::Volatility::Immutable || !args.iter().all(is_constant) {
+            return call;
+        }
+        let id = self.new_column(NO_META);
+        Expr::Scalar {
+            query: Box::new(query::ir::Rel::Project {
+                input: Box::new(query::ir::Rel::OneRow),
+                exprs: vec![(id, call)],
             }),
-            catalog::Returns::SetOf(ty) => {
-                let ty = *ty;
-                self.set_call(name, ty, SetCall::User { function, args })
-            }
-            catalog::Returns::Table(_) => Err(SqlError::unsupported("a function that returns a table outside FROM")),
-            catalog::Returns::Trigger => Err(SqlError::new(
-                SqlState::FeatureNotSupported,
-                "trigger functions can only be called as triggers",
-            )),
+            ty,
         }
     }
 
@@ -252,15 +280,18 @@ impl Binder<'_> {
             })
             .collect();
         let (function, places) = match functions::resolve::pick(&signatures, &types) {
-            Pick::One(index) => fitting.swap_remove(index),
-            Pick::None => return Err(undefined_function(schema, name, &types)),
-            Pick::Ambiguous => {
-                return Err(SqlError::new(
-                    SqlState::AmbiguousFunction,
-                    format!("function {} is not unique", signature(schema, name, &types)),
-                )
-                .hint("Could not choose a best candidate function. You might need to add explicit type casts."));
+            Pick::One(index) => {
+                // Another of the same schema takes these very arguments, and its defaults do the rest.
+                let rival = |other: usize| {
+                    other != index && signatures[other].args == signatures[index].args && fitting[other].0.schema == fitting[index].0.schema
+                };
+                if (0..fitting.len()).any(rival) {
+                    return Err(ambiguous(schema, name, &types, names));
+                }
+                fitting.swap_remove(index)
             }
+            Pick::None => return Err(undefined_call(schema, name, &types, names)),
+            Pick::Ambiguous => return Err(ambiguous(schema, name, &types, names)),
         };
         let function = function.clone();
         let mut given: Vec<Option<Expr>> = args.into_iter().map(Some).collect();
@@ -285,12 +316,12 @@ impl Binder<'_> {
     }
 
     /// A set-returning call in a select list.
-    fn set_call(&mut self, name: &str, ty: Type, call: SetCall) -> Result<Expr> {
+    fn set_call(&mut self, ty: Type, call: SetCall) -> Result<Expr> {
         let place = self.level().place;
         if place != Place::SelectList {
             return Err(SqlError::new(
                 SqlState::FeatureNotSupported,
-                format!("set-returning functions are not allowed in {} (function {name})", place.name()),
+                format!("set-returning functions are not allowed in {}", place.name()),
             ));
         }
         let id = self.new_column(NO_META);
@@ -684,8 +715,48 @@ fn window_function(name: &str) -> Option<WindowTarget> {
     })
 }
 
-fn signature(schema: Option<&str>, name: &str, types: &[Type]) -> String {
-    let args: Vec<String> = types.iter().map(Type::to_string).collect();
+/// No column, no subquery, nothing volatile: the value is the same for the whole statement.
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Const(..) | Expr::Param { .. } => true,
+        Expr::Column { .. } | Expr::Exists(_) | Expr::AnyQuery { .. } => false,
+        Expr::UserCall { function, args, .. } => function.volatility == catalog::Volatility::Immutable && args.iter().all(is_constant),
+        Expr::Call { function, args, .. } => function.volatility == functions::Volatility::Immutable && args.iter().all(is_constant),
+        // What `folded` made of a call.
+        Expr::Scalar { query, .. } => match &**query {
+            query::ir::Rel::Project { input, exprs } => {
+                matches!(**input, query::ir::Rel::OneRow) && exprs.iter().all(|(_, expr)| is_constant(expr))
+            }
+            _ => false,
+        },
+        Expr::Cast { .. }
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::Not(_)
+        | Expr::IsNull(_)
+        | Expr::Case { .. }
+        | Expr::Coalesce(..)
+        | Expr::Array { .. }
+        | Expr::Row(_)
+        | Expr::InList { .. }
+        | Expr::AnyArray { .. } => {
+            let mut constant = true;
+            expr.for_each_child(&mut |child| constant &= is_constant(child));
+            constant
+        }
+    }
+}
+
+/// `f(integer, b => text)`.
+fn signature(schema: Option<&str>, name: &str, types: &[Type], names: &[Option<String>]) -> String {
+    let args: Vec<String> = types
+        .iter()
+        .enumerate()
+        .map(|(index, ty)| match names.get(index).and_then(Option::as_ref) {
+            Some(name) => format!("{name} => {ty}"),
+            None => ty.to_string(),
+        })
+        .collect();
     match schema {
         Some(schema) => format!("{schema}.{name}({})", args.join(", ")),
         None => format!("{name}({})", args.join(", ")),
@@ -693,9 +764,25 @@ fn signature(schema: Option<&str>, name: &str, types: &[Type]) -> String {
 }
 
 pub(super) fn undefined_function(schema: Option<&str>, name: &str, types: &[Type]) -> SqlError {
+    undefined_call(schema, name, types, &[])
+}
+
+fn undefined_call(schema: Option<&str>, name: &str, types: &[Type], names: &[Option<String>]) -> SqlError {
     SqlError::new(
         SqlState::UndefinedFunction,
-        format!("function {} does not exist", signature(schema, name, types)),
+        format!("function {} does not exist", signature(schema, name, types, names)),
     )
     .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+}
+
+fn ambiguous(schema: Option<&str>, name: &str, types: &[Type], names: &[Option<String>]) -> SqlError {
+    SqlError::new(
+        SqlState::AmbiguousFunction,
+        format!("function {} is not unique", signature(schema, name, types, names)),
+    )
+    .hint("Could not choose a best candidate function. You might need to add explicit type casts.")
+}
+
+pub(super) fn trigger_call() -> SqlError {
+    SqlError::new(SqlState::FeatureNotSupported, "trigger functions can only be called as triggers")
 }

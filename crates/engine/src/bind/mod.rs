@@ -85,6 +85,16 @@ pub struct Binder<'a> {
     /// Copies of views and WITH queries made so far.
     expansions: usize,
     pub touched: Touched,
+    /// The function that the statement stands in.
+    pub function_arguments: Option<FunctionArguments>,
+}
+
+/// The names that mean `$1`, `$2`, ... in the body of a function of LANGUAGE sql.
+#[derive(Clone, Debug)]
+pub struct FunctionArguments {
+    /// The function's name, which may qualify them.
+    pub function: String,
+    pub names: Vec<Option<String>>,
 }
 
 /// A name of a WITH clause.
@@ -177,6 +187,7 @@ impl<'a> Binder<'a> {
             depth: 0,
             expansions: 0,
             touched: Touched::default(),
+            function_arguments: None,
         }
     }
 

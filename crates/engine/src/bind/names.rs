@@ -40,14 +40,12 @@ impl Names<'_> {
         })
     }
 
-    /// Users' functions of this name, those of the first schema on the path first.
+    /// Users' functions and procedures of this name, those of the first schema on the path first; one that
+    /// another with the same argument types hides is left out.
     pub fn functions(&self, schema: Option<&str>, name: &str) -> Vec<Arc<Function>> {
         match schema {
             Some(schema) => self.snapshot.functions_named(schema, name).to_vec(),
-            None => self
-                .schemas()
-                .flat_map(|schema| self.snapshot.functions_named(schema, name).to_vec())
-                .collect(),
+            None => self.snapshot.functions_on_path(&self.schemas().collect::<Vec<_>>(), name),
         }
     }
 

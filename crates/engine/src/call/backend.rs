@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use audit::EventType;
 use catalog::{Snapshot, Table};
-use policy::{Administer, Administration, CallFunction, Gate, ObjectName, Permit, ReadTable, RunDdl, WriteAction, WriteTable};
-use query::Host;
+use policy::{Administer, Administration, Gate, RunDdl};
 use sandbox::{ExecuteResult, QueryResult};
 use storage::Transaction;
 use types::{Datum, NO_TYPMOD, Notice, Result, Severity, SqlError, SqlState, Type};
 
 use super::Calls;
+use super::nested::{self, Permits};
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
 use crate::parse::{Placeholders, Statement, Utility};
 use crate::plan::Plan;
-use crate::session::{self, ROW_BYTES_LIMIT};
-use crate::write::{self, Stop, Written};
+use crate::session;
+use crate::write::Written;
 
 /// A function's way back into SQL: the caller's transaction, the function's gate.
 pub(super) struct SqlBackend {
@@ -45,9 +45,7 @@ enum Verb {
 /// A plan that every function of the chain may run: made by [`SqlBackend::authorize`] only.
 struct Authorized {
     plan: Plan,
-    _reads: Vec<Permit<ReadTable>>,
-    _write: Option<Permit<WriteTable>>,
-    _calls: Vec<Permit<CallFunction>>,
+    _permits: Permits,
 }
 
 impl sandbox::Backend for SqlBackend {
@@ -205,137 +203,41 @@ impl SqlBackend {
 
     /// Puts every table and function of the plan to the gate.
     fn authorize(&self, plan: Plan, verb: Verb, context: &StatementContext) -> Result<Authorized> {
-        let (touched, target) = match &plan {
-            Plan::Query(query) => (&query.touched, None),
-            Plan::Insert(insert) => (&insert.touched, Some((&insert.table, WriteAction::Insert))),
-            Plan::Update(update) => (&update.touched, Some((&update.table, WriteAction::Update))),
-            Plan::Delete(delete) => (&delete.touched, Some((&delete.table, WriteAction::Delete))),
-            Plan::Utility(statement) => {
-                let Statement::Sql(sql) = statement else {
-                    return Err(SqlError::internal("administration was refused before"));
-                };
-                let text = sql.to_string();
-                let words: Vec<&str> = text.split_whitespace().take(2).collect();
-                let _permit = self.gate.check(RunDdl {
-                    statement: words.join(" ").into(),
-                    schema: None,
-                    name: String::new(),
-                })?;
-                return Err(SqlError::unsupported(format!("{} inside a function", words.join(" "))));
-            }
+        let Some((touched, target)) = nested::touched(&plan) else {
+            return Err(self.refuse_utility(&plan));
         };
         if verb == Verb::Query && target.is_some() {
             return Err(SqlError::new(SqlState::ReadOnlySqlTransaction, "heliosdb.query() only reads")
                 .hint("Use heliosdb.execute() for statements that write."));
         }
-        let mut reads = vec![];
-        let mut seen = vec![];
-        for table in &touched.reads {
-            if !seen.contains(&table.oid) {
-                seen.push(table.oid);
-                reads.push(self.gate.check(ReadTable(object_name(table, context)))?);
-            }
-        }
-        let write = match target {
-            None => None,
-            Some((table, action)) => Some(self.gate.check(WriteTable {
-                table: object_name(table, context),
-                action,
-            })?),
-        };
-        let mut calls = vec![];
-        for function in &touched.calls {
-            let visible = visible(&function.schema, context);
-            calls.push(
-                self.gate
-                    .check(CallFunction(ObjectName::new(&*function.schema, &*function.name, visible)))?,
-            );
-        }
-        Ok(Authorized {
-            plan,
-            _reads: reads,
-            _write: write,
-            _calls: calls,
-        })
+        let permits = nested::permits(&self.gate, touched, target, context)?;
+        Ok(Authorized { plan, _permits: permits })
     }
 
-    fn carry_out(&self, authorized: &Authorized, mut context: Arc<StatementContext>) -> Result<Written> {
+    /// What is neither a query nor a write.
+    fn refuse_utility(&self, plan: &Plan) -> SqlError {
+        let Plan::Utility(Statement::Sql(sql)) = plan else {
+            return SqlError::internal("administration was refused before");
+        };
+        let text = sql.to_string();
+        let words: Vec<&str> = text.split_whitespace().take(2).collect();
+        let asked = self.gate.check(RunDdl {
+            statement: words.join(" ").into(),
+            schema: None,
+            name: String::new(),
+        });
+        match asked {
+            Err(denied) => denied.into(),
+            Ok(_permit) => SqlError::unsupported(format!("{} inside a function", words.join(" "))),
+        }
+    }
+
+    fn carry_out(&self, authorized: &Authorized, context: Arc<StatementContext>) -> Result<Written> {
         let mut event = self.gate.event(EventType::DatabaseOperation);
         event.resource = Some(describe(&authorized.plan));
         self.gate.record(event)?;
-        let savepoint = self.txn.savepoint()?;
-        loop {
-            let result = match &authorized.plan {
-                Plan::Query(query) => collect(query, &context),
-                Plan::Insert(insert) => write::insert(insert, &context),
-                Plan::Update(update) => session::lock_point(&update.input, &context).and_then(|()| write::update(update, &context)),
-                Plan::Delete(delete) => session::lock_point(&delete.input, &context).and_then(|()| write::delete(delete, &context)),
-                Plan::Utility(_) => Err(SqlError::internal("a utility statement is not authorized").into()),
-            };
-            match result {
-                Ok(written) => {
-                    context.calls.finish(&context)?;
-                    return Ok(written);
-                }
-                Err(Stop::Error(error)) => {
-                    context.calls.fail(&context, &error);
-                    return Err(error);
-                }
-                Err(Stop::Restart) => {
-                    context.cancel.check()?;
-                    context.calls.finish(&context)?;
-                    self.txn.rollback_to(savepoint)?;
-                    self.txn.refresh_snapshot()?;
-                    context = self.context(context.params.clone())?;
-                }
-            }
-        }
+        nested::carry_out(&authorized.plan, context, |params| self.context(params))
     }
-}
-
-/// All rows of a query, for a guest: bounded, since the guest's own limit only counts what reaches it.
-fn collect(query: &crate::plan::QueryPlan, context: &Arc<StatementContext>) -> Result<Written, Stop> {
-    if query.explain {
-        return Err(SqlError::unsupported("EXPLAIN inside a function").into());
-    }
-    let host: Arc<dyn Host> = context.clone();
-    let mut written = Written::default();
-    let mut bytes = 0usize;
-    for row in query::execute(&query.rel, &host)? {
-        let row = row?;
-        bytes = bytes.saturating_add(row.iter().map(size_of_value).sum());
-        if bytes > ROW_BYTES_LIMIT {
-            return Err(SqlError::new(
-                SqlState::ProgramLimitExceeded,
-                format!("the result of a function's query exceeds {ROW_BYTES_LIMIT} bytes"),
-            )
-            .hint("Fetch fewer rows at a time with LIMIT.")
-            .into());
-        }
-        written.returned.push(row);
-    }
-    written.rows = written.returned.len() as u64;
-    Ok(written)
-}
-
-fn size_of_value(value: &Datum) -> usize {
-    let outside = match value {
-        Datum::Text(text) | Datum::Json(text) => text.len(),
-        Datum::Bytea(bytes) => bytes.len(),
-        Datum::Array(array) => array.values.iter().map(size_of_value).sum(),
-        Datum::Record(fields) => fields.iter().map(size_of_value).sum(),
-        _ => 0,
-    };
-    size_of::<Datum>() + outside
-}
-
-fn object_name(table: &Table, context: &StatementContext) -> ObjectName {
-    ObjectName::new(&*table.schema, &*table.name, visible(&table.schema, context))
-}
-
-/// Whether a bare name in a capability means an object of this schema.
-fn visible(schema: &str, context: &StatementContext) -> bool {
-    context.search_path.iter().any(|on_path| on_path == schema)
 }
 
 fn describe(plan: &Plan) -> String {

@@ -7,14 +7,17 @@
 //! statement, then put to the function's gate table by table, then run in the caller's transaction.
 
 mod backend;
+mod nested;
 mod rights;
+mod set;
+mod sql;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use audit::{EventType, Sink};
-use catalog::Function;
+use catalog::{Function, Language, Returns};
 use parking_lot::Mutex;
 use policy::{FunctionName, Gate, GateContext};
 use query::Row;
@@ -23,15 +26,24 @@ use types::{Datum, Result, SqlError, SqlState};
 
 use self::backend::SqlBackend;
 use self::rights::{CallerPrivileges, LiveRights, reference};
+use self::set::Sets;
 use crate::context::StatementContext;
+use crate::database::Database;
 use crate::session;
 
 pub use self::rights::find_policy;
+pub use self::sql::check_body as check_sql_body;
 
 /// The functions at work for one statement, and the function that the statement was made by, if one did.
 pub struct Calls {
     parent: Option<Parent>,
     running: Mutex<HashMap<u32, Arc<Mutex<Running>>>>,
+    /// The sandboxes of set-returning functions: as many of one function as sets of it are open at once.
+    sets: Sets,
+    /// Functions of LANGUAGE sql whose bodies have been bound.
+    bodies: Mutex<HashMap<u32, Arc<sql::Body>>>,
+    /// How many of them are above this statement, since the last function in a sandbox.
+    sql_depth: u32,
 }
 
 #[derive(Clone)]
@@ -50,25 +62,36 @@ struct Running {
 impl Calls {
     /// For a statement that a client sent.
     pub fn top() -> Calls {
-        Calls {
-            parent: None,
-            running: Mutex::new(HashMap::new()),
-        }
+        Calls::below(None, 0)
     }
 
     /// For another statement at the same place of the call chain.
     pub fn at(other: &Calls) -> Calls {
-        Calls {
-            parent: other.parent.clone(),
-            running: Mutex::new(HashMap::new()),
-        }
+        Calls::below(other.parent.clone(), other.sql_depth)
     }
 
     fn under(gate: Arc<Gate>, call_id: i64) -> Calls {
+        Calls::below(Some(Parent { gate, call_id }), 0)
+    }
+
+    /// For a statement of a function of LANGUAGE sql.
+    fn inside(other: &Calls) -> Calls {
+        Calls::below(other.parent.clone(), other.sql_depth + 1)
+    }
+
+    fn below(parent: Option<Parent>, sql_depth: u32) -> Calls {
         Calls {
-            parent: Some(Parent { gate, call_id }),
+            parent,
             running: Mutex::new(HashMap::new()),
+            sets: Sets::default(),
+            bodies: Mutex::new(HashMap::new()),
+            sql_depth,
         }
+    }
+
+    /// The gate of the function that this statement was made by.
+    fn gate(&self) -> Option<Arc<Gate>> {
+        self.parent.as_ref().map(|parent| parent.gate.clone())
     }
 
     /// How many functions are above this statement.
@@ -78,6 +101,18 @@ impl Calls {
 
     /// Runs a function on a batch of argument rows: one result each.
     pub fn call(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
+        let mut results = match function.language {
+            Language::Sql => self.call_sql(context, function, rows)?,
+            Language::JavaScript | Language::Python | Language::Wasm => self.call_sandboxed(context, function, rows)?,
+        };
+        if matches!(function.returns, Returns::Void) {
+            // As PostgreSQL has it: void is an empty value, not NULL.
+            results.fill(Datum::text(""));
+        }
+        Ok(results)
+    }
+
+    fn call_sandboxed(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
         let running = {
             let mut all = self.running.lock();
             match all.get(&function.oid) {
@@ -96,7 +131,7 @@ impl Calls {
         match instance.call(rows) {
             Ok(results) => Ok(results),
             Err(error) => {
-                running.failed(&error, context)?;
+                running.failed(&error, &context.db)?;
                 Err(error.into())
             }
         }
@@ -179,7 +214,7 @@ impl Calls {
     pub fn finish(&self, context: &StatementContext) -> Result<()> {
         let running = std::mem::take(&mut *self.running.lock());
         let mut newest = None;
-        for running in running.into_values() {
+        for running in running.into_values().chain(self.sets.take_all()) {
             let mut running = running.lock();
             running.completed()?;
             newest = newest.max(running.gate.newest());
@@ -209,7 +244,7 @@ impl Running {
     }
 
     /// Records the failure; the sandbox is gone with it.
-    fn failed(&mut self, error: &sandbox::Error, context: &StatementContext) -> Result<()> {
+    fn failed(&mut self, error: &sandbox::Error, db: &Database) -> Result<()> {
         let Some(instance) = self.instance.take() else { return Ok(()) };
         if let sandbox::Error::Limit { limit, value, .. } = error {
             let mut event = self.gate.event(EventType::ResourceLimitExceeded);
@@ -232,7 +267,7 @@ impl Running {
         event.sqlstate = Some(sql.state());
         self.gate.record(event)?;
         if let Some(receipt) = self.gate.newest() {
-            context.db.audit.wait(receipt)?;
+            db.audit.wait(receipt)?;
         }
         Ok(())
     }

@@ -168,6 +168,12 @@ fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpa
             None => error,
         }
     })?;
+    // `f(a := 1)` is the older spelling of `f(a => 1)`, and SQL has no other use for it.
+    for token in &mut tokens {
+        if token.token == Token::Assignment {
+            token.token = Token::RArrow;
+        }
+    }
     if placeholders == Placeholders::QuestionMarkToo {
         let numbered = tokens
             .iter()

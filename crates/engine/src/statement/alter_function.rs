@@ -53,6 +53,7 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
     for action in actions {
         let policy = find_policy(&context.catalog, &changed.rights.policy)
             .ok_or_else(|| SqlError::internal(format!("the security policy \"{}\" of a function is gone", changed.rights.policy)))?;
+        refuse_for_sql(&changed, action)?;
         match action {
             AlterAction::Grant(list) => grant(session, context, &mut changed, &policy, list)?,
             AlterAction::Revoke(list) => revoke(session, context, &mut changed, &policy, list)?,
@@ -104,6 +105,28 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
     }
     session.last_function = Some(changed.oid);
     session.change(vec![Change::PutFunction(changed)])
+}
+
+/// A function of LANGUAGE sql runs in no sandbox.
+fn refuse_for_sql(function: &Function, action: &AlterAction) -> Result<()> {
+    match action {
+        AlterAction::Grant(_) | AlterAction::Revoke(_) | AlterAction::SetPolicy(_) | AlterAction::SetLimit(..)
+            if function.language == catalog::Language::Sql =>
+        {
+            Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("function {} is written in SQL and holds no capabilities", function.name),
+            )
+            .detail("A function of LANGUAGE sql may do what its caller may, or its owner if it is SECURITY DEFINER."))
+        }
+        AlterAction::Grant(_)
+        | AlterAction::Revoke(_)
+        | AlterAction::SetPolicy(_)
+        | AlterAction::SetLimit(..)
+        | AlterAction::SetEnabled(_)
+        | AlterAction::OwnerTo(_)
+        | AlterAction::RenameTo(_) => Ok(()),
+    }
 }
 
 fn event(event_type: EventType, function: &Function) -> Event {

@@ -32,7 +32,12 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
         Some(old) => replace(context, create, &old, function)?,
     };
     // Loaded now: errors of the body show here, not at the first call.
-    session.db.functions.prepare_new(&function)?;
+    match function.language {
+        Language::Sql => check_sql(context, &function)?,
+        Language::JavaScript | Language::Python | Language::Wasm => {
+            session.db.functions.prepare_new(&function)?;
+        }
+    }
     let event = if replaced {
         EventType::FunctionAltered
     } else {
@@ -54,6 +59,14 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     Ok(complete(if create.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" }))
 }
 
+fn check_sql(context: &Arc<StatementContext>, function: &Function) -> Result<()> {
+    let check = context.session.settings.lock().get("check_function_bodies");
+    if check.as_deref() == Some("off") {
+        return Ok(());
+    }
+    crate::call::check_sql_body(context, function)
+}
+
 /// The descriptor of a new function: it holds nothing yet.
 fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: String) -> Result<Function> {
     let invalid = |message: String| SqlError::new(SqlState::InvalidFunctionDefinition, message);
@@ -61,8 +74,8 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
     let language = Language::from_name(language)
         .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("language \"{language}\" does not exist")))?;
     match language {
-        Language::JavaScript => {}
-        Language::Python | Language::Wasm | Language::Sql => return Err(SqlError::unsupported(format!("LANGUAGE {}", language.name()))),
+        Language::JavaScript | Language::Sql => {}
+        Language::Python | Language::Wasm => return Err(SqlError::unsupported(format!("LANGUAGE {}", language.name()))),
     }
     let body = create.body.clone().ok_or_else(|| invalid("no function body specified".into()))?;
     if create.args.len() > MAX_ARGUMENTS {
@@ -77,7 +90,16 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
     let returns = match &create.returns {
         Some(WrittenReturns::Scalar(ty)) => Returns::Scalar(value_type(ty)?),
         Some(WrittenReturns::Void) => Returns::Void,
-        Some(WrittenReturns::SetOf(_) | WrittenReturns::Table(_)) => return Err(SqlError::unsupported("RETURNS SETOF and RETURNS TABLE")),
+        Some(WrittenReturns::SetOf(ty)) => Returns::SetOf(value_type(ty)?),
+        Some(WrittenReturns::Table(columns)) => Returns::Table(
+            columns
+                .iter()
+                .map(|(name, ty)| Ok((name.clone(), value_type(ty)?)))
+                .collect::<Result<_>>()?,
+        ),
+        Some(WrittenReturns::Trigger) if language == Language::Sql => {
+            return Err(invalid("SQL functions cannot return type trigger".into()));
+        }
         Some(WrittenReturns::Trigger) => return Err(SqlError::unsupported("RETURNS TRIGGER")),
         None => return Err(invalid("function result type must be specified".into())),
     };
@@ -110,6 +132,14 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
             ty,
             default: arg.default.clone(),
         });
+    }
+    if let Returns::Table(columns) = &returns {
+        for (index, (name, _)) in columns.iter().enumerate() {
+            let earlier = columns[..index].iter().any(|(other, _)| other == name);
+            if earlier || args.iter().any(|arg| arg.name.as_ref() == Some(name)) {
+                return Err(invalid(format!("parameter name \"{name}\" used more than once")));
+            }
+        }
     }
     Ok(Function {
         oid: context.catalog.next_oid(),
@@ -149,12 +179,28 @@ fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, 
     if !context.catalog.owns(context.actor.role, old.owner) {
         return Err(must_be_owner("function", &old.name));
     }
+    let unchangeable = |message: String| {
+        let types: Vec<String> = old.args.iter().map(|arg| arg.ty.to_string()).collect();
+        let name = types::ident::quote_ident(&old.name);
+        let word = if old.is_procedure { "PROCEDURE" } else { "FUNCTION" };
+        SqlError::new(SqlState::InvalidFunctionDefinition, message).hint(format!("Use DROP {word} {name}({}) first.", types.join(",")))
+    };
+    if old.is_procedure != new.is_procedure {
+        let kind = if old.is_procedure { "procedure" } else { "function" };
+        return Err(SqlError::new(SqlState::WrongObjectType, "cannot change routine kind").detail(format!("\"{}\" is a {kind}.", old.name)));
+    }
     if old.returns != new.returns {
-        return Err(SqlError::new(
-            SqlState::InvalidFunctionDefinition,
-            "cannot change return type of existing function",
-        )
-        .hint(format!("Use DROP FUNCTION {} first.", old.signature())));
+        return Err(unchangeable("cannot change return type of existing function".into()));
+    }
+    for (before, after) in old.args.iter().zip(&new.args) {
+        if let Some(name) = &before.name
+            && after.name.as_ref() != Some(name)
+        {
+            return Err(unchangeable(format!("cannot change name of input parameter \"{name}\"")));
+        }
+        if before.default.is_some() && after.default.is_none() {
+            return Err(unchangeable("cannot remove parameter defaults from existing function".into()));
+        }
     }
     Ok(Function {
         oid: old.oid,

@@ -124,6 +124,12 @@ pub fn returned(input: &mut Reader<'_>, function: &str, ty: Type, columns: &[(St
             .collect::<Result<_, _>>()?;
         return Ok(Datum::Record(fields));
     }
+    // Of a table of one column the value may stand for the row.
+    if let (Type::Record, [(_, column)]) = (ty, columns)
+        && !matches!(sent, Sent::Null)
+    {
+        return Ok(Datum::Record(vec![typed(&sent, *column, function)?]));
+    }
     Ok(typed(&sent, ty, function)?)
 }
 

@@ -1,0 +1,147 @@
+//! A statement that a function runs: what it asks of the gates, and its run to the end.
+
+use std::sync::Arc;
+
+use policy::{CallFunction, Gate, ObjectName, Permit, ReadTable, WriteAction, WriteTable};
+use query::Host;
+use types::{Datum, Result, SqlError, SqlState};
+
+use crate::bind::Touched;
+use crate::context::StatementContext;
+use crate::plan::{Plan, QueryPlan};
+use crate::session::{self, ROW_BYTES_LIMIT};
+use crate::write::{self, Stop, Written};
+
+/// What a plan touches, and the table that it writes. None for what is neither a query nor a write.
+pub(super) fn touched(plan: &Plan) -> Option<(&Touched, Option<(&Arc<catalog::Table>, WriteAction)>)> {
+    match plan {
+        Plan::Query(query) => Some((&query.touched, None)),
+        Plan::Insert(insert) => Some((&insert.touched, Some((&insert.table, WriteAction::Insert)))),
+        Plan::Update(update) => Some((&update.touched, Some((&update.table, WriteAction::Update)))),
+        Plan::Delete(delete) => Some((&delete.touched, Some((&delete.table, WriteAction::Delete)))),
+        Plan::Utility(_) => None,
+    }
+}
+
+/// Every function of the chain allows every table and function of a plan.
+pub(super) struct Permits {
+    _reads: Vec<Permit<ReadTable>>,
+    _write: Option<Permit<WriteTable>>,
+    _calls: Vec<Permit<CallFunction>>,
+}
+
+/// Puts every table and function of a plan to the gate.
+pub(super) fn permits(
+    gate: &Gate,
+    touched: &Touched,
+    target: Option<(&Arc<catalog::Table>, WriteAction)>,
+    context: &StatementContext,
+) -> Result<Permits> {
+    let mut reads = vec![];
+    let mut seen = vec![];
+    for table in &touched.reads {
+        if !seen.contains(&table.oid) {
+            seen.push(table.oid);
+            reads.push(gate.check(ReadTable(object_name(table, context)))?);
+        }
+    }
+    let write = match target {
+        None => None,
+        Some((table, action)) => Some(gate.check(WriteTable {
+            table: object_name(table, context),
+            action,
+        })?),
+    };
+    let mut calls = vec![];
+    for function in &touched.calls {
+        let visible = visible(&function.schema, context);
+        calls.push(gate.check(CallFunction(ObjectName::new(&*function.schema, &*function.name, visible)))?);
+    }
+    Ok(Permits {
+        _reads: reads,
+        _write: write,
+        _calls: calls,
+    })
+}
+
+fn object_name(table: &catalog::Table, context: &StatementContext) -> ObjectName {
+    ObjectName::new(&*table.schema, &*table.name, visible(&table.schema, context))
+}
+
+/// Whether a bare name in a capability means an object of this schema.
+fn visible(schema: &str, context: &StatementContext) -> bool {
+    context.search_path.iter().any(|on_path| on_path == schema)
+}
+
+/// Runs a plan that is allowed, to its end: over again while others change its rows under it (READ COMMITTED),
+/// in a context that `again` makes.
+pub(super) fn carry_out(
+    plan: &Plan,
+    mut context: Arc<StatementContext>,
+    again: impl Fn(Vec<Datum>) -> Result<Arc<StatementContext>>,
+) -> Result<Written> {
+    let txn = context.txn.clone();
+    let savepoint = txn.savepoint()?;
+    loop {
+        let result = match plan {
+            Plan::Query(query) => collect(query, &context),
+            Plan::Insert(insert) => write::insert(insert, &context),
+            Plan::Update(update) => session::lock_point(&update.input, &context).and_then(|()| write::update(update, &context)),
+            Plan::Delete(delete) => session::lock_point(&delete.input, &context).and_then(|()| write::delete(delete, &context)),
+            Plan::Utility(_) => Err(SqlError::internal("a utility statement is not a plan").into()),
+        };
+        match result {
+            Ok(written) => {
+                context.calls.finish(&context)?;
+                return Ok(written);
+            }
+            Err(Stop::Error(error)) => {
+                context.calls.fail(&context, &error);
+                return Err(error);
+            }
+            Err(Stop::Restart) => {
+                context.cancel.check()?;
+                context.calls.finish(&context)?;
+                txn.rollback_to(savepoint)?;
+                txn.refresh_snapshot()?;
+                context = again(context.params.clone())?;
+            }
+        }
+    }
+}
+
+/// All rows of a query, for a function: bounded, since a guest's own limit only counts what reaches it.
+fn collect(query: &QueryPlan, context: &Arc<StatementContext>) -> Result<Written, Stop> {
+    if query.explain {
+        return Err(SqlError::unsupported("EXPLAIN inside a function").into());
+    }
+    let host: Arc<dyn Host> = context.clone();
+    let mut written = Written::default();
+    let mut bytes = 0usize;
+    for row in query::execute(&query.rel, &host)? {
+        let row = row?;
+        bytes = bytes.saturating_add(row.iter().map(size_of_value).sum());
+        if bytes > ROW_BYTES_LIMIT {
+            return Err(SqlError::new(
+                SqlState::ProgramLimitExceeded,
+                format!("the result of a function's query exceeds {ROW_BYTES_LIMIT} bytes"),
+            )
+            .hint("Fetch fewer rows at a time with LIMIT.")
+            .into());
+        }
+        written.returned.push(row);
+    }
+    written.rows = written.returned.len() as u64;
+    Ok(written)
+}
+
+fn size_of_value(value: &Datum) -> usize {
+    let outside = match value {
+        Datum::Text(text) | Datum::Json(text) => text.len(),
+        Datum::Bytea(bytes) => bytes.len(),
+        Datum::Array(array) => array.values.iter().map(size_of_value).sum(),
+        Datum::Record(fields) => fields.iter().map(size_of_value).sum(),
+        _ => 0,
+    };
+    size_of::<Datum>() + outside
+}

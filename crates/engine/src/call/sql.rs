@@ -1,0 +1,266 @@
+//! Functions of LANGUAGE sql.
+//!
+//! The life of a call: the body's statements are bound once for a statement that calls it, with the
+//! arguments as parameters; for each row they run in order, in the caller's transaction; what the last one
+//! returns is the result. There is no sandbox and nothing to grant: the function may do what its caller
+//! may (SECURITY DEFINER: what its owner may), and every function further up the chain is asked as well.
+
+use std::sync::Arc;
+
+use catalog::{Function, Returns};
+use functions::cast::{Context, can_cast};
+use query::{Host, Row, RowIter};
+use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
+
+use super::rights::reference;
+use super::{Calls, nested};
+use crate::authorize;
+use crate::bind::FunctionArguments;
+use crate::context::StatementContext;
+use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
+use crate::plan::Plan;
+use crate::session::{self, AuditedRows};
+use crate::write::Written;
+
+/// How deep functions of this language may call each other.
+const MAX_SQL_DEPTH: u32 = 50;
+
+/// A body, bound for its arguments.
+pub(super) struct Body {
+    plans: Vec<Plan>,
+    /// For each column of the result: the type that it comes with and the one that was declared.
+    casts: Vec<(Type, Type)>,
+}
+
+/// Everything that is wrong with a new function's body.
+pub fn check_body(context: &StatementContext, function: &Function) -> Result<()> {
+    bind(context, function).map(|_| ())
+}
+
+fn bind(context: &StatementContext, function: &Function) -> Result<Body> {
+    let arguments = FunctionArguments {
+        function: function.name.clone(),
+        names: function.args.iter().map(|arg| arg.name.clone()).collect(),
+    };
+    let known: Vec<Option<Type>> = function.args.iter().map(|arg| Some(arg.ty)).collect();
+    let mut plans = vec![];
+    let parsed = crate::parse::parse(&function.body, Placeholders::Dollar).map_err(|error| in_body(error, function, None))?;
+    for (index, statement) in parsed.iter().enumerate() {
+        let number = index + 1;
+        let bound = bind_one(context, statement, &known, &arguments).map_err(|error| in_body(error, function, Some(number)))?;
+        plans.push(bound);
+    }
+    let casts = casts(function, plans.last())?;
+    Ok(Body { plans, casts })
+}
+
+fn bind_one(
+    context: &StatementContext,
+    statement: &ParsedStatement,
+    known: &[Option<Type>],
+    arguments: &FunctionArguments,
+) -> Result<Plan> {
+    let (plan, types) = session::bind_in_function(context, statement, known, arguments)?;
+    if types.len() > known.len() {
+        return Err(SqlError::new(
+            SqlState::UndefinedParameter,
+            format!("there is no parameter ${}", known.len() + 1),
+        ));
+    }
+    match plan {
+        Plan::Utility(statement) => Err(SqlError::new(
+            SqlState::FeatureNotSupported,
+            format!("{} is not allowed in an SQL function", first_word(&statement)),
+        )),
+        Plan::Query(query) if query.explain => Err(SqlError::unsupported("EXPLAIN inside a function")),
+        plan => Ok(plan),
+    }
+}
+
+fn first_word(statement: &Statement) -> String {
+    match statement {
+        Statement::Sql(sql) => sql.to_string().split_whitespace().take(2).collect::<Vec<_>>().join(" "),
+        Statement::Utility(utility) => match &**utility {
+            Utility::Commit => "COMMIT".to_string(),
+            Utility::Rollback => "ROLLBACK".to_string(),
+            Utility::Begin(_) => "BEGIN".to_string(),
+            Utility::Savepoint(_) => "SAVEPOINT".to_string(),
+            _ => "this statement".to_string(),
+        },
+        _ => "this statement".to_string(),
+    }
+}
+
+/// An error of the body: its positions are not the client's.
+fn in_body(error: SqlError, function: &Function, statement: Option<usize>) -> SqlError {
+    let error = error.without_position();
+    if error.fields().context.is_some() {
+        return error;
+    }
+    error.context(match statement {
+        Some(number) => format!("SQL function \"{}\" statement {number}", function.name),
+        None => format!("SQL function \"{}\"", function.name),
+    })
+}
+
+/// What becomes of the last statement's columns; 42P13 where they are not what was declared.
+fn casts(function: &Function, last: Option<&Plan>) -> Result<Vec<(Type, Type)>> {
+    let ty = function.returns.ty();
+    let mismatch = |detail: String| {
+        SqlError::new(
+            SqlState::InvalidFunctionDefinition,
+            format!("return type mismatch in function declared to return {ty}"),
+        )
+        .detail(detail)
+        .context(format!("SQL function \"{}\"", function.name))
+    };
+    let wanted: Vec<Type> = match &function.returns {
+        Returns::Void => return Ok(vec![]),
+        Returns::Trigger => {
+            return Err(SqlError::new(
+                SqlState::InvalidFunctionDefinition,
+                "SQL functions cannot return type trigger",
+            ));
+        }
+        Returns::Scalar(ty) | Returns::SetOf(ty) => vec![*ty],
+        Returns::Table(columns) => columns.iter().map(|(_, ty)| *ty).collect(),
+    };
+    let Some(columns) = last.and_then(Plan::columns) else {
+        return Err(mismatch(
+            "Function's final statement must be SELECT or INSERT/UPDATE/DELETE RETURNING.".into(),
+        ));
+    };
+    if columns.len() != wanted.len() {
+        return Err(mismatch(match wanted.len() {
+            1 => "Final statement must return exactly one column.".into(),
+            count if columns.len() > count => "Final statement returns too many columns.".into(),
+            _ => "Final statement returns too few columns.".into(),
+        }));
+    }
+    let mut casts = vec![];
+    for (index, (column, to)) in columns.iter().zip(wanted).enumerate() {
+        if column.ty != to && !can_cast(column.ty, to, Context::Assignment) {
+            return Err(mismatch(match columns.len() {
+                1 => format!("Actual return type is {}.", column.ty),
+                _ => format!("Final statement returns {} instead of {to} at column {}.", column.ty, index + 1),
+            }));
+        }
+        casts.push((column.ty, to));
+    }
+    Ok(casts)
+}
+
+impl Calls {
+    /// One result for each row of arguments.
+    pub(super) fn call_sql(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
+        let body = self.sql_body(context, function)?;
+        rows.iter()
+            .map(|row| {
+                context.cancel.check()?;
+                let mut result = run(&body, context, function, row)?;
+                match (&function.returns, result.next()) {
+                    (Returns::Void, _) => Ok(Datum::Null),
+                    (_, None) => Ok(Datum::Null),
+                    (_, Some(row)) => Ok(row?.pop().unwrap_or_default()),
+                }
+            })
+            .collect()
+    }
+
+    /// The rows of the last statement, as they are asked for.
+    pub(super) fn call_sql_set(&self, context: &StatementContext, function: &Arc<Function>, args: &[Datum]) -> Result<RowIter> {
+        let body = self.sql_body(context, function)?;
+        run(&body, context, function, args)
+    }
+
+    fn sql_body(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Arc<Body>> {
+        if !function.enabled {
+            return Err(SqlError::new(
+                SqlState::ObjectNotInPrerequisiteState,
+                format!("function {} is disabled", function.name),
+            )
+            .hint(format!(
+                "ALTER FUNCTION {} SET ENABLED = true;",
+                reference(function, &context.catalog)
+            )));
+        }
+        if self.sql_depth >= MAX_SQL_DEPTH {
+            return Err(SqlError::new(SqlState::StatementTooComplex, "stack depth limit exceeded")
+                .detail(format!("SQL functions call each other more than {MAX_SQL_DEPTH} deep.")));
+        }
+        let known = self.bodies.lock().get(&function.oid).cloned();
+        if let Some(body) = known {
+            return Ok(body);
+        }
+        let body = Arc::new(bind(&*inner(context, function, vec![])?, function)?);
+        self.bodies.lock().insert(function.oid, body.clone());
+        Ok(body)
+    }
+}
+
+/// The surroundings of the body's statements.
+fn inner(context: &StatementContext, function: &Function, params: Vec<Datum>) -> Result<Arc<StatementContext>> {
+    let actor = match function.security_definer {
+        false => context.actor.clone(),
+        true => context.acting_as(function.owner)?,
+    };
+    let mut inner = StatementContext::new(
+        context.db.clone(),
+        context.session.clone(),
+        context.txn.clone(),
+        context.read_only,
+        context.transaction_timestamp,
+        context.statement_timestamp,
+        context.catalog.clone(),
+        actor,
+        params,
+        Calls::inside(&context.calls),
+    );
+    inner.private_catalog = context.private_catalog;
+    Ok(Arc::new(inner))
+}
+
+/// Runs every statement of the body; the rows are the last one's, converted.
+fn run(body: &Arc<Body>, context: &StatementContext, function: &Arc<Function>, args: &[Datum]) -> Result<RowIter> {
+    let mut result: RowIter = Box::new(std::iter::empty());
+    let count = body.plans.len();
+    for (index, plan) in body.plans.iter().enumerate() {
+        let last = index + 1 == count;
+        result = run_one(plan, last, context, function, args).map_err(|error| in_body(error, function, Some(index + 1)))?;
+    }
+    let (body, function) = (body.clone(), function.clone());
+    let cast_in = inner(context, &function, vec![])?;
+    Ok(Box::new(result.map(move |row| {
+        let row = row.map_err(|error| in_body(error, &function, Some(count)))?;
+        row.into_iter()
+            .zip(&body.casts)
+            .map(|(value, (from, to))| match from == to {
+                true => Ok(value),
+                false => functions::cast::cast(&*cast_in, value, *from, *to, NO_TYPMOD, false),
+            })
+            .collect()
+    })))
+}
+
+fn run_one(plan: &Plan, last: bool, context: &StatementContext, function: &Function, args: &[Datum]) -> Result<RowIter> {
+    let inside = inner(context, function, args.to_vec())?;
+    session::lock_tables(plan, &inside)?;
+    authorize::plan(plan, &inside)?;
+    if let (Some(gate), Some((touched, target))) = (inside.calls.gate(), nested::touched(plan)) {
+        nested::permits(&gate, touched, target, &inside)?;
+    }
+    match plan {
+        Plan::Query(query) if last => {
+            let host: Arc<dyn Host> = inside.clone();
+            let rows = query::execute(&query.rel, &host).inspect_err(|error| inside.calls.fail(&inside, error))?;
+            Ok(match query.touched.calls.is_empty() {
+                true => rows,
+                false => Box::new(AuditedRows::new(rows, inside)),
+            })
+        }
+        _ => {
+            let Written { returned, .. } = nested::carry_out(plan, inside, |params| inner(context, function, params))?;
+            Ok(Box::new(returned.into_iter().map(Ok)))
+        }
+    }
+}
