@@ -394,6 +394,7 @@ impl Session {
             | Statement::AlterFunction(_)
             | Statement::DropFunction(_)
             | Statement::GrantCapability { .. }
+            | Statement::SecurityPolicy(_)
             | Statement::Utility(_) => false,
         }
     }
@@ -1104,7 +1105,8 @@ fn allowed_when_failed(statement: &Statement) -> bool {
         | Statement::CreateFunction(_)
         | Statement::AlterFunction(_)
         | Statement::DropFunction(_)
-        | Statement::GrantCapability { .. } => false,
+        | Statement::GrantCapability { .. }
+        | Statement::SecurityPolicy(_) => false,
     }
 }
 

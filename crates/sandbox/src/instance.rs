@@ -104,7 +104,7 @@ impl Instance {
         let left = self.running.store.get_fuel().unwrap_or(0);
         Usage {
             fuel: state.meter.fuel().saturating_sub(left) / FUEL_PER_INSTRUCTION,
-            memory_bytes: state.meter.memory_peak() as u64,
+            memory_bytes: state.meter.memory_peak(),
             cpu: state.meter.cpu(),
             wall: state.meter.wall(),
         }

@@ -25,8 +25,14 @@ pub enum Stop {
     Broken(&'static str),
 }
 
+/// The heap that both interpreters leave free at the end of their `init`: the function's own from the start.
+const HEADROOM_BYTES: u64 = 2 << 20;
+
 pub struct Meter {
     pub limits: Limits,
+    /// What the interpreter takes by itself: its code's data, its stack, its built-in objects. It is the same for
+    /// every function, so it is not charged to one: `max_memory_bytes` means the same in every language.
+    at_rest: u64,
     memory_peak: usize,
     cpu_used: Duration,
     cpu_started: Option<Duration>,
@@ -36,9 +42,11 @@ pub struct Meter {
 }
 
 impl Meter {
-    pub fn new(limits: Limits, memory: usize, wall_started: Instant, cancel: Option<Arc<dyn Cancel>>) -> Meter {
+    /// `interpreter` and `memory` are in bytes: the interpreter's memory after its `init`, the memory to begin with.
+    pub fn new(limits: Limits, interpreter: usize, memory: usize, wall_started: Instant, cancel: Option<Arc<dyn Cancel>>) -> Meter {
         Meter {
             limits,
+            at_rest: (interpreter as u64).saturating_sub(HEADROOM_BYTES),
             memory_peak: memory,
             cpu_used: Duration::ZERO,
             cpu_started: None,
@@ -74,8 +82,18 @@ impl Meter {
         self.wall_started.elapsed()
     }
 
-    pub fn memory_peak(&self) -> usize {
-        self.memory_peak
+    /// The most memory that was the function's own, in bytes.
+    pub fn memory_peak(&self) -> u64 {
+        self.own(self.memory_peak)
+    }
+
+    fn own(&self, memory: usize) -> u64 {
+        (memory as u64).saturating_sub(self.at_rest)
+    }
+
+    /// Whether the memory that the guest begins with is within its limit.
+    pub fn check_memory(&self) -> Result<(), Stop> {
+        self.reserve(0)
     }
 
     /// Asked at each tick, and after each host call.
@@ -93,8 +111,8 @@ impl Meter {
     }
 
     /// The guest declares that it would use `bytes` more.
-    pub fn reserve(&mut self, bytes: u64) -> Result<(), Stop> {
-        let wanted = bytes.saturating_add(self.memory_peak as u64);
+    pub fn reserve(&self, bytes: u64) -> Result<(), Stop> {
+        let wanted = bytes.saturating_add(self.memory_peak());
         if wanted > self.limits.memory_bytes {
             Err(Stop::Limit(Limit::Memory, self.limits.memory_bytes))
         } else {
@@ -111,7 +129,7 @@ impl Meter {
 
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired as u64 > self.limits.memory_bytes {
+        if self.own(desired) > self.limits.memory_bytes {
             let limit = self.limits.memory_bytes;
             return Err(self.stop(Stop::Limit(Limit::Memory, limit)));
         }

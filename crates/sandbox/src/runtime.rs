@@ -96,11 +96,11 @@ impl Runtime {
         let interpreters = self.interpreters(prepared.source.language)?;
         let image = self.image(prepared)?;
         let limits = context.limits;
-        if image.len() as u64 > limits.memory_bytes {
+        let interpreter = interpreters.under(stack_bytes(&limits), &self.ticker, &self.options)?;
+        let meter = Meter::new(limits, interpreters.base.len(), image.len(), context.started, Some(context.cancel));
+        if meter.check_memory().is_err() {
             return Err(prepared.limit(Limit::Memory, limits.memory_bytes));
         }
-        let interpreter = interpreters.under(stack_bytes(&limits), &self.ticker, &self.options)?;
-        let meter = Meter::new(limits, image.len(), context.started, Some(context.cancel));
         let depth = context.gate.depth();
         let rights = Rights {
             gate: context.gate,
@@ -141,7 +141,7 @@ impl Drop for Runtime {
 impl Interpreters {
     fn start(guest: &'static Guest, language: Language, ticker: &Ticker, options: &RuntimeOptions) -> Result<Interpreters, Error> {
         let interpreter = Interpreter::new(guest, DEFAULT_STACK_BYTES, ticker, &options.cache_dir, &*options.progress)?;
-        let state = State::new(Meter::new(load_limits(language), 0, Instant::now(), None), None, 0);
+        let state = State::new(Meter::new(load_limits(language), 0, 0, Instant::now(), None), None, 0);
         let base = interpreter.base_image(&guest.data(), state)?;
         Ok(Interpreters {
             guest,
@@ -201,7 +201,7 @@ fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpre
     request.push(if source.set { kind::SET } else { kind::SCALAR });
     put_text(&mut request, &source.body).map_err(Error::Value)?;
 
-    let meter = Meter::new(limits, interpreters.base.len(), Instant::now(), None);
+    let meter = Meter::new(limits, interpreters.base.len(), interpreters.base.len(), Instant::now(), None);
     let mut hasher = std::hash::DefaultHasher::new();
     source.name.hash(&mut hasher);
     let mut running = interpreter.instantiate(&interpreters.base, State::new(meter, None, hasher.finish()))?;

@@ -16,7 +16,7 @@ use super::Calls;
 use super::nested::{self, Permits};
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
-use crate::parse::{Placeholders, Statement, Utility};
+use crate::parse::{Placeholders, PolicyStatement, Statement, Utility};
 use crate::plan::Plan;
 use crate::session;
 use crate::write::Written;
@@ -171,6 +171,13 @@ impl SqlBackend {
                 drop.names.first().map(|name| name.name.clone()).unwrap_or_default(),
             ),
             Statement::GrantCapability { list, .. } => (Administration::Capability, list.clone()),
+            Statement::SecurityPolicy(policy) => (
+                Administration::Policy,
+                match &**policy {
+                    PolicyStatement::Create { name, .. } | PolicyStatement::Alter { name, .. } => name.clone(),
+                    PolicyStatement::Drop { names, .. } => names.join(", "),
+                },
+            ),
             Statement::Utility(utility) => match &**utility {
                 Utility::CreateRole { name, .. } => (Administration::Role, name.clone()),
                 Utility::AlterRole(alter) => (Administration::Role, alter.name.clone()),

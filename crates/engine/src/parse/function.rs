@@ -4,6 +4,7 @@ use sqlparser::ast::{DataType, Ident};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::policy::policy_name;
 use super::{at_end, byte_offset, expect_word, fold, own_error, string, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
@@ -178,16 +179,7 @@ pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
         } else if words(parser, &["REVOKE", "CAPABILITY"]) {
             actions.push(AlterAction::Revoke(rest(parser, source)));
         } else if words(parser, &["SET", "SECURITY", "POLICY"]) {
-            let next = parser.peek_token();
-            // DEFAULT and the like are keywords to the parser and names here.
-            let policy = match &next.token {
-                Token::Word(word) if word.quote_style.is_none() => {
-                    parser.next_token();
-                    types::ident::fold(&word.value)
-                }
-                _ => fold(&parser.parse_identifier()?),
-            };
-            actions.push(AlterAction::SetPolicy(policy));
+            actions.push(AlterAction::SetPolicy(policy_name(parser)?));
         } else if word(parser, "SET") {
             let key = fold(&parser.parse_identifier()?);
             if !parser.consume_token(&Token::Eq) && !word(parser, "TO") {
@@ -249,7 +241,8 @@ pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropFunction> {
 }
 
 /// The statement's text from here to its end.
-fn rest(parser: &mut Parser<'_>, source: &str) -> String {
+/// The text from here to the statement's end.
+pub fn rest(parser: &mut Parser<'_>, source: &str) -> String {
     let start = parser.peek_token().span.start;
     let mut end = start;
     while parser.peek_token().token != Token::EOF {

@@ -7,6 +7,7 @@
 //! position of the offending token. Nesting is bounded here, before anything recurses over it.
 
 mod function;
+mod policy;
 mod utility;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use types::{Result, SqlError, SqlState};
 
 pub use function::{AlterAction, AlterFunction, CreateFunction, DropFunction, FunctionName, Returns};
+pub use policy::{DefinitionText, PolicyStatement};
 pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
 
 /// How deep parentheses, sub-selects and operators may nest in one statement. PostgreSQL's bound
@@ -54,6 +56,7 @@ pub enum Statement {
         list: String,
         revoke: bool,
     },
+    SecurityPolicy(Arc<PolicyStatement>),
     Utility(Arc<Utility>),
 }
 
@@ -283,6 +286,9 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
                 list: list.to_string(),
                 revoke: word(0) == "REVOKE",
             })
+        }
+        ("CREATE" | "ALTER" | "DROP", "SECURITY") => {
+            policy::parse(&mut parser(&piece), source).map(|s| Statement::SecurityPolicy(Arc::new(s)))
         }
         (first, second) if utility::is_ours(first, second) => utility::parse(&mut parser(&piece)).map(|s| Statement::Utility(Arc::new(s))),
         _ => {

@@ -8,6 +8,7 @@ mod create_view;
 mod drop_function;
 mod drop_object;
 mod role;
+mod security_policy;
 mod settings;
 mod truncate;
 
@@ -28,6 +29,7 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
         Statement::AlterFunction(alter) => alter_function::run(session, context, alter),
         Statement::DropFunction(drop) => drop_function::run(session, context, drop),
         Statement::GrantCapability { list, revoke } => alter_function::run_bare_grant(session, context, list, *revoke),
+        Statement::SecurityPolicy(policy) => security_policy::run(session, context, policy),
         Statement::Utility(utility) => match &**utility {
             Utility::SetTransaction { modes, session: all } => {
                 session.set_transaction(*modes, *all)?;
