@@ -28,6 +28,7 @@ pub fn plan(plan: &Plan, context: &Arc<StatementContext>) -> Result<()> {
         }
         Plan::Update(update) => (&update.touched, Some((&update.table, vec![Privilege::Update]))),
         Plan::Delete(delete) => (&delete.touched, Some((&delete.table, vec![Privilege::Delete]))),
+        Plan::Call(call) => (&call.touched, None),
         // Utility statements check what they change themselves: each knows its object's owner.
         Plan::Utility(_) => return Ok(()),
     };
@@ -46,7 +47,11 @@ pub fn plan(plan: &Plan, context: &Arc<StatementContext>) -> Result<()> {
         if !context.catalog.has_function_privilege(role, function) {
             return Err(SqlError::new(
                 SqlState::InsufficientPrivilege,
-                format!("permission denied for function {}", function.name),
+                format!(
+                    "permission denied for {} {}",
+                    if function.is_procedure { "procedure" } else { "function" },
+                    function.name
+                ),
             ));
         }
     }

@@ -109,6 +109,24 @@ impl StatementContext {
         }
     }
 
+    /// The same surroundings for another statement in this one's place.
+    pub fn with(&self, actor: Actor, params: Vec<Datum>, calls: Calls) -> StatementContext {
+        let mut other = StatementContext::new(
+            self.db.clone(),
+            self.session.clone(),
+            self.txn.clone(),
+            self.read_only,
+            self.transaction_timestamp,
+            self.statement_timestamp,
+            self.catalog.clone(),
+            actor,
+            params,
+            calls,
+        );
+        other.private_catalog = self.private_catalog;
+        other
+    }
+
     /// Another role, for what a SECURITY DEFINER function does.
     pub fn acting_as(&self, role: u32) -> Result<Actor> {
         let role = self

@@ -54,6 +54,11 @@ impl Functions {
         Ok(prepared)
     }
 
+    /// Loads a body that will be run once and has no name in the catalog.
+    pub fn prepare_once(&self, function: &Function) -> Result<Arc<Prepared>> {
+        Ok(self.runtime()?.prepare(&source(function)?)?)
+    }
+
     /// What runs this version of the function.
     pub fn prepared(&self, function: &Function) -> Result<Arc<Prepared>> {
         if let Some(prepared) = self.prepared.lock().get(&(function.oid, function.version)) {

@@ -25,6 +25,7 @@ mod statement;
 mod system;
 mod table;
 mod text_io;
+mod transaction;
 mod write;
 
 pub use cancel::Cancel;

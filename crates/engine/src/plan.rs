@@ -15,6 +15,7 @@ pub enum Plan {
     Insert(Insert),
     Update(Update),
     Delete(Delete),
+    Call(Call),
     /// Everything else works on the statement as it was written.
     Utility(Statement),
 }
@@ -88,6 +89,15 @@ pub struct Delete {
     pub touched: Touched,
 }
 
+/// CALL of a procedure.
+#[derive(Debug)]
+pub struct Call {
+    pub procedure: Arc<catalog::Function>,
+    /// One per argument of the procedure, of its type.
+    pub args: Vec<Expr>,
+    pub touched: Touched,
+}
+
 /// RETURNING: expressions over the written row, then what else the input row holds.
 #[derive(Debug)]
 pub struct Returning {
@@ -105,7 +115,7 @@ impl Plan {
             Plan::Insert(insert) => insert.returning.as_ref().map(|returning| returning.columns.as_slice()),
             Plan::Update(update) => update.returning.as_ref().map(|returning| returning.columns.as_slice()),
             Plan::Delete(delete) => delete.returning.as_ref().map(|returning| returning.columns.as_slice()),
-            Plan::Utility(_) => None,
+            Plan::Call(_) | Plan::Utility(_) => None,
         }
     }
 }

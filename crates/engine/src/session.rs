@@ -14,7 +14,7 @@ use catalog::{Change, Snapshot, TableKind};
 use parking_lot::Mutex;
 use query::{Host, RowIter};
 use sqlparser::ast;
-use storage::{Isolation, LockMode, Savepoint, Transaction};
+use storage::{Isolation, LockMode};
 use types::{Datum, Notice, Result, SqlError, SqlState, Type};
 
 use crate::bind::{Binder, FunctionArguments, Names};
@@ -26,6 +26,7 @@ use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan, QueryPlan};
 use crate::settings::Settings;
 use crate::text_io::TextIo;
+use crate::transaction::{NamedSavepoint, Open, ProcedureTransaction};
 use crate::write::{self, Stop, Written};
 use crate::{authorize, point, statement};
 
@@ -128,28 +129,6 @@ enum State {
     Explicit(Open),
     /// After BEGIN and an error.
     Failed(Open),
-}
-
-/// An open transaction.
-pub(crate) struct Open {
-    pub txn: Arc<Transaction>,
-    /// Microseconds since 1970 UTC.
-    pub timestamp: i64,
-    pub read_only: bool,
-    /// Catalog changes so far, in order.
-    pub changes: Vec<Change>,
-    /// The catalog with them.
-    overlay: Option<Arc<Snapshot>>,
-    savepoints: Vec<NamedSavepoint>,
-    settings_before: Settings,
-    /// What SET LOCAL hid, newest last; it comes back when the transaction ends.
-    hidden: Vec<(String, String)>,
-}
-
-struct NamedSavepoint {
-    name: String,
-    position: Savepoint,
-    changes: usize,
 }
 
 impl Session {
@@ -393,6 +372,7 @@ impl Session {
             Statement::CreateFunction(_)
             | Statement::AlterFunction(_)
             | Statement::DropFunction(_)
+            | Statement::Do(_)
             | Statement::GrantCapability { .. }
             | Statement::SecurityPolicy(_)
             | Statement::Utility(_) => false,
@@ -433,7 +413,7 @@ impl Session {
                 continue;
             }
             authorize::plan(&plan, &context)?;
-            return self.run_plan(&plan, context);
+            return self.run_plan(&plan, context, statement.siblings == 1);
         }
     }
 
@@ -468,7 +448,7 @@ impl Session {
         Ok(plan)
     }
 
-    fn run_plan(&mut self, plan: &Arc<Plan>, context: Arc<StatementContext>) -> Result<Outcome> {
+    fn run_plan(&mut self, plan: &Arc<Plan>, context: Arc<StatementContext>, alone: bool) -> Result<Outcome> {
         match &**plan {
             Plan::Query(query) => run_query(query, &context),
             Plan::Insert(insert) => {
@@ -489,6 +469,7 @@ impl Session {
                 })?;
                 Ok(written_outcome(written, "DELETE", plan.columns()))
             }
+            Plan::Call(call) => statement::call(self, &context, call, alone),
             Plan::Utility(_) => Err(SqlError::internal("a utility statement is not a plan")),
         }
     }
@@ -542,24 +523,7 @@ impl Session {
     }
 
     fn begin(&self, isolation: Option<Isolation>, read_only: Option<bool>) -> Open {
-        let settings = self.shared.settings.lock();
-        let default = || settings.get("default_transaction_isolation");
-        let isolation = isolation.unwrap_or_else(|| match default().as_deref() {
-            Some("serializable") => Isolation::Serializable,
-            Some("repeatable read") => Isolation::RepeatableRead,
-            _ => Isolation::ReadCommitted,
-        });
-        let read_only = read_only.unwrap_or_else(|| settings.get("default_transaction_read_only").as_deref() == Some("on"));
-        Open {
-            txn: Arc::new(self.db.store.begin(isolation)),
-            timestamp: now(),
-            read_only,
-            changes: vec![],
-            overlay: None,
-            savepoints: vec![],
-            settings_before: settings.clone(),
-            hidden: vec![],
-        }
+        Open::begin(&self.db, &self.shared, isolation, read_only)
     }
 
     /// The catalog as this transaction sees it.
@@ -615,48 +579,32 @@ impl Session {
     }
 
     fn commit(&mut self, open: Open) -> Result<()> {
-        if let Err(error) = open.txn.commit() {
-            let error = SqlError::from(error);
-            self.roll_back(open);
-            return Err(error);
-        }
-        if !open.changes.is_empty() {
-            self.db.publish(&open.changes);
-            for change in &open.changes {
-                match change {
-                    Change::PutFunction(function) => self.db.functions.forget_old(function.oid, function.version),
-                    Change::DropFunction(oid) => self.db.functions.forget(*oid),
-                    Change::PutSchema(_)
-                    | Change::DropSchema(_)
-                    | Change::PutTable(_)
-                    | Change::DropTable(_)
-                    | Change::PutRole(_)
-                    | Change::DropRole(_)
-                    | Change::PutPolicy(_)
-                    | Change::DropPolicy(_)
-                    | Change::OidMark(_) => {}
-                }
-            }
-        }
-        let mut settings = self.shared.settings.lock();
-        for (name, value) in open.hidden.iter().rev() {
-            settings.set(name, value)?;
-        }
-        // Locks go with the transaction, after the catalog is everybody's.
-        drop(open);
-        Ok(())
+        open.commit(&self.db, &self.shared)
     }
 
     fn roll_back(&mut self, open: Open) {
-        open.txn.rollback();
-        for change in &open.changes {
-            if let Change::PutFunction(function) = change {
-                self.db.functions.forget(function.oid);
+        open.roll_back(&self.db, &self.shared);
+    }
+
+    /// Hands the implicit transaction to a procedure, which may end it. None inside BEGIN and COMMIT.
+    pub(crate) fn lend_transaction(&mut self) -> Option<Arc<ProcedureTransaction>> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Implicit(open) => {
+                let lent = ProcedureTransaction::new(self.db.clone(), self.shared.clone(), open);
+                Some(Arc::new(lent))
+            }
+            other => {
+                self.state = other;
+                None
             }
         }
-        // What SET did in the transaction is undone with it.
-        let mut settings = self.shared.settings.lock();
-        *settings = open.settings_before;
+    }
+
+    /// The transaction as the procedure left it.
+    pub(crate) fn take_back(&mut self, lent: &ProcedureTransaction) {
+        if let Some(open) = lent.take() {
+            self.state = State::Implicit(open);
+        }
     }
 
     /// BEGIN, COMMIT and their kin; None for other statements.
@@ -876,15 +824,6 @@ impl Session {
     }
 }
 
-impl Open {
-    fn find_savepoint(&self, name: &str) -> Result<usize> {
-        self.savepoints
-            .iter()
-            .rposition(|savepoint| savepoint.name == name)
-            .ok_or_else(|| SqlError::new(SqlState::SEInvalidSpecification, format!("savepoint \"{name}\" does not exist")))
-    }
-}
-
 impl Drop for Session {
     fn drop(&mut self) {
         if let State::Implicit(open) | State::Explicit(open) | State::Failed(open) = std::mem::replace(&mut self.state, State::Idle) {
@@ -937,6 +876,7 @@ fn bind_with(
         ast::Statement::Insert(insert) => Plan::Insert(binder.insert(insert)?),
         ast::Statement::Update(update) => Plan::Update(binder.update(update)?),
         ast::Statement::Delete(delete) => Plan::Delete(binder.delete(delete)?),
+        ast::Statement::Call(call) => Plan::Call(binder.call_procedure(call)?),
         _ => return Ok((Plan::Utility(statement.kind.clone()), vec![])),
     };
     match &mut plan {
@@ -944,7 +884,7 @@ fn bind_with(
         Plan::Insert(insert) => point::rewrite(&mut insert.input),
         Plan::Update(update) => point::rewrite(&mut update.input),
         Plan::Delete(delete) => point::rewrite(&mut delete.input),
-        Plan::Utility(_) => {}
+        Plan::Call(_) | Plan::Utility(_) => {}
     }
     Ok((plan, binder.param_types()))
 }
@@ -1056,6 +996,7 @@ pub(crate) fn lock_tables(plan: &Plan, context: &StatementContext) -> Result<()>
         Plan::Insert(insert) => (&insert.touched, Some(&insert.table)),
         Plan::Update(update) => (&update.touched, Some(&update.table)),
         Plan::Delete(delete) => (&delete.touched, Some(&delete.table)),
+        Plan::Call(call) => (&call.touched, None),
         Plan::Utility(_) => return Ok(()),
     };
     for table in touched.reads.iter().chain(target) {
@@ -1105,6 +1046,7 @@ fn allowed_when_failed(statement: &Statement) -> bool {
         | Statement::CreateFunction(_)
         | Statement::AlterFunction(_)
         | Statement::DropFunction(_)
+        | Statement::Do(_)
         | Statement::GrantCapability { .. }
         | Statement::SecurityPolicy(_) => false,
     }

@@ -116,6 +116,12 @@ pub const SETTINGS: &[SettingInfo] = &[
         "Sets the number of digits displayed for floating-point values.",
     ),
     setting(
+        "heliosdb.do_security_policy",
+        "MINIMAL",
+        Kind::Text,
+        "The security policy that DO blocks run under.",
+    ),
+    setting(
         "idle_in_transaction_session_timeout",
         "0",
         Kind::Milliseconds,

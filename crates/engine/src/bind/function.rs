@@ -211,6 +211,43 @@ impl Binder<'_> {
         }
     }
 
+    /// CALL: the procedure and its arguments.
+    pub fn call_procedure(&mut self, call: &ast::Function) -> Result<crate::plan::Call> {
+        let (schema, name) = object_name(&call.name)?;
+        let schema = schema.as_deref();
+        let Arguments { exprs, names, .. } = self.in_place(Place::CallArgument, |binder| binder.arguments(call, &Scope::default()))?;
+        let types: Vec<Type> = exprs.iter().map(Expr::ty).collect();
+        let of_procedure = |error: SqlError| match error.state() {
+            SqlState::UndefinedFunction => SqlError::new(
+                SqlState::UndefinedFunction,
+                format!("procedure {} does not exist", signature(schema, &name, &types, &names)),
+            )
+            .hint("No procedure matches the given name and argument types. You might need to add explicit type casts."),
+            SqlState::AmbiguousFunction => SqlError::new(
+                SqlState::AmbiguousFunction,
+                format!("procedure {} is not unique", signature(schema, &name, &types, &names)),
+            )
+            .hint("Could not choose a best candidate procedure. You might need to add explicit type casts."),
+            _ => error,
+        };
+        let candidates = self.names.functions(schema, &name);
+        let chosen = self.user_arguments(schema, &name, &candidates, exprs, &names).map_err(of_procedure);
+        let (procedure, args) = self.at(&call.name, chosen)?;
+        if !procedure.is_procedure {
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("{} is not a procedure", signature(schema, &name, &types, &names)),
+            )
+            .hint("To call a function, use SELECT."));
+        }
+        self.touched.calls.push(procedure.clone());
+        Ok(crate::plan::Call {
+            procedure,
+            args,
+            touched: std::mem::take(&mut self.touched),
+        })
+    }
+
     /// An IMMUTABLE function of constants is called once in a statement, when its value is first wanted.
     fn folded(&mut self, call: Expr) -> Expr {
         let ty = call.ty();

@@ -142,6 +142,7 @@ enum Place {
     Check,
     Returning,
     Set,
+    CallArgument,
 }
 
 impl Place {
@@ -161,6 +162,7 @@ impl Place {
             Place::Check => "check constraints",
             Place::Returning => "RETURNING",
             Place::Set => "UPDATE",
+            Place::CallArgument => "CALL arguments",
         }
     }
 

@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use audit::EventType;
-use catalog::{Snapshot, Table};
+use catalog::Table;
 use policy::{Administer, Administration, Gate, RunDdl};
 use sandbox::{ExecuteResult, QueryResult};
-use storage::Transaction;
 use types::{Datum, NO_TYPMOD, Notice, Result, Severity, SqlError, SqlState, Type};
 
 use super::Calls;
@@ -19,17 +18,17 @@ use crate::database::Database;
 use crate::parse::{Placeholders, PolicyStatement, Statement, Utility};
 use crate::plan::Plan;
 use crate::session;
+use crate::transaction::{Ground, ProcedureTransaction};
 use crate::write::Written;
 
 /// A function's way back into SQL: the caller's transaction, the function's gate.
 pub(super) struct SqlBackend {
     pub(super) db: Arc<Database>,
     pub(super) session: Arc<SessionShared>,
-    pub(super) txn: Arc<Transaction>,
-    pub(super) read_only: bool,
-    pub(super) transaction_timestamp: i64,
-    pub(super) catalog: Arc<Snapshot>,
-    pub(super) private_catalog: bool,
+    /// Where the call began.
+    pub(super) ground: Ground,
+    /// What a procedure may end; then this says where it stands.
+    pub(super) control: Option<Arc<ProcedureTransaction>>,
     pub(super) actor: Actor,
     pub(super) gate: Arc<Gate>,
     pub(super) call_id: i64,
@@ -99,6 +98,10 @@ impl SqlBackend {
         let statement = statements
             .pop()
             .ok_or_else(|| SqlError::new(SqlState::SyntaxError, "there is no statement"))?;
+        if let Some(commit) = transaction_end(&statement.kind) {
+            self.end_transaction(commit, verb)?;
+            return Ok((None, Written::default()));
+        }
         self.refuse_administration(&statement.kind)?;
         let context = self.context(vec![])?;
         // What is not text has its type already; text takes the type of its place, as a literal would.
@@ -123,11 +126,12 @@ impl SqlBackend {
             .map(|((value, ty), known)| functions::cast::cast(&*context, value, known.unwrap_or(Type::Unknown), *ty, NO_TYPMOD, false))
             .collect::<Result<Vec<Datum>>>()?;
         let context = self.context(params)?;
-        let savepoint = self.txn.savepoint()?;
+        let txn = context.txn.clone();
+        let savepoint = txn.savepoint()?;
         let result = self.carry_out(&authorized, context);
         match result {
             Ok(written) => {
-                self.txn.release(savepoint)?;
+                txn.release(savepoint)?;
                 let columns = authorized
                     .plan
                     .columns()
@@ -136,7 +140,7 @@ impl SqlBackend {
             }
             Err(error) => {
                 // The guest may catch it: what the statement wrote must be gone by then.
-                self.txn.rollback_to(savepoint)?;
+                txn.rollback_to(savepoint)?;
                 Err(error)
             }
         }
@@ -144,20 +148,46 @@ impl SqlBackend {
 
     fn context(&self, params: Vec<Datum>) -> Result<Arc<StatementContext>> {
         let calls = Calls::under(self.gate.clone(), self.call_id);
+        let ground = self.ground()?;
         let mut context = StatementContext::new(
             self.db.clone(),
             self.session.clone(),
-            self.txn.clone(),
-            self.read_only,
-            self.transaction_timestamp,
+            ground.txn,
+            ground.read_only,
+            ground.timestamp,
             session::now(),
-            self.catalog.clone(),
+            ground.catalog,
             self.actor.clone(),
             params,
             calls,
         );
-        context.private_catalog = self.private_catalog;
+        context.private_catalog = ground.private_catalog;
         Ok(Arc::new(context))
+    }
+
+    /// The transaction that the function's next statement runs in.
+    fn ground(&self) -> Result<Ground> {
+        match &self.control {
+            Some(control) => control.ground(),
+            None => Ok(self.ground.clone()),
+        }
+    }
+
+    /// COMMIT and ROLLBACK: a procedure's, where its CALL stands alone and outside of BEGIN.
+    fn end_transaction(&self, commit: bool, verb: Verb) -> Result<()> {
+        let Some(control) = &self.control else {
+            return Err(SqlError::new(
+                SqlState::InvalidTransactionTermination,
+                "invalid transaction termination",
+            ));
+        };
+        if verb == Verb::Query {
+            return Err(only_reads());
+        }
+        let mut event = self.gate.event(EventType::DatabaseOperation);
+        event.resource = Some(if commit { "COMMIT" } else { "ROLLBACK" }.to_string());
+        self.gate.record(event)?;
+        control.end(commit)
     }
 
     /// No function may do these, whatever it holds.
@@ -170,6 +200,7 @@ impl SqlBackend {
                 Administration::Function,
                 drop.names.first().map(|name| name.name.clone()).unwrap_or_default(),
             ),
+            Statement::Do(_) => (Administration::Function, "inline_code_block".to_string()),
             Statement::GrantCapability { list, .. } => (Administration::Capability, list.clone()),
             Statement::SecurityPolicy(policy) => (
                 Administration::Policy,
@@ -183,6 +214,7 @@ impl SqlBackend {
                 Utility::AlterRole(alter) => (Administration::Role, alter.name.clone()),
                 Utility::DropRole { names, .. } => (Administration::Role, names.join(", ")),
                 Utility::Begin(_)
+                // Ended before, or refused.
                 | Utility::Commit
                 | Utility::Rollback
                 | Utility::Savepoint(_)
@@ -213,9 +245,8 @@ impl SqlBackend {
         let Some((touched, target)) = nested::touched(&plan) else {
             return Err(self.refuse_utility(&plan));
         };
-        if verb == Verb::Query && target.is_some() {
-            return Err(SqlError::new(SqlState::ReadOnlySqlTransaction, "heliosdb.query() only reads")
-                .hint("Use heliosdb.execute() for statements that write."));
+        if verb == Verb::Query && (target.is_some() || matches!(plan, Plan::Call(_))) {
+            return Err(only_reads());
         }
         let permits = nested::permits(&self.gate, touched, target, context)?;
         Ok(Authorized { plan, _permits: permits })
@@ -247,6 +278,20 @@ impl SqlBackend {
     }
 }
 
+/// Whether a statement commits (true) or rolls back.
+fn transaction_end(statement: &Statement) -> Option<bool> {
+    let Statement::Utility(utility) = statement else { return None };
+    match **utility {
+        Utility::Commit => Some(true),
+        Utility::Rollback => Some(false),
+        _ => None,
+    }
+}
+
+fn only_reads() -> SqlError {
+    SqlError::new(SqlState::ReadOnlySqlTransaction, "heliosdb.query() only reads").hint("Use heliosdb.execute() for statements that write.")
+}
+
 fn describe(plan: &Plan) -> String {
     let name = |table: &Table| format!("{}.{}", table.schema, table.name);
     match plan {
@@ -257,6 +302,7 @@ fn describe(plan: &Plan) -> String {
         Plan::Insert(insert) => format!("INSERT {}", name(&insert.table)),
         Plan::Update(update) => format!("UPDATE {}", name(&update.table)),
         Plan::Delete(delete) => format!("DELETE {}", name(&delete.table)),
+        Plan::Call(call) => format!("CALL {}.{}", call.procedure.schema, call.procedure.name),
         Plan::Utility(_) => "utility".to_string(),
     }
 }

@@ -19,20 +19,25 @@ use std::time::Instant;
 use audit::{EventType, Sink};
 use catalog::{Function, Language, Returns};
 use parking_lot::Mutex;
-use policy::{FunctionName, Gate, GateContext};
+use policy::{FunctionName, Gate, GateContext, RightsSource};
 use query::Row;
 use sandbox::{CallContext, Instance};
 use types::{Datum, Result, SqlError, SqlState};
 
 use self::backend::SqlBackend;
-use self::rights::{CallerPrivileges, LiveRights, reference};
+use self::rights::{CallerPrivileges, FixedRights, LiveRights, reference};
 use self::set::Sets;
 use crate::context::StatementContext;
 use crate::database::Database;
 use crate::session;
+use crate::transaction::{Ground, ProcedureTransaction};
 
+pub use self::nested::arguments;
 pub use self::rights::find_policy;
 pub use self::sql::check_body as check_sql_body;
+
+/// The OID of a body that DO runs: it stands in no catalog.
+pub const ANONYMOUS: u32 = 0;
 
 /// The functions at work for one statement, and the function that the statement was made by, if one did.
 pub struct Calls {
@@ -44,6 +49,8 @@ pub struct Calls {
     bodies: Mutex<HashMap<u32, Arc<sql::Body>>>,
     /// How many of them are above this statement, since the last function in a sandbox.
     sql_depth: u32,
+    /// What a procedure may end, where this is its CALL.
+    control: Option<Arc<ProcedureTransaction>>,
 }
 
 #[derive(Clone)]
@@ -86,6 +93,15 @@ impl Calls {
             sets: Sets::default(),
             bodies: Mutex::new(HashMap::new()),
             sql_depth,
+            control: None,
+        }
+    }
+
+    /// For a CALL that stands alone: the procedure may end the transaction.
+    pub fn controlling(control: Arc<ProcedureTransaction>) -> Calls {
+        Calls {
+            control: Some(control),
+            ..Calls::top()
         }
     }
 
@@ -147,11 +163,14 @@ impl Calls {
             ));
         }
         let call_id = session::next_call_id(&context.db);
-        let rights = Arc::new(LiveRights {
-            db: context.db.clone(),
-            function: function.oid,
-            private: context.private_catalog.then(|| context.catalog.clone()),
-        });
+        let rights: Arc<dyn RightsSource> = match function.oid {
+            ANONYMOUS => Arc::new(FixedRights(Arc::new(context.catalog.effective_rights(function)))),
+            oid => Arc::new(LiveRights {
+                db: context.db.clone(),
+                function: oid,
+                private: context.private_catalog.then(|| context.catalog.clone()),
+            }),
+        };
         let actor = match function.security_definer {
             false => context.actor.clone(),
             true => context.acting_as(function.owner)?,
@@ -162,7 +181,7 @@ impl Calls {
             session_id: context.session.session_id,
             call_id,
             parent_call_id: self.parent.as_ref().map(|parent| parent.call_id),
-            rights: rights.clone(),
+            rights,
             privileges: Arc::new(CallerPrivileges {
                 catalog: context.catalog.clone(),
                 role: actor.role,
@@ -176,17 +195,23 @@ impl Calls {
                 reference(function, &context.catalog)
             ))
         })?;
-        let prepared = context.db.functions.prepared(function)?;
+        let prepared = match function.oid {
+            ANONYMOUS => context.db.functions.prepare_once(function)?,
+            _ => context.db.functions.prepared(function)?,
+        };
         gate.record(gate.event(EventType::ExecutionStarted))?;
         let started = Instant::now();
         let backend = Arc::new(SqlBackend {
             db: context.db.clone(),
             session: context.session.clone(),
-            txn: context.txn.clone(),
-            read_only: context.read_only,
-            transaction_timestamp: context.transaction_timestamp,
-            catalog: context.catalog.clone(),
-            private_catalog: context.private_catalog,
+            ground: Ground {
+                txn: context.txn.clone(),
+                read_only: context.read_only,
+                timestamp: context.transaction_timestamp,
+                catalog: context.catalog.clone(),
+                private_catalog: context.private_catalog,
+            },
+            control: self.control.clone().filter(|_| !function.security_definer),
             actor,
             gate: gate.clone(),
             call_id,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use policy::{CallFunction, Gate, ObjectName, Permit, ReadTable, WriteAction, WriteTable};
-use query::Host;
+use query::{Host, Row};
 use types::{Datum, Result, SqlError, SqlState};
 
 use crate::bind::Touched;
 use crate::context::StatementContext;
-use crate::plan::{Plan, QueryPlan};
+use crate::plan::{Call, Plan, QueryPlan};
 use crate::session::{self, ROW_BYTES_LIMIT};
 use crate::write::{self, Stop, Written};
 
@@ -19,6 +19,7 @@ pub(super) fn touched(plan: &Plan) -> Option<(&Touched, Option<(&Arc<catalog::Ta
         Plan::Insert(insert) => Some((&insert.touched, Some((&insert.table, WriteAction::Insert)))),
         Plan::Update(update) => Some((&update.touched, Some((&update.table, WriteAction::Update)))),
         Plan::Delete(delete) => Some((&delete.touched, Some((&delete.table, WriteAction::Delete)))),
+        Plan::Call(call) => Some((&call.touched, None)),
         Plan::Utility(_) => None,
     }
 }
@@ -88,6 +89,7 @@ pub(super) fn carry_out(
             Plan::Insert(insert) => write::insert(insert, &context),
             Plan::Update(update) => session::lock_point(&update.input, &context).and_then(|()| write::update(update, &context)),
             Plan::Delete(delete) => session::lock_point(&delete.input, &context).and_then(|()| write::delete(delete, &context)),
+            Plan::Call(call) => run_procedure(call, &context).map_err(Stop::from),
             Plan::Utility(_) => Err(SqlError::internal("a utility statement is not a plan").into()),
         };
         match result {
@@ -108,6 +110,19 @@ pub(super) fn carry_out(
             }
         }
     }
+}
+
+/// A CALL inside of a function: the transaction is not the procedure's to end.
+fn run_procedure(call: &Call, context: &Arc<StatementContext>) -> Result<Written> {
+    let args = arguments(call, context)?;
+    context.calls.call(context, &call.procedure, &[args])?;
+    Ok(Written::default())
+}
+
+/// The values of a CALL's arguments.
+pub fn arguments(call: &Call, context: &Arc<StatementContext>) -> Result<Row> {
+    let host: Arc<dyn Host> = context.clone();
+    call.args.iter().map(|arg| query::eval(arg, &[], &[], &host)).collect()
 }
 
 /// All rows of a query, for a function: bounded, since a guest's own limit only counts what reaches it.

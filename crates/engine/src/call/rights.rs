@@ -67,6 +67,20 @@ fn language(function: &Function) -> policy::Language {
     }
 }
 
+/// The rights of a body that DO runs: nobody can alter them while it does.
+pub(super) struct FixedRights(pub(super) Arc<Effective>);
+
+impl RightsSource for FixedRights {
+    fn rights(&self) -> Option<Arc<Effective>> {
+        Some(self.0.clone())
+    }
+
+    fn add_violation(&self, _syscall: Syscall) -> Result<u32, SqlError> {
+        // It does not outlive its statement, so there is nothing to count up.
+        Ok(1)
+    }
+}
+
 /// The SQL privileges of the role on whose behalf a function acts.
 pub(super) struct CallerPrivileges {
     pub(super) catalog: Arc<Snapshot>,

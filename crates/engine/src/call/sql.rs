@@ -78,17 +78,32 @@ fn bind_one(
 }
 
 fn first_word(statement: &Statement) -> String {
-    match statement {
-        Statement::Sql(sql) => sql.to_string().split_whitespace().take(2).collect::<Vec<_>>().join(" "),
+    let words = match statement {
+        Statement::Sql(sql) => return sql.to_string().split_whitespace().take(2).collect::<Vec<_>>().join(" "),
+        Statement::CreateFunction(_) => "CREATE FUNCTION",
+        Statement::AlterFunction(_) => "ALTER FUNCTION",
+        Statement::DropFunction(_) => "DROP FUNCTION",
+        Statement::Do(_) => "DO",
+        Statement::GrantCapability { .. } => "GRANT CAPABILITY",
+        Statement::SecurityPolicy(_) => "SECURITY POLICY",
         Statement::Utility(utility) => match &**utility {
-            Utility::Commit => "COMMIT".to_string(),
-            Utility::Rollback => "ROLLBACK".to_string(),
-            Utility::Begin(_) => "BEGIN".to_string(),
-            Utility::Savepoint(_) => "SAVEPOINT".to_string(),
-            _ => "this statement".to_string(),
+            Utility::Commit => "COMMIT",
+            Utility::Rollback => "ROLLBACK",
+            Utility::Begin(_) => "BEGIN",
+            Utility::Savepoint(_) => "SAVEPOINT",
+            Utility::RollbackTo(_) => "ROLLBACK TO SAVEPOINT",
+            Utility::Release(_) => "RELEASE SAVEPOINT",
+            Utility::SetTransaction { .. } => "SET TRANSACTION",
+            Utility::Set { .. } => "SET",
+            Utility::Reset(_) | Utility::ResetAll => "RESET",
+            Utility::Show(_) | Utility::ShowAll => "SHOW",
+            Utility::DiscardAll => "DISCARD ALL",
+            Utility::CreateRole { .. } => "CREATE ROLE",
+            Utility::AlterRole(_) => "ALTER ROLE",
+            Utility::DropRole { .. } => "DROP ROLE",
         },
-        _ => "this statement".to_string(),
-    }
+    };
+    words.to_string()
 }
 
 /// An error of the body: its positions are not the client's.
@@ -204,20 +219,7 @@ fn inner(context: &StatementContext, function: &Function, params: Vec<Datum>) ->
         false => context.actor.clone(),
         true => context.acting_as(function.owner)?,
     };
-    let mut inner = StatementContext::new(
-        context.db.clone(),
-        context.session.clone(),
-        context.txn.clone(),
-        context.read_only,
-        context.transaction_timestamp,
-        context.statement_timestamp,
-        context.catalog.clone(),
-        actor,
-        params,
-        Calls::inside(&context.calls),
-    );
-    inner.private_catalog = context.private_catalog;
-    Ok(Arc::new(inner))
+    Ok(Arc::new(context.with(actor, params, Calls::inside(&context.calls))))
 }
 
 /// Runs every statement of the body; the rows are the last one's, converted.

@@ -51,16 +51,42 @@ pub struct CreateFunction {
     pub purpose: Option<String>,
 }
 
+/// What ALTER and DROP say that they mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RoutineKind {
+    Function,
+    Procedure,
+    /// Either.
+    Routine,
+}
+
+impl RoutineKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            RoutineKind::Function => "function",
+            RoutineKind::Procedure => "procedure",
+            RoutineKind::Routine => "routine",
+        }
+    }
+}
+
+/// `DO`: a body without a name.
+#[derive(Clone, Debug)]
+pub struct DoBlock {
+    pub language: Option<String>,
+    pub body: String,
+}
+
 #[derive(Clone, Debug)]
 pub struct DropFunction {
     pub if_exists: bool,
-    pub procedure: bool,
+    pub kind: RoutineKind,
     pub names: Vec<FunctionName>,
 }
 
 #[derive(Clone, Debug)]
 pub struct AlterFunction {
-    pub procedure: bool,
+    pub kind: RoutineKind,
     pub name: FunctionName,
     pub actions: Vec<AlterAction>,
 }
@@ -115,14 +141,10 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
                 created.returns = Some(returns(parser)?);
             }
         } else if word(parser, "LANGUAGE") {
-            let next = parser.peek_token();
             if created.language.is_some() {
                 return own_error("conflicting or redundant options");
             }
-            created.language = Some(match next.token {
-                Token::SingleQuotedString(_) => string(parser)?.to_ascii_lowercase(),
-                _ => fold(&parser.parse_identifier()?),
-            });
+            created.language = Some(language_name(parser)?);
         } else if word(parser, "AS") {
             if created.body.is_some() {
                 return own_error("conflicting or redundant options");
@@ -163,16 +185,13 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
 
 pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
     expect_word(parser, "ALTER")?;
-    let procedure = word(parser, "PROCEDURE");
-    if !procedure {
-        expect_word(parser, "FUNCTION")?;
-    }
+    let kind = routine_kind(parser)?;
     let name = function_name(parser)?;
     let mut actions = vec![];
     loop {
         let next = parser.peek_token();
         if next.token == Token::EOF && !actions.is_empty() {
-            return Ok(AlterFunction { procedure, name, actions });
+            return Ok(AlterFunction { kind, name, actions });
         }
         if words(parser, &["GRANT", "CAPABILITY"]) {
             actions.push(AlterAction::Grant(rest(parser, source)));
@@ -222,10 +241,7 @@ pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
 
 pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropFunction> {
     expect_word(parser, "DROP")?;
-    let procedure = word(parser, "PROCEDURE");
-    if !procedure {
-        expect_word(parser, "FUNCTION")?;
-    }
+    let kind = routine_kind(parser)?;
     let if_exists = words(parser, &["IF", "EXISTS"]);
     let mut names = vec![function_name(parser)?];
     while parser.consume_token(&Token::Comma) {
@@ -233,11 +249,48 @@ pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropFunction> {
     }
     let _ = word(parser, "RESTRICT") || word(parser, "CASCADE");
     at_end(parser)?;
-    Ok(DropFunction {
-        if_exists,
-        procedure,
-        names,
-    })
+    Ok(DropFunction { if_exists, kind, names })
+}
+
+fn routine_kind(parser: &mut Parser<'_>) -> Parsed<RoutineKind> {
+    if word(parser, "PROCEDURE") {
+        return Ok(RoutineKind::Procedure);
+    }
+    if word(parser, "ROUTINE") {
+        return Ok(RoutineKind::Routine);
+    }
+    expect_word(parser, "FUNCTION")?;
+    Ok(RoutineKind::Function)
+}
+
+/// `DO [LANGUAGE name] 'body' [LANGUAGE name]`.
+pub fn do_block(parser: &mut Parser<'_>) -> Parsed<DoBlock> {
+    expect_word(parser, "DO")?;
+    let (mut language, mut body) = (None, None);
+    while parser.peek_token().token != Token::EOF {
+        if word(parser, "LANGUAGE") {
+            if language.is_some() {
+                return own_error("conflicting or redundant options");
+            }
+            language = Some(language_name(parser)?);
+        } else if body.is_some() {
+            let next = parser.peek_token();
+            return parser.expected("end of statement", next);
+        } else {
+            body = Some(string(parser)?);
+        }
+    }
+    match body {
+        Some(body) => Ok(DoBlock { language, body }),
+        None => own_error("no inline code specified"),
+    }
+}
+
+fn language_name(parser: &mut Parser<'_>) -> Parsed<String> {
+    match parser.peek_token().token {
+        Token::SingleQuotedString(_) => Ok(string(parser)?.to_ascii_lowercase()),
+        _ => Ok(fold(&parser.parse_identifier()?)),
+    }
 }
 
 /// The statement's text from here to its end.

@@ -19,7 +19,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use types::{Result, SqlError, SqlState};
 
-pub use function::{AlterAction, AlterFunction, CreateFunction, DropFunction, FunctionName, Returns};
+pub use function::{AlterAction, AlterFunction, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind};
 pub use policy::{DefinitionText, PolicyStatement};
 pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
 
@@ -51,6 +51,7 @@ pub enum Statement {
     CreateFunction(Arc<CreateFunction>),
     AlterFunction(Arc<AlterFunction>),
     DropFunction(Arc<DropFunction>),
+    Do(Arc<DoBlock>),
     /// The bare `GRANT CAPABILITY c` / `REVOKE CAPABILITY c`: text of the capability list.
     GrantCapability {
         list: String,
@@ -275,8 +276,11 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
         ("CREATE", "FUNCTION" | "PROCEDURE") => {
             function::create(&mut parser(&piece), source).map(|s| Statement::CreateFunction(Arc::new(s)))
         }
-        ("ALTER", "FUNCTION" | "PROCEDURE") => function::alter(&mut parser(&piece), source).map(|s| Statement::AlterFunction(Arc::new(s))),
-        ("DROP", "FUNCTION" | "PROCEDURE") => function::drop(&mut parser(&piece)).map(|s| Statement::DropFunction(Arc::new(s))),
+        ("ALTER", "FUNCTION" | "PROCEDURE" | "ROUTINE") => {
+            function::alter(&mut parser(&piece), source).map(|s| Statement::AlterFunction(Arc::new(s)))
+        }
+        ("DROP", "FUNCTION" | "PROCEDURE" | "ROUTINE") => function::drop(&mut parser(&piece)).map(|s| Statement::DropFunction(Arc::new(s))),
+        ("DO", _) => function::do_block(&mut parser(&piece)).map(|s| Statement::Do(Arc::new(s))),
         ("GRANT" | "REVOKE", "CAPABILITY") => {
             let from = piece.get(2).map(|token| token.span.start);
             let list = from.map_or("", |from| {

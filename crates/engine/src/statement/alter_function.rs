@@ -11,15 +11,19 @@ use types::{Notice, Result, SqlError, SqlState};
 use super::{complete, drop_function, must_be_owner};
 use crate::call::find_policy;
 use crate::context::StatementContext;
-use crate::parse::{AlterAction, AlterFunction};
+use crate::parse::{AlterAction, AlterFunction, RoutineKind};
 use crate::session::{Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &AlterFunction) -> Result<Outcome> {
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    let function = drop_function::find(context, &alter.name)?;
+    let function = drop_function::find(context, &alter.name, alter.kind)?;
     apply(session, context, &function, &alter.actions)?;
-    Ok(complete(if alter.procedure { "ALTER PROCEDURE" } else { "ALTER FUNCTION" }))
+    Ok(complete(match alter.kind {
+        RoutineKind::Function => "ALTER FUNCTION",
+        RoutineKind::Procedure => "ALTER PROCEDURE",
+        RoutineKind::Routine => "ALTER ROUTINE",
+    }))
 }
 
 /// `GRANT CAPABILITY c` without a function: the one that this session created or altered last.
@@ -187,7 +191,7 @@ fn set_policy(session: &Session, context: &StatementContext, function: &mut Func
 }
 
 /// The grantor's own rights bound what can be granted.
-fn may_grant(context: &StatementContext, capability: &Capability) -> Result<()> {
+pub(super) fn may_grant(context: &StatementContext, capability: &Capability) -> Result<()> {
     if capability.is_superuser_only() && !context.catalog.is_superuser(context.actor.role) {
         return Err(SqlError::new(
             SqlState::InsufficientPrivilege,

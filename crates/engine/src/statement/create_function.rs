@@ -84,9 +84,6 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
             format!("functions cannot have more than {MAX_ARGUMENTS} arguments"),
         ));
     }
-    if create.procedure {
-        return Err(SqlError::unsupported("CREATE PROCEDURE"));
-    }
     let returns = match &create.returns {
         Some(WrittenReturns::Scalar(ty)) => Returns::Scalar(value_type(ty)?),
         Some(WrittenReturns::Void) => Returns::Void,
@@ -101,6 +98,7 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
             return Err(invalid("SQL functions cannot return type trigger".into()));
         }
         Some(WrittenReturns::Trigger) => return Err(SqlError::unsupported("RETURNS TRIGGER")),
+        None if create.procedure => Returns::Void,
         None => return Err(invalid("function result type must be specified".into())),
     };
     let names = Names {

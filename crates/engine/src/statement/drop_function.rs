@@ -9,17 +9,22 @@ use types::{Notice, Result, SqlError, SqlState, Type};
 use super::{complete, must_be_owner};
 use crate::bind::{Names, type_names};
 use crate::context::StatementContext;
-use crate::parse::{DropFunction, FunctionName};
+use crate::parse::{DropFunction, FunctionName, RoutineKind};
 use crate::session::{Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFunction) -> Result<Outcome> {
     session.lock_catalog()?;
     for name in &drop.names {
         let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-        let function = match find(context, name) {
+        let function = match find(context, name, drop.kind) {
             Ok(function) => function,
             Err(error) if drop.if_exists && error.state() == SqlState::UndefinedFunction => {
-                context.notice(Notice::notice(format!("{}, skipping", error.message())));
+                let list = match &name.args {
+                    None => String::new(),
+                    Some(args) => args.iter().map(|ty| ty.to_string().to_lowercase()).collect::<Vec<_>>().join(","),
+                };
+                let word = drop.kind.word();
+                context.notice(Notice::notice(format!("{word} {}({list}) does not exist, skipping", name.name)));
                 continue;
             }
             Err(error) => return Err(error),
@@ -29,7 +34,11 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
         }
         drop_one(session, context, &function)?;
     }
-    Ok(complete(if drop.procedure { "DROP PROCEDURE" } else { "DROP FUNCTION" }))
+    Ok(complete(match drop.kind {
+        RoutineKind::Function => "DROP FUNCTION",
+        RoutineKind::Procedure => "DROP PROCEDURE",
+        RoutineKind::Routine => "DROP ROUTINE",
+    }))
 }
 
 pub fn drop_one(session: &mut Session, context: &Arc<StatementContext>, function: &Function) -> Result<()> {
@@ -46,41 +55,50 @@ pub fn drop_one(session: &mut Session, context: &Arc<StatementContext>, function
     ])
 }
 
-/// The function of this name: by its argument types, or the only one where none are given (else 42725).
-pub fn find(context: &StatementContext, name: &FunctionName) -> Result<Arc<Function>> {
+/// The routine of this name and kind: by its argument types, or the only one where none are given (else 42725).
+pub fn find(context: &StatementContext, name: &FunctionName, kind: RoutineKind) -> Result<Arc<Function>> {
     let names = Names {
         snapshot: &context.catalog,
         search_path: &context.search_path,
     };
     let candidates = names.functions(name.schema.as_deref(), &name.name);
+    let word = kind.word();
+    let is_kind = |function: &Function| match kind {
+        RoutineKind::Function => !function.is_procedure,
+        RoutineKind::Procedure => function.is_procedure,
+        RoutineKind::Routine => true,
+    };
     match &name.args {
         Some(args) => {
             let types = args
                 .iter()
                 .map(|ty| Ok(type_names::resolve(ty)?.0))
                 .collect::<Result<Vec<Type>>>()?;
-            candidates
+            let list: Vec<String> = types.iter().map(Type::to_string).collect();
+            let signature = format!("{}({})", name.name, list.join(", "));
+            let found = candidates
                 .into_iter()
                 .find(|function| function.arg_types() == types)
-                .ok_or_else(|| {
-                    let list: Vec<String> = types.iter().map(Type::to_string).collect();
-                    SqlError::new(
-                        SqlState::UndefinedFunction,
-                        format!("function {}({}) does not exist", name.name, list.join(", ")),
-                    )
-                })
+                .ok_or_else(|| SqlError::new(SqlState::UndefinedFunction, format!("{word} {signature} does not exist")))?;
+            match is_kind(&found) {
+                true => Ok(found),
+                false => Err(SqlError::new(SqlState::WrongObjectType, format!("{signature} is not a {word}"))),
+            }
         }
-        None => match candidates.as_slice() {
-            [] => Err(SqlError::new(
-                SqlState::UndefinedFunction,
-                format!("could not find a function named \"{}\"", name.name),
-            )),
-            [only] => Ok(only.clone()),
-            _ => Err(SqlError::new(
-                SqlState::AmbiguousFunction,
-                format!("function name \"{}\" is not unique", name.name),
-            )
-            .hint("Specify the argument list to select the function unambiguously.")),
-        },
+        None => {
+            let mut of_kind = candidates.into_iter().filter(|function| is_kind(function));
+            match (of_kind.next(), of_kind.next()) {
+                (None, _) => Err(SqlError::new(
+                    SqlState::UndefinedFunction,
+                    format!("could not find a {word} named \"{}\"", name.name),
+                )),
+                (Some(only), None) => Ok(only),
+                (Some(_), Some(_)) => Err(SqlError::new(
+                    SqlState::AmbiguousFunction,
+                    format!("{word} name \"{}\" is not unique", name.name),
+                )
+                .hint(format!("Specify the argument list to select the {word} unambiguously."))),
+            }
+        }
     }
 }

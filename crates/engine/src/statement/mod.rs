@@ -1,10 +1,12 @@
 //! Statements that are not queries or writes, one file each. The match in [`execute`] is their list.
 
 mod alter_function;
+mod call;
 mod create_function;
 mod create_schema;
 mod create_table;
 mod create_view;
+mod do_block;
 mod drop_function;
 mod drop_object;
 mod role;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 use types::{Result, SqlError, SqlState, Type};
 
+pub use self::call::run as call;
 use crate::context::StatementContext;
 use crate::parse::{ParsedStatement, Statement, Utility};
 use crate::plan::ColumnDesc;
@@ -28,6 +31,7 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
         Statement::CreateFunction(create) => create_function::run(session, context, create),
         Statement::AlterFunction(alter) => alter_function::run(session, context, alter),
         Statement::DropFunction(drop) => drop_function::run(session, context, drop),
+        Statement::Do(block) => do_block::run(session, context, block, statement.siblings == 1),
         Statement::GrantCapability { list, revoke } => alter_function::run_bare_grant(session, context, list, *revoke),
         Statement::SecurityPolicy(policy) => security_policy::run(session, context, policy),
         Statement::Utility(utility) => match &**utility {
