@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use catalog::{Change, Role};
+use catalog::{Change, Role, Snapshot};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use types::{Notice, Result, SqlError, SqlState};
@@ -42,6 +42,7 @@ pub fn create(
     let mut role = Role::new(context.catalog.next_oid(), name);
     apply(&mut role, options)?;
     session.change(vec![Change::PutRole(role)])?;
+    refuse_lockout(session, &context.catalog)?;
     Ok(complete("CREATE ROLE"))
 }
 
@@ -65,11 +66,13 @@ pub fn alter(session: &mut Session, context: &Arc<StatementContext>, alter: &Alt
     }
     apply(&mut role, options)?;
     session.change(vec![Change::PutRole(role)])?;
+    refuse_lockout(session, &context.catalog)?;
     Ok(complete("ALTER ROLE"))
 }
 
 pub fn drop(session: &mut Session, context: &Arc<StatementContext>, names: &[String], if_exists: bool) -> Result<Outcome> {
     session.lock_catalog()?;
+    let before = session.visible_catalog();
     for name in names {
         let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
         if if_exists && context.catalog.role(name).is_none() {
@@ -93,7 +96,36 @@ pub fn drop(session: &mut Session, context: &Arc<StatementContext>, names: &[Str
         }
         session.change(vec![Change::DropRole(role.oid), Change::OidMark(context.catalog.next_oid())])?;
     }
+    refuse_lockout(session, &before)?;
     Ok(complete("DROP ROLE"))
+}
+
+/// From the first password on, everybody needs one to log in. So a superuser has to have one as long as anybody has:
+/// otherwise nobody could log in who may change passwords. A catalog that is in that state already may stay in it, so
+/// that it can be left step by step.
+fn refuse_lockout(session: &Session, before: &Snapshot) -> Result<()> {
+    if !locks_superusers_out(&session.visible_catalog()) || locks_superusers_out(before) {
+        return Ok(());
+    }
+    let had_one = before.roles().any(|role| role.password.is_some());
+    let error = match had_one {
+        false => SqlError::new(
+            SqlState::ObjectNotInPrerequisiteState,
+            "the first password has to be that of a superuser who can log in",
+        )
+        .hint("Give ALTER ROLE postgres PASSWORD '...' first."),
+        true => SqlError::new(
+            SqlState::ObjectNotInPrerequisiteState,
+            "the last superuser who can log in with a password cannot be without one while other roles have passwords",
+        )
+        .hint("Give another superuser a password first, or take the other roles' passwords away with PASSWORD NULL."),
+    };
+    Err(error.detail("Once any role has a password, nobody logs in without one."))
+}
+
+fn locks_superusers_out(catalog: &Snapshot) -> bool {
+    let mut with_password = catalog.roles().filter(|role| role.password.is_some()).peekable();
+    with_password.peek().is_some() && with_password.all(|role| !(role.superuser && role.login))
 }
 
 fn find<'c>(context: &'c StatementContext, name: &str) -> Result<&'c Arc<Role>> {

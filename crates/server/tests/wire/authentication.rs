@@ -137,6 +137,28 @@ fn once_a_password_is_set_nothing_else_lets_anybody_in() {
 }
 
 #[test]
+fn the_first_password_locks_no_superuser_out() {
+    let (server, database) = start(|_| ());
+    let addr = server.local_addr();
+    let mut client = Client::connect(addr);
+    client.query("CREATE ROLE ann LOGIN");
+    let refused = "ERROR 55000 the first password has to be that of a superuser who can log in";
+    assert_eq!(client.query("ALTER ROLE ann PASSWORD 'a'"), [refused, "ReadyForQuery I"]);
+    assert!(!database.has_any_password());
+    // The door is still open for everybody here.
+    Client::connect(addr);
+
+    client.query("ALTER ROLE postgres PASSWORD 'p'");
+    client.query("ALTER ROLE ann PASSWORD 'a'");
+    for (user, password) in [("postgres", "p"), ("ann", "a")] {
+        assert_eq!(log_in(addr, user, password).last().unwrap(), "ReadyForQuery I");
+    }
+    let last = "ERROR 55000 the last superuser who can log in with a password cannot be without one while other roles have passwords";
+    assert_eq!(client.query("ALTER ROLE postgres PASSWORD NULL"), [last, "ReadyForQuery I"]);
+    assert_eq!(log_in(addr, "postgres", "p").last().unwrap(), "ReadyForQuery I");
+}
+
+#[test]
 fn a_malformed_exchange_is_refused() {
     let (server, _database) = start(|_| ());
     Client::connect(server.local_addr()).query("ALTER ROLE postgres PASSWORD 'secret'");
