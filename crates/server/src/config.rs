@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::ServerOptions;
 use engine::StoreKind;
 
-/// The store's own messages are of interest only when something is wrong with it.
-const DEFAULT_LOG: &str = "info,fjall=warn,lsm_tree=warn,sled=warn";
+const DEFAULT_LOG: &str = "info";
+/// The stores' own messages are of interest only when something is wrong with them.
+const QUIET_STORES: &str = "fjall=warn,lsm_tree=warn,sled=warn";
 
 /// What can be configured for `serve`; None where the next source decides.
 #[derive(clap::Args, Debug, Default, Deserialize)]
@@ -157,6 +159,19 @@ impl Settings {
     }
 }
 
+/// The log's directives for a filter that somebody asks for: a level alone is not meant for the stores, `fjall=info` is.
+pub fn log_directives(asked: &str) -> String {
+    let level = asked
+        .split(',')
+        .filter_map(|part| part.trim().parse::<LevelFilter>().ok())
+        .next_back();
+    match level {
+        // Later directives win over earlier ones for the same target.
+        Some(level) if level > LevelFilter::WARN => format!("{QUIET_STORES},{asked}"),
+        Some(_) | None => asked.to_string(),
+    }
+}
+
 fn resolve_address(listen: &str) -> io::Result<SocketAddr> {
     let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     listen.to_socket_addrs()?.next().ok_or_else(none)
@@ -203,6 +218,21 @@ mod tests {
         assert_eq!((config.server.max_connections, config.store), (7, Store::Sled));
         assert_eq!(config.server.listen, "[::1]:2".parse().unwrap());
         assert_eq!(config.server.max_message_bytes, 64 << 20);
+    }
+
+    #[test]
+    fn a_level_alone_is_not_meant_for_the_stores() {
+        let quiet = |asked: &str| format!("{QUIET_STORES},{asked}");
+        for asked in [DEFAULT_LOG, "debug", "server=trace,info", "info,fjall=debug"] {
+            assert_eq!(log_directives(asked), quiet(asked));
+        }
+        // These ask for less than the stores' warnings, or for the stores by name.
+        for asked in ["off", "error", "warn", "fjall=info"] {
+            assert_eq!(log_directives(asked), asked);
+        }
+        let levels = |asked: &str| tracing_subscriber::EnvFilter::new(log_directives(asked)).to_string();
+        assert!(levels("info,fjall=debug").contains("fjall=debug"), "{}", levels("info,fjall=debug"));
+        assert!(!levels("info,fjall=debug").contains("fjall=warn"));
     }
 
     #[test]

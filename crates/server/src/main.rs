@@ -185,7 +185,7 @@ fn open(data: &Path, store: Store, progress: impl Fn(&str) + Send + Sync + 'stat
 }
 
 fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("invalid log filter \"{filter}\": {error}"))?;
+    let filter = EnvFilter::try_new(config::log_directives(filter)).map_err(|error| format!("invalid log filter \"{filter}\": {error}"))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
