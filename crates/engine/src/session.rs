@@ -277,7 +277,7 @@ impl Session {
                 let open = self.open()?;
                 open.txn.refresh_snapshot()?;
                 let context = self.context(vec![], Calls::top())?;
-                let (plan, types) = bind(&context, &statement, param_types)?;
+                let (plan, types) = bind(&context, &statement, Some(param_types))?;
                 (Some((plan, context)), types)
             }
         };
@@ -419,7 +419,8 @@ impl Session {
 
     fn plan(&self, context: &Arc<StatementContext>, statement: &ParsedStatement, prepared: Option<&Arc<Prepared>>) -> Result<Arc<Plan>> {
         let Some(prepared) = prepared else {
-            return Ok(Arc::new(bind(context, statement, &[])?.0));
+            // Nobody gives it values: a `$1` in it is an error.
+            return Ok(Arc::new(bind(context, statement, None)?.0));
         };
         let changed = self.open_transaction().is_some_and(|open| !open.changes.is_empty());
         if !changed
@@ -430,7 +431,7 @@ impl Session {
             return Ok(cached.plan.clone());
         }
         let known: Vec<Option<Type>> = prepared.param_types.iter().copied().map(Some).collect();
-        let (plan, _) = bind(context, statement, &known)?;
+        let (plan, _) = bind(context, statement, Some(&known))?;
         if plan.columns().map(<[ColumnDesc]>::to_vec) != prepared.columns && !matches!(plan, Plan::Utility(_)) {
             return Err(SqlError::new(
                 SqlState::FeatureNotSupported,
@@ -560,7 +561,7 @@ impl Session {
         let cancel = self.shared.cancel.clone();
         let open = self.open()?;
         if open.read_only {
-            return Err(read_only());
+            return Err(read_only("a change of the catalog"));
         }
         open.txn.lock(b"C", LockMode::Exclusive, &*cancel)?;
         Ok(())
@@ -611,15 +612,15 @@ impl Session {
     fn transaction_control(&mut self, utility: &Utility) -> Option<Result<Outcome>> {
         let complete = |tag: &str| Ok(Outcome::Complete { tag: tag.to_string() });
         let outcome = match utility {
-            Utility::Begin(modes) => match std::mem::replace(&mut self.state, State::Idle) {
+            Utility::Begin { modes, tag } => match std::mem::replace(&mut self.state, State::Idle) {
                 State::Idle => {
                     self.state = State::Explicit(self.begin(modes.isolation, modes.read_only));
-                    complete("BEGIN")
+                    complete(tag)
                 }
                 // BEGIN among the statements of one message makes them all one transaction.
                 State::Implicit(open) => {
                     self.state = State::Explicit(open);
-                    complete("BEGIN")
+                    complete(tag)
                 }
                 State::Explicit(open) => {
                     self.state = State::Explicit(open);
@@ -627,7 +628,7 @@ impl Session {
                         SqlState::ActiveSqlTransaction,
                         "there is already a transaction in progress",
                     ));
-                    complete("BEGIN")
+                    complete(tag)
                 }
                 State::Failed(open) => {
                     self.state = State::Failed(open);
@@ -833,25 +834,26 @@ impl Drop for Session {
     }
 }
 
-/// Binds one statement; what is not a query or a write stays as it is written.
-pub(crate) fn bind(context: &StatementContext, statement: &ParsedStatement, params: &[Option<Type>]) -> Result<(Plan, Vec<Type>)> {
-    bind_with(context, statement, params, None)
+/// Binds one statement; what is not a query or a write stays as it is written. Without `params`, it cannot have any.
+pub(crate) fn bind(context: &StatementContext, statement: &ParsedStatement, params: Option<&[Option<Type>]>) -> Result<(Plan, Vec<Type>)> {
+    bind_with(context, statement, params.unwrap_or_default(), params.is_some(), None)
 }
 
-/// As [`bind`], where the names of a function's arguments mean its parameters.
+/// As [`bind`], where the names of a function's arguments mean its parameters, and there are no others.
 pub(crate) fn bind_in_function(
     context: &StatementContext,
     statement: &ParsedStatement,
     params: &[Option<Type>],
     arguments: &FunctionArguments,
 ) -> Result<(Plan, Vec<Type>)> {
-    bind_with(context, statement, params, Some(arguments))
+    bind_with(context, statement, params, false, Some(arguments))
 }
 
 fn bind_with(
     context: &StatementContext,
     statement: &ParsedStatement,
     params: &[Option<Type>],
+    more_params: bool,
     arguments: Option<&FunctionArguments>,
 ) -> Result<(Plan, Vec<Type>)> {
     let Statement::Sql(sql) = &statement.kind else {
@@ -863,6 +865,9 @@ fn bind_with(
     };
     let mut binder = Binder::new(names, context, statement.source.clone(), params);
     binder.function_arguments = arguments.cloned();
+    if more_params {
+        binder = binder.with_more_params();
+    }
     let mut plan = match &**sql {
         ast::Statement::Query(query) => query_plan(&mut binder, query, false)?,
         ast::Statement::Explain {
@@ -993,20 +998,22 @@ pub(crate) fn written_outcome(written: Written, tag: &'static str, columns: Opti
 pub(crate) fn lock_tables(plan: &Plan, context: &StatementContext) -> Result<()> {
     let (touched, target) = match plan {
         Plan::Query(query) => (&query.touched, None),
-        Plan::Insert(insert) => (&insert.touched, Some(&insert.table)),
-        Plan::Update(update) => (&update.touched, Some(&update.table)),
-        Plan::Delete(delete) => (&delete.touched, Some(&delete.table)),
+        Plan::Insert(insert) => (&insert.touched, Some((&insert.table, "INSERT"))),
+        Plan::Update(update) => (&update.touched, Some((&update.table, "UPDATE"))),
+        Plan::Delete(delete) => (&delete.touched, Some((&delete.table, "DELETE"))),
         Plan::Call(call) => (&call.touched, None),
         Plan::Utility(_) => return Ok(()),
     };
-    for table in touched.reads.iter().chain(target) {
+    if let Some((_, command)) = target
+        && context.read_only
+    {
+        return Err(read_only(command));
+    }
+    for table in touched.reads.iter().chain(target.map(|(table, _)| table)) {
         match table.kind {
             TableKind::Table => context.lock_table(table.oid, LockMode::Shared)?,
             TableKind::View { .. } | TableKind::Sequence(_) | TableKind::System(_) => {}
         }
-    }
-    if target.is_some() && context.read_only {
-        return Err(read_only());
     }
     Ok(())
 }
@@ -1063,10 +1070,10 @@ fn no_transaction() -> Notice {
     Notice::warning(SqlState::NoActiveSqlTransaction, "there is no transaction in progress")
 }
 
-pub(crate) fn read_only() -> SqlError {
+pub(crate) fn read_only(command: &str) -> SqlError {
     SqlError::new(
         SqlState::ReadOnlySqlTransaction,
-        "cannot change the database in a read-only transaction",
+        format!("cannot execute {command} in a read-only transaction"),
     )
 }
 

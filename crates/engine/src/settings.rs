@@ -393,6 +393,11 @@ impl Settings {
         };
         match info.kind {
             Kind::ReadOnly => Err(read_only(info.name)),
+            // Shown by its own name, `Europe/Berlin`, however it was written.
+            Kind::Text if info.name == "TimeZone" => match TimeZone::from_setting(value) {
+                Some(zone) => Ok(zone.to_string()),
+                None => Err(invalid()),
+            },
             Kind::Text => Ok(value.to_string()),
             Kind::Bool => match value.to_ascii_lowercase().as_str() {
                 "on" | "true" | "yes" | "1" | "t" | "y" => Ok("on".into()),
@@ -435,12 +440,7 @@ impl Settings {
         };
         match key {
             "timezone" => {
-                self.text_style.time_zone = TimeZone::from_name(value).ok_or_else(|| {
-                    SqlError::new(
-                        SqlState::InvalidParameterValue,
-                        format!("invalid value for parameter \"TimeZone\": \"{value}\""),
-                    )
-                })?;
+                self.text_style.time_zone = TimeZone::from_setting(value).ok_or_else(invalid)?;
             }
             "datestyle" => {
                 for part in value.split(',') {

@@ -416,8 +416,9 @@ impl Binder<'_> {
             .strip_prefix('$')
             .and_then(|digits| digits.parse::<usize>().ok())
             .filter(|n| (1..=65_535).contains(n));
-        let Some(number) = number else {
-            return Err(SqlError::new(SqlState::UndefinedParameter, format!("there is no parameter {name}")));
+        let number = match number {
+            Some(number) if number <= self.params.len() || self.more_params => number,
+            _ => return Err(SqlError::new(SqlState::UndefinedParameter, format!("there is no parameter {name}"))),
         };
         if self.params.len() < number {
             self.params.resize(number, None);

@@ -78,6 +78,8 @@ pub struct Binder<'a> {
     source: Arc<str>,
     /// The type of each `$n`; None where nothing has decided it yet.
     params: Vec<Option<Type>>,
+    /// Whether the statement may ask for more parameters than those: it is being prepared.
+    more_params: bool,
     columns: Vec<ColumnMeta>,
     levels: Vec<Level>,
     ctes: Vec<Cte>,
@@ -183,6 +185,7 @@ impl<'a> Binder<'a> {
             env,
             source,
             params: params.to_vec(),
+            more_params: false,
             columns: vec![],
             levels: vec![],
             ctes: vec![],
@@ -191,6 +194,12 @@ impl<'a> Binder<'a> {
             touched: Touched::default(),
             function_arguments: None,
         }
+    }
+
+    /// Lets the statement ask for parameters that nobody has spoken of yet.
+    pub fn with_more_params(mut self) -> Binder<'a> {
+        self.more_params = true;
+        self
     }
 
     /// The types of the parameters once the statement is bound; what nothing decided is text.

@@ -106,7 +106,7 @@ impl SqlBackend {
         let context = self.context(vec![])?;
         // What is not text has its type already; text takes the type of its place, as a literal would.
         let known: Vec<Option<Type>> = params.iter().map(param_type).collect();
-        let (plan, types) = session::bind(&context, &statement, &known)?;
+        let (plan, types) = session::bind(&context, &statement, Some(&known))?;
         let placeholders = highest_placeholder(&statement.text);
         if placeholders != params.len() {
             return Err(SqlError::new(
@@ -213,7 +213,7 @@ impl SqlBackend {
                 Utility::CreateRole { name, .. } => (Administration::Role, name.clone()),
                 Utility::AlterRole(alter) => (Administration::Role, alter.name.clone()),
                 Utility::DropRole { names, .. } => (Administration::Role, names.join(", ")),
-                Utility::Begin(_)
+                Utility::Begin { .. }
                 // Ended before, or refused.
                 | Utility::Commit
                 | Utility::Rollback

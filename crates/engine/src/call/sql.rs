@@ -60,13 +60,7 @@ fn bind_one(
     known: &[Option<Type>],
     arguments: &FunctionArguments,
 ) -> Result<Plan> {
-    let (plan, types) = session::bind_in_function(context, statement, known, arguments)?;
-    if types.len() > known.len() {
-        return Err(SqlError::new(
-            SqlState::UndefinedParameter,
-            format!("there is no parameter ${}", known.len() + 1),
-        ));
-    }
+    let (plan, _) = session::bind_in_function(context, statement, known, arguments)?;
     match plan {
         Plan::Utility(statement) => Err(SqlError::new(
             SqlState::FeatureNotSupported,
@@ -89,7 +83,7 @@ fn first_word(statement: &Statement) -> String {
         Statement::Utility(utility) => match &**utility {
             Utility::Commit => "COMMIT",
             Utility::Rollback => "ROLLBACK",
-            Utility::Begin(_) => "BEGIN",
+            Utility::Begin { tag, .. } => tag,
             Utility::Savepoint(_) => "SAVEPOINT",
             Utility::RollbackTo(_) => "ROLLBACK TO SAVEPOINT",
             Utility::Release(_) => "RELEASE SAVEPOINT",

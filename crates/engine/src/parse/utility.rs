@@ -10,7 +10,11 @@ type Parsed<T> = std::result::Result<T, ParserError>;
 
 #[derive(Clone, Debug)]
 pub enum Utility {
-    Begin(TransactionModes),
+    Begin {
+        modes: TransactionModes,
+        /// BEGIN or START TRANSACTION, as it was written: clients are told so.
+        tag: &'static str,
+    },
     Commit,
     Rollback,
     Savepoint(String),
@@ -92,11 +96,17 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
     let start = parser.peek_token();
     if word(parser, "BEGIN") {
         let _ = word(parser, "WORK") || word(parser, "TRANSACTION");
-        return Ok(Utility::Begin(transaction_modes(parser)?));
+        return Ok(Utility::Begin {
+            modes: transaction_modes(parser)?,
+            tag: "BEGIN",
+        });
     }
     if word(parser, "START") {
         expect_word(parser, "TRANSACTION")?;
-        return Ok(Utility::Begin(transaction_modes(parser)?));
+        return Ok(Utility::Begin {
+            modes: transaction_modes(parser)?,
+            tag: "START TRANSACTION",
+        });
     }
     if word(parser, "COMMIT") || word(parser, "END") {
         let _ = word(parser, "WORK") || word(parser, "TRANSACTION");

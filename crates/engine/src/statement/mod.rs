@@ -21,11 +21,16 @@ use types::{Result, SqlError, SqlState, Type};
 
 pub use self::call::run as call;
 use crate::context::StatementContext;
-use crate::parse::{ParsedStatement, Statement, Utility};
+use crate::parse::{ParsedStatement, PolicyStatement, Statement, Utility};
 use crate::plan::ColumnDesc;
 use crate::session::{Outcome, Session};
 
 pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &Statement, statement: &ParsedStatement) -> Result<Outcome> {
+    if context.read_only
+        && let Some(command) = writing_command(kind)
+    {
+        return Err(crate::session::read_only(&command));
+    }
     match kind {
         Statement::Sql(sql) => execute_sql(session, context, sql, statement),
         Statement::CreateFunction(create) => create_function::run(session, context, create),
@@ -52,7 +57,7 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
             } => role::create(session, context, name, options, *if_not_exists),
             Utility::AlterRole(alter) => role::alter(session, context, alter),
             Utility::DropRole { names, if_exists } => role::drop(session, context, names, *if_exists),
-            Utility::Begin(_)
+            Utility::Begin { .. }
             | Utility::Commit
             | Utility::Rollback
             | Utility::Savepoint(_)
@@ -88,6 +93,55 @@ fn execute_sql(
         other => Err(SqlError::unsupported(first_words(&other.to_string()))
             .position_if_absent(crate::parse::position(&statement.source, ast::Spanned::span(other).start))),
     }
+}
+
+/// The command that a read-only transaction refuses, by the name that PostgreSQL gives it; None for one that changes nothing.
+fn writing_command(kind: &Statement) -> Option<String> {
+    let command = match kind {
+        // Of these only changes of the database come here.
+        Statement::Sql(sql) => match &**sql {
+            ast::Statement::Truncate(_) => "TRUNCATE TABLE",
+            ast::Statement::CreateTable(_) => "CREATE TABLE",
+            ast::Statement::CreateView(_) => "CREATE VIEW",
+            other => {
+                let command = first_words(&other.to_string());
+                let changes = ["CREATE ", "ALTER ", "DROP "].iter().any(|word| command.starts_with(word));
+                return changes.then_some(command);
+            }
+        },
+        Statement::CreateFunction(create) if create.procedure => "CREATE PROCEDURE",
+        Statement::CreateFunction(_) => "CREATE FUNCTION",
+        Statement::AlterFunction(alter) => return Some(format!("ALTER {}", alter.kind.word().to_uppercase())),
+        Statement::DropFunction(drop) => return Some(format!("DROP {}", drop.kind.word().to_uppercase())),
+        // What the body does is looked at when it does it.
+        Statement::Do(_) => return None,
+        Statement::GrantCapability { revoke: false, .. } => "GRANT CAPABILITY",
+        Statement::GrantCapability { revoke: true, .. } => "REVOKE CAPABILITY",
+        Statement::SecurityPolicy(policy) => match &**policy {
+            PolicyStatement::Create { .. } => "CREATE SECURITY POLICY",
+            PolicyStatement::Alter { .. } => "ALTER SECURITY POLICY",
+            PolicyStatement::Drop { .. } => "DROP SECURITY POLICY",
+        },
+        Statement::Utility(utility) => match &**utility {
+            Utility::CreateRole { .. } => "CREATE ROLE",
+            Utility::AlterRole(_) => "ALTER ROLE",
+            Utility::DropRole { .. } => "DROP ROLE",
+            Utility::Begin { .. }
+            | Utility::Commit
+            | Utility::Rollback
+            | Utility::Savepoint(_)
+            | Utility::RollbackTo(_)
+            | Utility::Release(_)
+            | Utility::SetTransaction { .. }
+            | Utility::Set { .. }
+            | Utility::Reset(_)
+            | Utility::ResetAll
+            | Utility::Show(_)
+            | Utility::ShowAll
+            | Utility::DiscardAll => return None,
+        },
+    };
+    Some(command.to_string())
 }
 
 /// The columns of a utility statement's result; None where it returns no rows.

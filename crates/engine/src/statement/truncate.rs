@@ -28,9 +28,6 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, truncate: &as
                 return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{name}\" is not a table")));
             }
         }
-        if context.read_only {
-            return Err(crate::session::read_only());
-        }
         if !context.catalog.has_table_privilege(context.actor.role, &table, Privilege::Truncate) {
             return Err(permission_denied("table", &name));
         }

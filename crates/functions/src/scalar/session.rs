@@ -9,7 +9,7 @@ use crate::argument::{boolean, float8, int8, interval, numeric, present, text, t
 use crate::{Environment, Scalar};
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("version", &[], Text, |_, _| Ok(Datum::text(version()))).stable(),
+    Scalar::new("version", &[], Text, |env, _| Ok(Datum::text(version(env)))).stable(),
     Scalar::new("current_user", &[], Name, |env, _| Ok(Datum::text(env.current_user()))).stable(),
     Scalar::new("current_role", &[], Name, |env, _| Ok(Datum::text(env.current_user()))).stable(),
     Scalar::new("user", &[], Name, |env, _| Ok(Datum::text(env.current_user()))).stable(),
@@ -81,10 +81,11 @@ pub(crate) static SCALARS: &[Scalar] = &[
         .stable(),
 ];
 
-/// Clients look for "PostgreSQL" and a number here before anything else.
-fn version() -> String {
+/// Clients look for "PostgreSQL" and a number here before anything else: the number of `server_version`.
+fn version(env: &dyn Environment) -> String {
     format!(
-        "PostgreSQL 15.0 (Parhelion {}) on {}, compiled by rustc, 64-bit",
+        "PostgreSQL {} (Parhelion {}) on {}, compiled by rustc, 64-bit",
+        env.setting("server_version").unwrap_or_default(),
         env!("CARGO_PKG_VERSION"),
         std::env::consts::ARCH
     )

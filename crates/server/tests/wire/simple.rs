@@ -57,6 +57,21 @@ fn ready_for_query_tells_the_transaction_status() {
 }
 
 #[test]
+fn a_transaction_is_tagged_as_it_was_begun() {
+    let mut client = Client::on_shared();
+    for (sql, tag) in [("BEGIN", "BEGIN"), ("start transaction read only", "START TRANSACTION")] {
+        assert_eq!(client.query(sql), [format!("CommandComplete {tag}"), "ReadyForQuery T".into()]);
+        client.query("ROLLBACK");
+    }
+}
+
+#[test]
+fn parameters_have_no_values_here() {
+    let answers = Client::on_shared().query("SELECT $1");
+    assert_eq!(answers, ["ERROR 42P02 there is no parameter $1", "ReadyForQuery I"]);
+}
+
+#[test]
 fn a_syntax_error_refuses_the_whole_string() {
     let answers = Client::on_shared().query("SELECT 1; SELEC 1");
     assert_eq!(answers, ["ERROR 42601 syntax error at or near \"SELEC\"", "ReadyForQuery I"]);
