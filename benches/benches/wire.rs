@@ -4,6 +4,9 @@
 //! PostgreSQL, in turn, and the ratios are printed: its function is PL/pgSQL. One warm-up, then the median of
 //! [`ROUNDS`] rounds.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +57,8 @@ fn main() {
         .ok()
         .map(|peer| runtime.block_on(measure(&peer, "LANGUAGE plpgsql AS 'BEGIN RETURN x + 1; END'")));
     println!("{:<44}{:>14}{:>14}{:>10}", "", "parhelion", "postgresql", "ratio");
+    // A call is reported as done once its audit rows are on disk: what the disk asks for that, by itself.
+    println!("{:<44}{:>14.1}", "write and fdatasync of one row here, us", sync_us(folder.path()));
     let row = |name: &str, unit: &str, of: fn(&Figures) -> f64| {
         let ours = of(&figures);
         match &peer {
@@ -76,6 +81,20 @@ fn main() {
     });
     row("durable single-row inserts, 8 connections", "1/s", |f| f.inserts_per_second);
     server.stop(Duration::from_secs(1));
+}
+
+/// The median time of a small write with `fdatasync`, in microseconds, in a file like a store's journal.
+fn sync_us(folder: &Path) -> f64 {
+    let mut file = File::create(folder.join("raw")).expect("a file");
+    file.set_len(64 << 20).expect("a size");
+    file.sync_all().expect("a disk");
+    let times = (0..STATEMENTS).map(|_| {
+        let started = Instant::now();
+        file.write_all(&[7; 400]).expect("a write");
+        file.sync_data().expect("a disk");
+        started.elapsed().as_secs_f64() * 1e6
+    });
+    median(times.collect())
 }
 
 async fn connect(config: &str) -> Client {

@@ -84,4 +84,31 @@ impl Row {
             hash: view.hash,
         })
     }
+
+    /// All columns under their SQL names; the time in microseconds since 1970, the hashes in hexadecimal.
+    pub fn to_json(&self) -> serde_json::Value {
+        let event = &self.event;
+        let hex = |hash: &Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        serde_json::json!({
+            "id": self.id,
+            "timestamp_us": event.timestamp,
+            "event_type": event.event_type.name(),
+            "function_name": event.function_name.as_deref(),
+            "user_name": event.user_name.as_deref(),
+            "session_id": event.session_id,
+            "call_id": event.call_id,
+            "parent_call_id": event.parent_call_id,
+            "capability": event.capability.as_deref(),
+            "resource": event.resource.as_deref(),
+            "allowed": event.allowed,
+            "error": event.error.as_deref(),
+            "sqlstate": event.sqlstate.map(|state| state.code()),
+            "duration_us": event.duration_us,
+            "fuel_used": event.fuel_used,
+            "memory_bytes": event.memory_bytes,
+            "details": event.details,
+            "prev_hash": hex(&self.prev_hash),
+            "hash": hex(&self.hash),
+        })
+    }
 }

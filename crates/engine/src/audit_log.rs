@@ -9,13 +9,14 @@ use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use audit::{AuditError, Chain, Event, EventType, Receipt, Row, Sink};
+use audit::{AuditError, Chain, Event, EventType, Hash, Receipt, Row, Sink, Verdict, Verifier};
 use parking_lot::Mutex;
 use query::{BatchIter, ScanBounds};
 use storage::{AppendLog, Db, Ticket};
 use types::{Datum, Result, SqlError};
 
 use crate::cancel::Cancel;
+use crate::context::StatementContext;
 
 pub struct AuditLog {
     log: AppendLog,
@@ -50,6 +51,18 @@ impl AuditLog {
         }))
     }
 
+    /// The log for reading only: nothing of it is looked at yet.
+    pub fn to_read(store: &Db) -> Result<Arc<AuditLog>> {
+        Ok(Arc::new(AuditLog {
+            log: store.append_log("audit")?,
+            tail: Mutex::new(Tail {
+                chain: Chain::GENESIS,
+                timestamp: i64::MIN,
+                ticket: None,
+            }),
+        }))
+    }
+
     /// Records an event and returns once it is durable.
     pub fn record_durably(&self, event: Event) -> Result<()> {
         let receipt = self.record(event)?;
@@ -70,6 +83,44 @@ impl AuditLog {
             event.sqlstate = Some(error.state());
         }
         self.record_durably(event)
+    }
+
+    /// Walks the whole log; with the id and hash of a row that was its newest once, also whether that is still there.
+    pub fn verify(&self, head: Option<(u64, Hash)>, cancel: &Cancel) -> Result<Verdict> {
+        let mut verifier = Verifier::after(Chain::GENESIS);
+        let mut at_head = None;
+        for item in self.log.read(1..) {
+            let (id, bytes) = item?;
+            verifier.push(id, &bytes);
+            if head.is_some_and(|(head_id, _)| head_id == id) {
+                at_head = Some(verifier.clone());
+            }
+            if id % 1024 == 0 {
+                cancel.check()?;
+            }
+        }
+        match head {
+            None => Ok(verifier.finish()),
+            Some((id, hash)) => {
+                let kept = at_head.unwrap_or_else(|| verifier.clone()).finish_at(id, hash);
+                Ok(if kept.whole { verifier.finish() } else { kept })
+            }
+        }
+    }
+
+    /// Writes every row as one line of JSON with its hash and the hash of the row before it, oldest first.
+    pub fn export(&self, out: &mut dyn std::io::Write) -> Result<u64> {
+        let failed = |error: std::io::Error| SqlError::new(types::SqlState::IoError, format!("could not write the export: {error}"));
+        let mut count = 0;
+        for item in self.log.read(1..) {
+            let (id, bytes) = item?;
+            let mut line = Row::decode(id, &bytes)?.to_json().to_string();
+            line.push('\n');
+            out.write_all(line.as_bytes()).map_err(failed)?;
+            count += 1;
+        }
+        out.flush().map_err(failed)?;
+        Ok(count)
     }
 
     /// The first id whose time is at or after this one.
@@ -122,6 +173,43 @@ fn read(log: &AppendLog, id: u64) -> Result<Row> {
             format!("row {id} of the audit log is missing"),
         )),
     }
+}
+
+/// `heliosdb.verify_audit_log()`, for those who may read the log.
+pub fn verify_for(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
+    let role = context.actor.role;
+    if !context.catalog.is_superuser(role) && !context.catalog.is_member(role, catalog::AUDITOR_OID) {
+        return Err(SqlError::new(
+            types::SqlState::InsufficientPrivilege,
+            "permission denied for table audit_log",
+        ));
+    }
+    let head = match args {
+        [Datum::Int8(id), Datum::Bytea(hash)] => Some((
+            u64::try_from(*id).map_err(|_| not_a_head())?,
+            Hash::try_from(hash.as_slice()).map_err(|_| not_a_head())?,
+        )),
+        _ => None,
+    };
+    let verdict = context.db.audit.verify(head, &context.cancel)?;
+    let number = |value: u64| Datum::Int8(i64::try_from(value).unwrap_or(i64::MAX));
+    Ok(Datum::Record(vec![
+        Datum::Bool(verdict.whole),
+        number(verdict.rows),
+        verdict.first_bad.map_or(Datum::Null, |(id, _)| number(id)),
+        verdict
+            .first_bad
+            .map_or(Datum::Null, |(_, reason)| Datum::text(&reason.to_string())),
+        number(verdict.head.0),
+        Datum::Bytea(verdict.head.1.to_vec()),
+    ]))
+}
+
+fn not_a_head() -> SqlError {
+    SqlError::new(
+        types::SqlState::InvalidParameterValue,
+        "a head of the audit log is an id and a hash of 32 bytes",
+    )
 }
 
 /// The columns that narrow a scan: their places in `heliosdb.audit_log`.

@@ -7,6 +7,7 @@
 //! [`statement`]. A function that the statement calls runs in its sandbox through [`call`], and comes
 //! back for its own SQL through the gate. Nothing here is asynchronous: a session works on its own thread.
 
+mod audit_archive;
 mod audit_log;
 mod authorize;
 mod bind;
@@ -28,6 +29,7 @@ mod text_io;
 mod transaction;
 mod write;
 
+pub use audit_archive::AuditArchive;
 pub use cancel::Cancel;
 pub use database::{Database, Options, Progress, RoleLogin};
 pub use parse::ParsedStatement;

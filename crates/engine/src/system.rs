@@ -60,6 +60,7 @@ pub fn own_call(context: &StatementContext, name: &str, args: &[Datum]) -> Optio
         "pg_cancel_backend" | "pg_terminate_backend" => signal(context, args, name == "pg_terminate_backend"),
         // One session's advisory locks never meet another's here: they are granted, and released at its end.
         "pg_advisory_unlock_all" => Ok(Datum::Null),
+        "verify_audit_log" => crate::audit_log::verify_for(context, args),
         "nextval" | "currval" | "setval" | "lastval" => Err(SqlError::unsupported("sequences")),
         _ => return None,
     })

@@ -1,4 +1,6 @@
-//! The `parhelion` command: `serve` a data folder, or `run` a script without a server.
+//! The `parhelion` command: `serve` a data folder, `run` a script without a server, `audit` a folder's log.
+
+mod audit_command;
 
 use std::backtrace::Backtrace;
 use std::io::{self, IsTerminal, Write};
@@ -62,6 +64,11 @@ enum Command {
         #[arg(long, value_name = "FILTER", env = "PARHELION_LOG", default_value = "warn")]
         log: String,
     },
+    /// Check or export the audit log of a data folder that no server has open
+    Audit {
+        #[command(subcommand)]
+        command: audit_command::AuditCommand,
+    },
 }
 
 fn main() -> ExitCode {
@@ -74,6 +81,7 @@ fn main() -> ExitCode {
             keep_going,
             log,
         } => on_big_stack(move || run(&file, data, store, keep_going, &log)),
+        Command::Audit { command } => audit_command::run(command),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("parhelion: {failure}");

@@ -194,3 +194,60 @@ fn what_was_committed_is_there_after_kill_9() {
     exit(&mut served.child);
     check_run("SELECT id FROM t;", &flags, " id \n----\n  1\n(1 row)\n\n", 0);
 }
+
+#[test]
+fn the_audit_log_is_checked_and_exported_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    check_run(
+        "CREATE SECURITY POLICY p AS (); DROP SECURITY POLICY p;",
+        &["--data", data],
+        "CREATE SECURITY POLICY\nDROP SECURITY POLICY\n",
+        0,
+    );
+    let audit = |arguments: &[&str]| parhelion().arg("audit").args(arguments).output().unwrap();
+
+    let whole = audit(&["verify", "--data", data]);
+    let printed = String::from_utf8(whole.stdout).unwrap();
+    let head = printed
+        .strip_prefix("the audit log is whole: 2 rows\nhead ")
+        .expect(&printed)
+        .trim();
+    assert_eq!(whole.status.code(), Some(0));
+    assert_eq!(audit(&["verify", "--data", data, "--head", head]).status.code(), Some(0));
+
+    // A head that the log does not reach: its tail is gone.
+    let later = head.replacen("2:", "3:", 1);
+    let cut = audit(&["verify", "--data", data, "--head", &later]);
+    let printed = String::from_utf8(cut.stdout).unwrap();
+    assert!(
+        printed.starts_with("the audit log is broken at row 3: the log ends before this row"),
+        "{printed}"
+    );
+    assert_eq!(cut.status.code(), Some(1));
+    // A head with another hash: the log was written anew.
+    let other = format!("2:{}", "0".repeat(64));
+    let replaced = audit(&["verify", "--data", data, "--head", &other]);
+    let printed = String::from_utf8(replaced.stdout).unwrap();
+    assert!(
+        printed.starts_with("the audit log is broken at row 2: the row is another one"),
+        "{printed}"
+    );
+
+    let export = audit(&["export", "--data", data]);
+    let lines: Vec<serde_json::Value> = String::from_utf8(export.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["event_type"], "PolicyCreated");
+    assert_eq!(lines[1]["prev_hash"], lines[0]["hash"]);
+    assert_eq!(head, format!("2:{}", lines[1]["hash"].as_str().unwrap()));
+
+    // What is no data folder is not made one, and found whole.
+    let nothing = folder.path().join("nothing");
+    assert_eq!(audit(&["verify", "--data", nothing.to_str().unwrap()]).status.code(), Some(1));
+    assert!(!nothing.exists());
+}

@@ -245,7 +245,23 @@ pub(crate) static ENGINE: &[Scalar] = catalog_calls! { volatile:
 };
 
 /// The catalog answers these with an array of records.
+/// What `heliosdb.verify_audit_log` answers, in one row.
+const AUDIT_VERDICT: &[(&str, types::Type)] = &[
+    ("whole", Bool),
+    ("rows", Int8),
+    ("first_bad_id", Int8),
+    ("reason", Text),
+    ("head_id", Int8),
+    ("head_hash", types::Type::Bytea),
+];
+
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
+    SetFunction::new("verify_audit_log", &[], AUDIT_VERDICT, |env, a| {
+        records(env.catalog_call("verify_audit_log", a)?)
+    }),
+    SetFunction::new("verify_audit_log", &[Int8, types::Type::Bytea], AUDIT_VERDICT, |env, a| {
+        records(env.catalog_call("verify_audit_log", a)?)
+    }),
     SetFunction::new(
         "aclexplode",
         &[TEXTS],
