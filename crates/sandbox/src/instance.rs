@@ -24,8 +24,8 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 /// What the host itself needs of the thread's stack on top of a guest's.
 const HOST_STACK_BYTES: usize = 1 << 20;
 
-/// A fresh sandbox with a function in it.
-pub struct Instance {
+/// A fresh interpreter with a function in it.
+pub struct Interpreted {
     prepared: Arc<Prepared>,
     interpreter: Arc<Interpreter>,
     running: Running,
@@ -36,15 +36,15 @@ pub struct Instance {
     dead: Option<Error>,
 }
 
-impl Instance {
+impl Interpreted {
     pub(crate) fn new(
         prepared: Arc<Prepared>,
         interpreter: Arc<Interpreter>,
         running: Running,
         ticker: Arc<Ticker>,
         depth: u32,
-    ) -> Instance {
-        Instance {
+    ) -> Interpreted {
+        Interpreted {
             prepared,
             interpreter,
             running,
@@ -75,7 +75,7 @@ impl Instance {
         Ok(results)
     }
 
-    /// Starts a set-returning function; [`Instance::next_rows`] fetches what it returns.
+    /// Starts a set-returning function; [`Interpreted::next_rows`] fetches what it returns.
     pub fn call_set(&mut self, args: &[Datum]) -> Result<(), Error> {
         self.put_batch(&[args])?;
         self.enter(Entry::Call, |_| Ok(()))
@@ -254,7 +254,7 @@ pub(crate) fn refused(status: u8, reader: &mut Reader<'_>, prepared: &Prepared, 
 }
 
 /// Where in the function the host call was.
-fn with_context(error: SqlError, language: &str, prepared: &Prepared, line: Option<u32>) -> SqlError {
+pub(crate) fn with_context(error: SqlError, language: &str, prepared: &Prepared, line: Option<u32>) -> SqlError {
     let mut context = error.fields().context.clone().map(|inner| inner + "\n").unwrap_or_default();
     context.push_str(&format!("{language} function {}", prepared.signature()));
     if let Some(line) = line {
@@ -269,6 +269,7 @@ pub(crate) fn failure(prepared: &Prepared, state: &State, error: &wasmtime::Erro
     match &state.meter.stop {
         Some(Stop::Limit(limit, value)) => return prepared.limit(*limit, *value),
         Some(Stop::Cancelled(error)) => return Error::Cancelled(error.clone()),
+        Some(Stop::Exited(_)) => return Error::Host(format!("function {}: the interpreter ended itself", prepared.signature())),
         Some(Stop::Broken(what)) => return Error::Host(format!("function {}: {what}", prepared.signature())),
         None => {}
     }

@@ -59,7 +59,7 @@ impl Interpreter {
         let module = guest.load(&engine, cache_dir, progress)?;
         let mut linker = Linker::new(&engine);
         host::link(&mut linker).map_err(broken)?;
-        host::wasi::link(&mut linker, &module).map_err(broken)?;
+        host::wasi::link(&mut linker, host::wasi::Guest::Interpreter).map_err(broken)?;
         let pre = linker.instantiate_pre(&module).map_err(broken)?;
         let export = |name: &str| {
             module
@@ -109,10 +109,10 @@ impl Interpreter {
         store.set_fuel(fuel).map_err(broken)?;
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| {
-            let meter = &mut context.data_mut().meter;
-            match meter.check() {
+            let state = context.data_mut();
+            match state.tick() {
                 Ok(()) => Ok(UpdateDeadline::Continue(1)),
-                Err(stop) => Err(meter.stop(stop)),
+                Err(stop) => Err(state.meter.stop(stop)),
             }
         });
         Ok(store)

@@ -1,7 +1,7 @@
 //! Compiles and runs JavaScript, Python and WebAssembly functions under limits.
 //!
 //! The life of a function: its body is [`Runtime::prepare`]d once, in an interpreter that is itself a
-//! WebAssembly module, and a picture of the interpreter's memory is kept. The life of a call: for each
+//! WebAssembly module, and a picture of the interpreter's memory is kept (a user's own module is compiled: `wasm`). The life of a call: for each
 //! statement [`Runtime::instantiate`] makes a fresh [`Instance`] over a copy-on-write mapping of that
 //! picture; arguments go in and results come out in batches of a binary format (`abi`); every
 //! host call goes through the gate and the [`Backend`]; a limit traps; then the instance is thrown
@@ -21,14 +21,16 @@ mod machine;
 mod memory;
 mod meter;
 mod runtime;
+mod sandbox;
 mod snapshot;
 mod source;
 mod stack;
 mod ticker;
 mod value;
+mod wasm;
 
 pub use context::{Backend, CallContext, Cancel, ExecuteResult, QueryResult, Usage};
 pub use error::{Error, Limit};
-pub use instance::Instance;
 pub use runtime::{Prepared, Runtime, RuntimeOptions};
+pub use sandbox::Instance;
 pub use source::{FunctionSource, Language};

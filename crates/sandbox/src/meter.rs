@@ -16,11 +16,16 @@ use crate::error::Limit;
 /// ends by CPU time (5 s), as it is documented to, and not by instructions after one and a half.
 pub const FUEL_PER_INSTRUCTION: u64 = 8;
 
+/// Elements that a guest's table may grow to; they are not in its memory, so its memory's limit does not see them.
+pub const MAX_TABLE_ELEMENTS: usize = 65_536;
+
 /// Why the host ended a guest.
 #[derive(Clone, Debug)]
 pub enum Stop {
     Limit(Limit, u64),
     Cancelled(SqlError),
+    /// The guest ended itself with this code.
+    Exited(i32),
     /// The guest broke the ABI.
     Broken(&'static str),
 }
@@ -142,9 +147,18 @@ impl ResourceLimiter for Meter {
         Err(self.stop(Stop::Limit(Limit::Memory, limit)))
     }
 
-    fn table_growing(&mut self, current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // Only the creation of an instance's own tables; the strip pass refused all that grow.
-        Ok(current == 0)
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Interpreters only make theirs; the strip pass refused all that grow.
+        if current > 0 && desired > MAX_TABLE_ELEMENTS {
+            let limit = self.limits.memory_bytes;
+            return Err(self.stop(Stop::Limit(Limit::Memory, limit)));
+        }
+        Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        let limit = self.limits.memory_bytes;
+        Err(self.stop(Stop::Limit(Limit::Memory, limit)))
     }
 }
 

@@ -14,15 +14,17 @@ use crate::code::{self, Guest};
 use crate::context::CallContext;
 use crate::error::{Error, Limit};
 use crate::host::{Rights, State};
-use crate::instance::{self, Instance};
+use crate::instance::{self, Interpreted};
 use crate::interpreter::{Entry, Interpreter};
 use crate::machine::DEFAULT_STACK_BYTES;
 use crate::memory::Image;
 use crate::meter::Meter;
+use crate::sandbox::Instance;
 use crate::snapshot::{Place, Snapshots};
 use crate::source::{FunctionSource, Language};
 use crate::ticker::Ticker;
 use crate::value::{Malformed, Reader, put_shape, put_text};
+use crate::wasm;
 
 pub struct RuntimeOptions {
     /// A folder of ours, for compiled code that this machine's build could not provide.
@@ -36,6 +38,7 @@ pub struct Runtime {
     options: RuntimeOptions,
     ticker: Arc<Ticker>,
     javascript: Interpreters,
+    modules: wasm::Modules,
     snapshots: Snapshots,
 }
 
@@ -46,12 +49,17 @@ struct Interpreters {
     base: Arc<Image>,
 }
 
-/// A function that was loaded once and found good. Cheap to keep: its snapshot is dropped when it
-/// has not been used for long, and made again at the next call.
+/// A function that was loaded once and found good. Cheap to keep: its snapshot, or its compiled code, is
+/// dropped when it has not been used for long, and made again at the next call.
 pub struct Prepared {
     source: FunctionSource,
     signature: String,
-    place: Arc<Place>,
+    kind: Kind,
+}
+
+enum Kind {
+    Interpreted(Arc<Place>),
+    Module(wasm::Function),
 }
 
 /// Stack limits are rounded up to this, so that policies cannot ask for an engine each.
@@ -76,40 +84,65 @@ impl Runtime {
             options,
             ticker,
             javascript,
+            modules: wasm::Modules::new(),
             snapshots: Snapshots::default(),
         }))
     }
 
     /// Loads a function's body: everything that is wrong with it shows now.
     pub fn prepare(&self, source: &FunctionSource) -> Result<Arc<Prepared>, Error> {
-        let prepared = Prepared {
+        let kind = match source.language {
+            Language::JavaScript | Language::Python => Kind::Interpreted(Arc::default()),
+            Language::Wasm => Kind::Module(self.modules.prepare(source, &self.ticker)?),
+        };
+        let prepared = Arc::new(Prepared {
             source: source.clone(),
             signature: source.signature(),
-            place: Arc::default(),
-        };
-        self.image(&prepared)?;
-        Ok(Arc::new(prepared))
+            kind,
+        });
+        match &prepared.kind {
+            Kind::Interpreted(place) => drop(self.image(&prepared, place)?),
+            Kind::Module(module) => {
+                let limits = load_limits(source.language);
+                self.modules.try_start(&prepared, module, limits, &self.ticker)?;
+            }
+        }
+        Ok(prepared)
     }
 
     /// A fresh sandbox with the function in it.
     pub fn instantiate(&self, prepared: &Arc<Prepared>, context: CallContext) -> Result<Instance, Error> {
+        match &prepared.kind {
+            Kind::Interpreted(place) => self.interpret(prepared, place, context).map(Instance::from),
+            Kind::Module(module) => {
+                let (limits, depth) = (context.limits, context.gate.depth());
+                let meter = Meter::new(limits, 0, 0, context.started, Some(context.cancel.clone()));
+                let state = State::new(meter, Some(Rights::of(context)), module.random_stream());
+                self.modules
+                    .instantiate(prepared, module, state, stack_bytes(&limits), &self.ticker, depth)
+                    .map(Instance::from)
+            }
+        }
+    }
+
+    fn interpret(&self, prepared: &Arc<Prepared>, place: &Arc<Place>, context: CallContext) -> Result<Interpreted, Error> {
         let interpreters = self.interpreters(prepared.source.language)?;
-        let image = self.image(prepared)?;
-        let limits = context.limits;
+        let image = self.image(prepared, place)?;
+        let (limits, depth) = (context.limits, context.gate.depth());
         let interpreter = interpreters.under(stack_bytes(&limits), &self.ticker, &self.options)?;
-        let meter = Meter::new(limits, interpreters.base.len(), image.len(), context.started, Some(context.cancel));
+        let meter = Meter::new(
+            limits,
+            interpreters.base.len(),
+            image.len(),
+            context.started,
+            Some(context.cancel.clone()),
+        );
         if meter.check_memory().is_err() {
             return Err(prepared.limit(Limit::Memory, limits.memory_bytes));
         }
-        let depth = context.gate.depth();
-        let rights = Rights {
-            gate: context.gate,
-            backend: context.backend,
-            transaction_timestamp: context.transaction_timestamp,
-        };
-        let state = State::new(meter, Some(rights), 0);
+        let state = State::new(meter, Some(Rights::of(context)), 0);
         let running = interpreter.instantiate(&image, state)?;
-        Ok(Instance::new(prepared.clone(), interpreter, running, self.ticker.clone(), depth))
+        Ok(Interpreted::new(prepared.clone(), interpreter, running, self.ticker.clone(), depth))
     }
 
     fn interpreters(&self, language: Language) -> Result<&Interpreters, Error> {
@@ -120,14 +153,14 @@ impl Runtime {
     }
 
     /// The function's snapshot, made again if it was dropped.
-    fn image(&self, prepared: &Prepared) -> Result<Arc<Image>, Error> {
-        if let Some(image) = self.snapshots.get(&prepared.place) {
+    fn image(&self, prepared: &Prepared, place: &Arc<Place>) -> Result<Arc<Image>, Error> {
+        if let Some(image) = self.snapshots.get(place) {
             return Ok(image);
         }
         let interpreters = self.interpreters(prepared.source.language)?;
         let interpreter = interpreters.under(DEFAULT_STACK_BYTES, &self.ticker, &self.options)?;
         let image = load(prepared, interpreters, &interpreter, &self.ticker)?;
-        self.snapshots.put(&prepared.place, image.clone());
+        self.snapshots.put(place, image.clone());
         Ok(image)
     }
 }

@@ -28,10 +28,16 @@ pub fn log(state: &mut State, request: &mut Reader<'_>) -> Result<(), Failure> {
         _ => return Err(Failure::Stop(Stop::Broken("a message of no level"))),
     };
     let text = request.text()?;
-    let Some(rights) = &state.rights else { return Ok(()) };
+    say(state, severity, text);
+    Ok(())
+}
+
+/// Sends a message as long as the budget lasts. A function that is being created has nobody to talk to.
+pub fn say(state: &mut State, severity: Severity, text: &str) {
+    let Some(rights) = &state.rights else { return };
     let budget = &mut state.log;
     if budget.exhausted {
-        return Ok(());
+        return;
     }
     budget.messages += 1;
     budget.bytes = budget.bytes.saturating_add(text.len());
@@ -40,8 +46,7 @@ pub fn log(state: &mut State, request: &mut Reader<'_>) -> Result<(), Failure> {
         rights
             .backend
             .log(Severity::Warning, "further messages of this function are not shown");
-        return Ok(());
+        return;
     }
     rights.backend.log(severity, text);
-    Ok(())
 }

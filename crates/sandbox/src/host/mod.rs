@@ -12,12 +12,12 @@ pub mod wasi;
 
 use std::sync::Arc;
 
-use policy::{Denied, Gate};
+use policy::{Denied, Gate, SyscallSet};
 use types::{SqlError, SqlState};
 use wasmtime::{Caller, Linker, Memory};
 
 use crate::abi::op;
-use crate::context::Backend;
+use crate::context::{Backend, CallContext};
 use crate::meter::{Meter, Stop};
 use crate::value::{Malformed, Reader, Returned, put_text, put_u32};
 
@@ -36,6 +36,8 @@ pub struct State {
     /// The beginning of what the interpreter itself wrote to its standard error.
     pub stderr: Vec<u8>,
     random_stream: u64,
+    /// System calls beyond the default ones that were allowed in this sandbox, and are on record.
+    syscalls: SyscallSet,
 }
 
 /// What one call may reach.
@@ -43,6 +45,16 @@ pub struct Rights {
     pub gate: Arc<Gate>,
     pub backend: Arc<dyn Backend>,
     pub transaction_timestamp: i64,
+}
+
+impl Rights {
+    pub fn of(context: CallContext) -> Rights {
+        Rights {
+            gate: context.gate,
+            backend: context.backend,
+            transaction_timestamp: context.transaction_timestamp,
+        }
+    }
 }
 
 /// Errors kept for a guest that lets one pass.
@@ -122,7 +134,26 @@ impl State {
             log: log::Budget::default(),
             stderr: Vec::new(),
             random_stream,
+            syscalls: std::iter::empty().collect(),
         }
+    }
+
+    /// Asked at each tick of the clock: the limits, and whether the function may still run.
+    pub fn tick(&mut self) -> Result<(), Stop> {
+        self.meter.check()?;
+        let mut gate = self.rights.as_ref().map(|rights| &rights.gate);
+        while let Some(checked) = gate {
+            checked.rights().map_err(uncatchable)?;
+            gate = checked.parent();
+        }
+        Ok(())
+    }
+
+    /// The next byte of a fixed stream (splitmix64), which a function without RANDOM_ACCESS gets.
+    fn next_of_stream(&mut self) -> u8 {
+        self.random_stream = self.random_stream.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.random_stream ^ (self.random_stream >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed.to_be_bytes()[0]
     }
 
     /// The error that the guest was told under this number.
@@ -208,6 +239,15 @@ fn named_capability(hint: &str) -> Option<&str> {
 fn reserve(state: &mut State, request: &mut Reader<'_>) -> Result<(), Failure> {
     let bytes = request.u64()?;
     Ok(state.meter.reserve(bytes)?)
+}
+
+/// The parameters and the result of a function of import module `heliosdb`; none where there is no such function.
+pub fn signature(name: &str) -> Option<(&'static str, bool)> {
+    match name {
+        "call" => Some(("iii", true)),
+        "take" => Some(("i", false)),
+        _ => None,
+    }
 }
 
 /// Links the two functions of import module `heliosdb`.

@@ -1,0 +1,65 @@
+//! A fresh sandbox with a function in it, whatever its language.
+
+use types::Datum;
+
+use crate::context::Usage;
+use crate::error::Error;
+use crate::instance::Interpreted;
+use crate::wasm;
+
+/// One statement's use of one function.
+pub struct Instance(Inside);
+
+enum Inside {
+    Interpreted(Box<Interpreted>),
+    Module(Box<wasm::Sandbox>),
+}
+
+impl From<Interpreted> for Instance {
+    fn from(interpreted: Interpreted) -> Instance {
+        Instance(Inside::Interpreted(Box::new(interpreted)))
+    }
+}
+
+impl From<wasm::Sandbox> for Instance {
+    fn from(module: wasm::Sandbox) -> Instance {
+        Instance(Inside::Module(Box::new(module)))
+    }
+}
+
+impl Instance {
+    /// One result for each row of arguments.
+    pub fn call(&mut self, rows: &[Vec<Datum>]) -> Result<Vec<Datum>, Error> {
+        match &mut self.0 {
+            Inside::Interpreted(interpreted) => interpreted.call(rows),
+            Inside::Module(module) => module.call(rows),
+        }
+    }
+
+    /// Starts a set-returning function; [`Instance::next_rows`] fetches what it returns.
+    pub fn call_set(&mut self, args: &[Datum]) -> Result<(), Error> {
+        match &mut self.0 {
+            Inside::Interpreted(interpreted) => interpreted.call_set(args),
+            Inside::Module(_) => Err(no_sets()),
+        }
+    }
+
+    /// At most `max` further rows of the set; an empty answer is its end.
+    pub fn next_rows(&mut self, max: usize) -> Result<Vec<Datum>, Error> {
+        match &mut self.0 {
+            Inside::Interpreted(interpreted) => interpreted.next_rows(max),
+            Inside::Module(_) => Err(no_sets()),
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        match &self.0 {
+            Inside::Interpreted(interpreted) => interpreted.usage(),
+            Inside::Module(module) => module.usage(),
+        }
+    }
+}
+
+fn no_sets() -> Error {
+    Error::Unsupported("a set-returning function in LANGUAGE wasm".into())
+}

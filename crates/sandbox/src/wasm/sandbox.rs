@@ -1,0 +1,199 @@
+//! One statement's use of one module: a fresh instance, called for each row, then thrown away.
+
+use std::sync::Arc;
+
+use types::Datum;
+use wasmtime::{Instance, PoolConcurrencyLimitError, Store, UpdateDeadline};
+
+use super::buffer::Buffer;
+use super::compiled::Compiled;
+use super::failure::failure;
+use super::raw::RawFunction;
+use super::scalar::Scalar;
+use super::signature::Signature;
+use crate::context::Usage;
+use crate::error::Error;
+use crate::host::State;
+use crate::instance::check_stack;
+use crate::meter::FUEL_PER_INSTRUCTION;
+use crate::runtime::Prepared;
+use crate::ticker::Ticker;
+
+/// A fresh instance with the function in it.
+pub struct Sandbox {
+    prepared: Arc<Prepared>,
+    ticker: Arc<Ticker>,
+    depth: u32,
+    store: Store<State>,
+    function: RawFunction,
+    form: Form,
+    /// Why it must not run again: a limit, a trap.
+    dead: Option<Error>,
+}
+
+enum Form {
+    Plain { params: Vec<Scalar>, result: Option<Scalar> },
+    Buffer(Buffer),
+}
+
+/// An instance that has run its start and belongs to nobody yet.
+pub struct Started {
+    store: Store<State>,
+    function: RawFunction,
+    form: Form,
+}
+
+/// Why there is no instance.
+pub enum Unstarted {
+    /// The state is given back for another attempt.
+    PoolIsEmpty(Box<State>),
+    Failed(Error),
+}
+
+impl From<Error> for Unstarted {
+    fn from(error: Error) -> Unstarted {
+        Unstarted::Failed(error)
+    }
+}
+
+impl Sandbox {
+    /// Instantiates the module and runs what it runs at its start, all under the limits of `state`.
+    pub fn start(compiled: &Compiled, signature: Signature, state: State, prepared: &Prepared) -> Result<Started, Unstarted> {
+        let broken = |error: wasmtime::Error| Error::Host(format!("the sandbox does not work: {error}"));
+        let fuel = state.meter.fuel();
+        let mut store = Store::new(compiled.module().engine(), state);
+        store.limiter(|state| &mut state.meter);
+        store.set_fuel(fuel).map_err(broken)?;
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| {
+            let state = context.data_mut();
+            match state.tick() {
+                Ok(()) => Ok(UpdateDeadline::Continue(1)),
+                Err(stop) => Err(state.meter.stop(stop)),
+            }
+        });
+        store.data_mut().meter.enter();
+        let outcome = initialize(compiled, &mut store);
+        store.data_mut().meter.leave();
+        let instance = match outcome {
+            Ok(instance) => instance,
+            Err(error) if error.is::<PoolConcurrencyLimitError>() => return Err(Unstarted::PoolIsEmpty(Box::new(store.into_data()))),
+            Err(error) => return Err(failure(prepared, store.data(), &error).into()),
+        };
+        let gone = || Error::Host("an export is gone".into());
+        let function = compiled.function.in_instance(&instance, &mut store).ok_or_else(gone)?;
+        let form = match signature {
+            Signature::Plain { params, result } => Form::Plain { params, result },
+            Signature::Buffer => Form::Buffer(Buffer::new(compiled, &instance, &mut store).ok_or_else(gone)?),
+        };
+        Ok(Started { store, function, form })
+    }
+
+    /// One result for each row of arguments.
+    pub fn call(&mut self, rows: &[Vec<Datum>]) -> Result<Vec<Datum>, Error> {
+        if let Some(error) = &self.dead {
+            return Err(error.clone());
+        }
+        check_stack(self.store.data().meter.limits.stack_bytes, &self.prepared, self.depth)?;
+        let ticking = self.ticker.running();
+        self.store.data_mut().meter.enter();
+        let mut results = Vec::with_capacity(rows.len());
+        let outcome = self.call_rows(rows, &mut results);
+        self.store.data_mut().meter.leave();
+        drop(ticking);
+        match outcome {
+            Ok(()) => Ok(results),
+            Err(Ended::Row(error)) => Err(error),
+            Err(Ended::Trap(error)) => {
+                let error = failure(&self.prepared, self.store.data(), &error);
+                self.dead = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn call_rows(&mut self, rows: &[Vec<Datum>], results: &mut Vec<Datum>) -> Result<(), Ended> {
+        let prepared = &self.prepared;
+        let width = prepared.source().args.len();
+        'rows: for row in rows {
+            if row.len() != width {
+                return Err(Ended::Row(Error::Host(format!(
+                    "function {} called with {} arguments",
+                    prepared.signature(),
+                    row.len()
+                ))));
+            }
+            match &mut self.form {
+                Form::Plain { params, result } => {
+                    for ((slot, param), value) in self.function.arguments().iter_mut().zip(params.iter()).zip(row) {
+                        match param.lower(value) {
+                            Some(raw) => *slot = raw,
+                            // Numbers have no NULL: the function is not called.
+                            None if value.is_null() => {
+                                results.push(Datum::Null);
+                                continue 'rows;
+                            }
+                            None => return Err(Ended::Row(Error::Host("an argument is not of its declared type".into()))),
+                        }
+                    }
+                    let raw = self.function.call(&mut self.store).map_err(Ended::Trap)?;
+                    results.push(match result {
+                        Some(scalar) => scalar.lift(raw).map_err(|error| Ended::Row(Error::Value(error)))?,
+                        None => Datum::Null,
+                    });
+                }
+                Form::Buffer(buffer) => {
+                    results.push(buffer.call(&mut self.store, &mut self.function, prepared, row)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn usage(&self) -> Usage {
+        let state = self.store.data();
+        let left = self.store.get_fuel().unwrap_or(0);
+        Usage {
+            fuel: state.meter.fuel().saturating_sub(left) / FUEL_PER_INSTRUCTION,
+            memory_bytes: state.meter.memory_peak(),
+            cpu: state.meter.cpu(),
+            wall: state.meter.wall(),
+        }
+    }
+}
+
+impl Started {
+    pub fn serving(self, prepared: Arc<Prepared>, ticker: Arc<Ticker>, depth: u32) -> Sandbox {
+        Sandbox {
+            prepared,
+            ticker,
+            depth,
+            store: self.store,
+            function: self.function,
+            form: self.form,
+            dead: None,
+        }
+    }
+}
+
+/// How a row can fail.
+pub enum Ended {
+    /// The instance ended; what the host noted says why.
+    Trap(wasmtime::Error),
+    Row(Error),
+}
+
+fn initialize(compiled: &Compiled, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+    // A start function that calls the host would find no memory yet: it can compute, and no more.
+    let instance = compiled.pre.instantiate(&mut *store)?;
+    if let Some(memory) = &compiled.memory {
+        let memory = instance.get_module_export(&mut *store, memory);
+        store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
+    }
+    if let Some(initialize) = &compiled.initialize
+        && let Some(mut initialize) = initialize.in_instance(&instance, &mut *store)
+    {
+        initialize.call(&mut *store)?;
+    }
+    Ok(instance)
+}
