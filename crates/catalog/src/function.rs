@@ -29,8 +29,10 @@ pub struct Function {
     /// What its sandbox may do.
     pub rights: Rights,
     pub enabled: bool,
-    /// Refused system calls so far; the fifth disables the function.
-    pub violations: u32,
+    /// Refused system calls that were forgiven when it was last enabled or defined. The server counts them all (`Live::violations`), outside
+    /// any transaction; the fifth since then disables the function.
+    #[serde(default)]
+    pub forgiven_violations: u32,
     #[serde(default)]
     pub is_procedure: bool,
     /// None: the default, EXECUTE for everybody.

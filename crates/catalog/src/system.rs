@@ -60,6 +60,11 @@ pub trait Live {
         0
     }
 
+    /// Refused system calls of a function, all that it ever made.
+    fn violations(&self, _function: u32) -> u32 {
+        0
+    }
+
     /// The last value that a sequence gave; None before its first.
     fn sequence_last_value(&self, _table: &Table) -> Option<i64> {
         None

@@ -15,6 +15,7 @@ use crate::cancel::Cancel;
 use crate::functions_cache::Functions;
 use crate::session::{ConnectOptions, Session};
 use crate::table::{self, Space};
+use crate::violations::Violations;
 
 /// The one database of a data folder.
 pub const DATABASE_NAME: &str = "postgres";
@@ -33,6 +34,7 @@ pub struct Database {
     catalog: RwLock<Arc<Snapshot>>,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) functions: Functions,
+    pub(crate) violations: Violations,
     sessions: Mutex<HashMap<i32, SessionHandle>>,
     next_pid: AtomicI32,
     next_session: AtomicI64,
@@ -62,12 +64,14 @@ impl Database {
         let catalog = load_catalog(&store)?;
         let audit = AuditLog::open(&store)?;
         let functions = Functions::new(options.data_dir.join("cache"), options.progress);
+        let violations = Violations::load(&store)?;
         let first = numbers_of_this_start(&store)?;
         Ok(Arc::new(Database {
             store,
             catalog: RwLock::new(Arc::new(catalog)),
             audit,
             functions,
+            violations,
             sessions: Mutex::new(HashMap::new()),
             next_pid: AtomicI32::new(1),
             next_session: AtomicI64::new(first),

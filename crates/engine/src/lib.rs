@@ -27,6 +27,7 @@ mod system;
 mod table;
 mod text_io;
 mod transaction;
+mod violations;
 mod write;
 
 pub use audit_archive::AuditArchive;

@@ -40,6 +40,10 @@ impl Live for LiveServer<'_> {
             .collect()
     }
 
+    fn violations(&self, function: u32) -> u32 {
+        self.context.db.violations.total(function)
+    }
+
     fn sessions(&self) -> Vec<SessionInfo> {
         vec![SessionInfo {
             pid: self.context.session.pid,

@@ -21,6 +21,8 @@ pub enum Space {
     Starts = b'n',
     /// Then a table's OID and the encoded primary key or the row's number.
     Row = b't',
+    /// Then a function's OID (u32, big-endian); the value is the number of its refused system calls (u32, big-endian).
+    Violations = b'v',
 }
 
 /// A set of columns whose values occur once.

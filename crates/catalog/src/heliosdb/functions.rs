@@ -1,5 +1,6 @@
 //! `heliosdb.functions`: users' functions, whether they may run, and under which limits. A limit that is NULL does not exist.
 
+use policy::MAX_VIOLATIONS;
 use types::{Datum, Type};
 
 use super::limits;
@@ -50,6 +51,7 @@ fn by_name(context: &SystemContext, value: &Datum) -> Vec<Row> {
 
 fn row(context: &SystemContext, function: &Function) -> Row {
     let effective = context.snapshot.effective_rights(function);
+    let violations = context.live.violations(function.oid).saturating_sub(function.forgiven_violations);
     let mut row = vec![
         oid(function.oid),
         text(&function.schema),
@@ -61,8 +63,8 @@ fn row(context: &SystemContext, function: &Function) -> Row {
         text(role_name(context.snapshot, function.owner)),
         text(&effective.policy),
         boolean(function.security_definer),
-        boolean(effective.enabled),
-        int8(i64::from(function.violations)),
+        boolean(effective.enabled && violations < MAX_VIOLATIONS),
+        int8(i64::from(violations)),
         boolean(effective.audit_logging),
     ];
     row.extend(limits(|key| effective.limits.get(key)));

@@ -67,6 +67,10 @@ impl Live for Running {
         }]
     }
 
+    fn violations(&self, function: u32) -> u32 {
+        if function == ADD { 7 } else { 0 }
+    }
+
     fn builtin_functions(&self) -> Vec<BuiltinFunction> {
         let lower = |oid, ty: &'static [Type]| BuiltinFunction {
             oid,
@@ -173,7 +177,7 @@ pub fn function(oid: u32, name: &str, args: Vec<Argument>, returns: Returns) -> 
         version: 1,
         rights: Rights::default(),
         enabled: true,
-        violations: 0,
+        forgiven_violations: 0,
         is_procedure: false,
         acl: None,
         comment: None,

@@ -20,7 +20,7 @@ fn session() -> Session {
     rights.limits.set("max_memory_bytes", "1000000").unwrap();
     let add = Function {
         rights,
-        violations: 3,
+        forgiven_violations: 4,
         ..Function::clone(session.snapshot.function_by_oid(ADD).unwrap())
     };
     session.snapshot = session.snapshot.apply(&[

@@ -21,7 +21,7 @@ use catalog::{Function, Language, Returns};
 use parking_lot::Mutex;
 use policy::{FunctionName, Gate, GateContext, RightsSource};
 use query::Row;
-use sandbox::{CallContext, Instance};
+use sandbox::{CallContext, Instance, Usage};
 use types::{Datum, Result, SqlError, SqlState};
 
 use self::backend::SqlBackend;
@@ -168,6 +168,9 @@ impl Calls {
             oid => Arc::new(LiveRights {
                 db: context.db.clone(),
                 function: oid,
+                user: context.actor.name.clone(),
+                session_id: context.session.session_id,
+                call_id,
                 private: context.private_catalog.then(|| context.catalog.clone()),
             }),
         };
@@ -217,6 +220,11 @@ impl Calls {
             call_id,
         });
         let runtime = context.db.functions.runtime()?;
+        let mut running = Running {
+            instance: None,
+            gate: gate.clone(),
+            started,
+        };
         let instance = runtime.instantiate(
             &prepared,
             CallContext {
@@ -227,12 +235,15 @@ impl Calls {
                 started,
                 transaction_timestamp: context.transaction_timestamp,
             },
-        )?;
-        Ok(Running {
-            instance: Some(instance),
-            gate,
-            started,
-        })
+        );
+        match instance {
+            Ok(instance) => running.instance = Some(instance),
+            Err(error) => {
+                running.record_failure(&error, None, &context.db)?;
+                return Err(error.into());
+            }
+        }
+        Ok(running)
     }
 
     /// The statement has ended well: its functions are recorded as completed, durably.
@@ -263,7 +274,7 @@ impl Running {
     fn completed(&mut self) -> Result<()> {
         let Some(instance) = self.instance.take() else { return Ok(()) };
         let mut event = self.gate.event(EventType::ExecutionCompleted);
-        self.describe(&instance, &mut event);
+        self.describe(Some(&instance.usage()), &mut event);
         self.gate.record(event)?;
         Ok(())
     }
@@ -271,9 +282,13 @@ impl Running {
     /// Records the failure; the sandbox is gone with it.
     fn failed(&mut self, error: &sandbox::Error, db: &Database) -> Result<()> {
         let Some(instance) = self.instance.take() else { return Ok(()) };
+        self.record_failure(error, Some(&instance.usage()), db)
+    }
+
+    fn record_failure(&self, error: &sandbox::Error, usage: Option<&Usage>, db: &Database) -> Result<()> {
         if let sandbox::Error::Limit { limit, value, .. } = error {
             let mut event = self.gate.event(EventType::ResourceLimitExceeded);
-            self.describe(&instance, &mut event);
+            self.describe(usage, &mut event);
             let sql = SqlError::from(error.clone());
             event.resource = Some(limit.key().to_string());
             event.error = Some(sql.message().to_string());
@@ -282,7 +297,7 @@ impl Running {
             self.gate.record(event)?;
         }
         let mut event = self.gate.event(EventType::ExecutionFailed);
-        self.describe(&instance, &mut event);
+        self.describe(usage, &mut event);
         let sql = SqlError::from(error.clone());
         // What a guest throws may hold row contents: the log says what kind of error it was, not its text.
         event.error = Some(match error {
@@ -297,9 +312,9 @@ impl Running {
         Ok(())
     }
 
-    fn describe(&self, instance: &Instance, event: &mut audit::Event) {
-        let usage = instance.usage();
+    fn describe(&self, usage: Option<&Usage>, event: &mut audit::Event) {
         event.duration_us = i64::try_from(self.started.elapsed().as_micros()).ok();
+        let Some(usage) = usage else { return };
         event.fuel_used = i64::try_from(usage.fuel).ok();
         event.memory_bytes = i64::try_from(usage.memory_bytes).ok();
     }

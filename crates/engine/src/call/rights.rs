@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use audit::{Event, EventType};
 use catalog::{Function, Privilege, Snapshot};
 use policy::{Effective, ObjectName, Policy, Privileges, Request, RightsSource, Syscall, WriteAction};
 use types::{Result, SqlError, SqlState};
@@ -38,24 +39,48 @@ pub fn find_policy(catalog: &Snapshot, name: &str) -> Option<Arc<Policy>> {
 pub(super) struct LiveRights {
     pub(super) db: Arc<Database>,
     pub(super) function: u32,
+    /// Who is on record when a refused system call disables the function.
+    pub(super) user: Arc<str>,
+    pub(super) session_id: i64,
+    pub(super) call_id: i64,
     /// The catalog of a transaction that has changed it and not committed yet.
     pub(super) private: Option<Arc<Snapshot>>,
 }
 
-impl RightsSource for LiveRights {
-    fn rights(&self) -> Option<Arc<Effective>> {
-        let catalog = match &self.private {
+impl LiveRights {
+    fn catalog(&self) -> Arc<Snapshot> {
+        match &self.private {
             Some(private) => private.clone(),
             None => self.db.catalog(),
-        };
+        }
+    }
+}
+
+impl RightsSource for LiveRights {
+    fn rights(&self) -> Option<Arc<Effective>> {
+        let catalog = self.catalog();
         let function = catalog.function_by_oid(self.function)?;
         let policy = find_policy(&catalog, &function.rights.policy)?;
-        Some(Arc::new(function.rights.resolve(&policy, language(function), function.enabled)))
+        let enabled = function.enabled && self.db.violations.since_forgiven(function) < policy::MAX_VIOLATIONS;
+        Some(Arc::new(function.rights.resolve(&policy, language(function), enabled)))
     }
 
-    fn add_violation(&self, _syscall: Syscall) -> Result<u32, SqlError> {
-        // JavaScript reaches no system call of its own; the interpreter's imports are the host's.
-        Err(SqlError::internal("a system call was refused to a language that has none"))
+    fn add_violation(&self, syscall: Syscall) -> Result<u32, SqlError> {
+        let catalog = self.catalog();
+        let function = catalog
+            .function_by_oid(self.function)
+            .ok_or_else(|| SqlError::internal("a function that was dropped made a system call"))?;
+        let violations = self.db.violations.add(&self.db, function)?;
+        if violations == policy::MAX_VIOLATIONS {
+            let mut event = Event::new(EventType::FunctionDisabled);
+            event.function_name = Some(Arc::from(function.name.as_str()));
+            event.user_name = Some(self.user.clone());
+            event.session_id = Some(self.session_id);
+            event.call_id = Some(self.call_id);
+            event.details = Some(serde_json::json!({ "violations": violations, "syscall": syscall.name() }));
+            self.db.audit.record_durably(event)?;
+        }
+        Ok(violations)
     }
 }
 

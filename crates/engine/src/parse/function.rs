@@ -34,6 +34,14 @@ pub enum Returns {
     Void,
 }
 
+/// What follows AS.
+#[derive(Clone, Debug)]
+pub enum Body {
+    Text(String),
+    /// `FILE 'path'`.
+    File(String),
+}
+
 #[derive(Clone, Debug)]
 pub struct CreateFunction {
     pub or_replace: bool,
@@ -43,7 +51,7 @@ pub struct CreateFunction {
     pub args: Vec<Argument>,
     pub returns: Option<Returns>,
     pub language: Option<String>,
-    pub body: Option<String>,
+    pub body: Option<Body>,
     /// `i`, `s` or `v`, as `pg_proc.provolatile` has it.
     pub volatility: char,
     pub strict: bool,
@@ -149,11 +157,10 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
             if created.body.is_some() {
                 return own_error("conflicting or redundant options");
             }
-            // FILE 'path' is kept as the body's text; whoever creates the function reads it.
             created.body = Some(if word(parser, "FILE") {
-                format!("FILE {}", string(parser)?)
+                Body::File(string(parser)?)
             } else {
-                string(parser)?
+                Body::Text(string(parser)?)
             });
         } else if word(parser, "IMMUTABLE") {
             created.volatility = 'i';

@@ -19,7 +19,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use types::{Result, SqlError, SqlState};
 
-pub use function::{AlterAction, AlterFunction, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind};
+pub use function::{AlterAction, AlterFunction, Body, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind};
 pub use policy::{DefinitionText, PolicyStatement};
 pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
 

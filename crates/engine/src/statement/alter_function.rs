@@ -71,10 +71,11 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
                     },
                     &changed,
                 );
-                event.details = Some(serde_json::json!({ "violations": changed.violations }));
+                let violations = session.db.violations.since_forgiven(&changed);
+                event.details = Some(serde_json::json!({ "violations": violations }));
                 changed.enabled = *enabled;
                 if *enabled {
-                    changed.violations = 0;
+                    changed.forgiven_violations = session.db.violations.total(changed.oid);
                 }
                 session.audit(event)?;
             }

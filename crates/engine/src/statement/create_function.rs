@@ -7,11 +7,11 @@ use catalog::{Argument, Change, Function, Language, Returns, Volatility};
 use policy::Rights;
 use types::{NO_TYPMOD, Result, SqlError, SqlState, Type};
 
-use super::{complete, creation_schema, must_be_owner};
+use super::{complete, creation_schema, module_file, must_be_owner};
 use crate::bind::{Binder, Names, type_names};
 use crate::context::StatementContext;
-use crate::parse::CreateFunction;
 use crate::parse::Returns as WrittenReturns;
+use crate::parse::{Body, CreateFunction};
 use crate::session::{Outcome, Session};
 
 /// PostgreSQL's FUNC_MAX_ARGS.
@@ -74,10 +74,22 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
     let language = Language::from_name(language)
         .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("language \"{language}\" does not exist")))?;
     match language {
-        Language::JavaScript | Language::Sql => {}
-        Language::Python | Language::Wasm => return Err(SqlError::unsupported(format!("LANGUAGE {}", language.name()))),
+        Language::JavaScript | Language::Wasm | Language::Sql => {}
+        Language::Python => return Err(SqlError::unsupported(format!("LANGUAGE {}", language.name()))),
     }
-    let body = create.body.clone().ok_or_else(|| invalid("no function body specified".into()))?;
+    let body = match &create.body {
+        Some(Body::Text(text)) => text.clone(),
+        Some(Body::File(path)) => match language {
+            Language::Wasm => module_file::read(context, path)?,
+            Language::JavaScript | Language::Python | Language::Sql => {
+                return Err(
+                    invalid(format!("a function in language {} has its body in the statement", language.name()))
+                        .hint("AS FILE is for LANGUAGE wasm."),
+                );
+            }
+        },
+        None => return Err(invalid("no function body specified".into())),
+    };
     if create.args.len() > MAX_ARGUMENTS {
         return Err(SqlError::new(
             SqlState::TooManyArguments,
@@ -139,8 +151,9 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
             }
         }
     }
+    let oid = context.catalog.next_oid();
     Ok(Function {
-        oid: context.catalog.next_oid(),
+        oid,
         schema,
         name: create.name.clone(),
         owner: context.actor.role,
@@ -159,7 +172,8 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         version: 1,
         rights: Rights::default(),
         enabled: true,
-        violations: 0,
+        // A number may have been another function's, which was rolled back.
+        forgiven_violations: context.db.violations.total(oid),
         is_procedure: create.procedure,
         acl: None,
         comment: None,
@@ -206,7 +220,7 @@ fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, 
         version: old.version + 1,
         rights: old.rights.clone(),
         enabled: old.enabled,
-        violations: old.violations,
+        forgiven_violations: old.forgiven_violations,
         acl: old.acl.clone(),
         comment: old.comment.clone(),
         ..new

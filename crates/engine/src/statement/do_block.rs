@@ -59,7 +59,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, block: &DoBlo
         version: 1,
         rights: Rights::of(&policy),
         enabled: true,
-        violations: 0,
+        forgiven_violations: 0,
         is_procedure: true,
         acl: None,
         comment: None,

@@ -9,6 +9,7 @@ mod create_view;
 mod do_block;
 mod drop_function;
 mod drop_object;
+mod module_file;
 mod role;
 mod security_policy;
 mod settings;

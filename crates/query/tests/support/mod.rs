@@ -243,7 +243,7 @@ pub fn user_function(name: &str, args: &[Type], returns: Type, volatility: Volat
         version: 1,
         rights: policy::Rights::of(policy::Policy::default_policy()),
         enabled: true,
-        violations: 0,
+        forgiven_violations: 0,
         is_procedure: false,
         acl: None,
         comment: None,
