@@ -3,7 +3,7 @@
 //!
 //! Format: sqllogictest's. `statement error` and `query error` match against `SQLSTATE: message` and the
 //! lines `DETAIL: ...`, `HINT: ...`, `CONTEXT: ...`. An argument is a part of a path: only files whose path
-//! holds it are run.
+//! holds it are run. After `control substitution on`, `${FOLDER}` is the file's own folder.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -170,6 +170,9 @@ fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
             tokio::spawn(connection);
             Ok(Connection { client })
         });
+        if let Some(folder) = file.canonicalize().ok().as_deref().and_then(Path::parent) {
+            runner.set_var("FOLDER".into(), folder.display().to_string());
+        }
         let result = runner.run_file_async(file).await.map_err(|error| error.to_string());
         runner.shutdown_async().await;
         result
