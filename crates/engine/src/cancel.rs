@@ -1,4 +1,4 @@
-//! What ends a running statement from outside: a cancel request, a timeout, a shutdown.
+//! What ends a running statement from outside: a cancel request, a timeout, a shutdown, a client that has left.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use types::{Result, SqlError, SqlState};
 pub struct Cancel {
     requested: AtomicBool,
     terminated: AtomicBool,
+    client_lost: AtomicBool,
     deadline: Mutex<Option<Instant>>,
 }
 
@@ -62,9 +63,17 @@ impl Cancel {
         self.terminated.store(true, Ordering::SeqCst);
     }
 
+    /// Nobody is there any more to whom an answer could go.
+    pub fn client_lost(&self) {
+        self.client_lost.store(true, Ordering::SeqCst);
+    }
+
     pub fn check(&self) -> Result<()> {
         if self.terminated.load(Ordering::Relaxed) {
             return Err(SqlError::new(SqlState::AdminShutdown, "terminating connection due to administrator command").fatal());
+        }
+        if self.client_lost.load(Ordering::Relaxed) {
+            return Err(SqlError::new(SqlState::ConnectionFailure, "connection to client lost").fatal());
         }
         if self.requested.load(Ordering::Relaxed) {
             return Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request"));

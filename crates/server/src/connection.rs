@@ -23,6 +23,7 @@ use crate::outgoing::Outgoing;
 use crate::startup::{self, Hello};
 use crate::stream::{Stream, Timed};
 use crate::structure::violation;
+use crate::watch::Activity;
 use engine::{ConnectOptions, Session, TransactionStatus};
 
 /// A connection with a session.
@@ -34,6 +35,7 @@ pub struct Connection {
     pub extended: Extended,
     /// After an error in the extended protocol, everything up to the next Sync is ignored.
     skip_until_sync: bool,
+    activity: Arc<Activity>,
 }
 
 /// How a connection ends.
@@ -69,6 +71,7 @@ pub fn serve(id: u64, mut stream: Stream, client: SocketAddr, shared: &Arc<Share
         Ok(Some((session, incoming))) => {
             tracing::debug!(client = %client, pid = session.pid(), "session opened");
             let mut connection = Connection {
+                activity: shared.watch_session(id, session.cancel().clone()),
                 stream,
                 incoming,
                 out,
@@ -174,6 +177,7 @@ impl Connection {
     }
 
     fn rounds(&mut self, shared: &Shared) -> Result<End, End> {
+        let activity = self.activity.clone();
         loop {
             if shared.is_draining() && !self.incoming.has_more() {
                 let message = "terminating connection due to administrator command";
@@ -184,6 +188,7 @@ impl Connection {
                 Err(Broken::Closed | Broken::Lost(_)) if shared.is_draining() => continue,
                 other => other?,
             };
+            let _working = activity.begin();
             let (kind, read) = match frame {
                 Frame::Message { kind, body } => (kind, Message::read(kind, body)),
                 Frame::TooLong { kind, length } => (kind, Err(too_long(length, shared.options.max_message_bytes))),

@@ -6,7 +6,7 @@
 //! the framing with its limits, a check of each body before the library reads it, and one buffer,
 //! so that the answers of a pipeline leave in one write. Blocking sockets, one thread a
 //! connection: the engine blocks its thread in any case, and a slow client then holds up nobody
-//! but itself.
+//! but itself. Statements whose clients have left are ended by [`watch`].
 
 pub mod auth;
 pub mod config;
@@ -23,5 +23,6 @@ pub mod simple;
 pub mod startup;
 pub mod stream;
 pub mod structure;
+pub mod watch;
 
 pub use listen::{Server, ServerOptions, StartError};

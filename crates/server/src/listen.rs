@@ -18,7 +18,8 @@ use types::{SqlError, SqlState};
 use crate::connection::{self, End};
 use crate::outgoing::Outgoing;
 use crate::stream::Stream;
-use engine::Database;
+use crate::watch::{self, Activity, Watched};
+use engine::{Cancel, Database};
 
 /// Statements nest, and planning and running them recurses over that nesting: the engine bounds
 /// it to what this holds. Only touched pages cost memory.
@@ -68,9 +69,10 @@ pub struct Shared {
 
 /// A connection as the others see it.
 struct Place {
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     /// Logged in: it counts against `max_connections`.
     is_session: bool,
+    watched: Option<Watched>,
 }
 
 #[derive(Debug)]
@@ -132,7 +134,14 @@ impl Server {
         let for_acceptor = shared.clone();
         let acceptor = thread::Builder::new()
             .name("accept".into())
-            .spawn(move || runtime.block_on(accept(listener, for_acceptor)))
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = accept(listener, &for_acceptor) => {}
+                        () = watch::watch(&for_acceptor) => {}
+                    }
+                })
+            })
             .map_err(bind)?;
         Ok(Server {
             shared,
@@ -195,6 +204,28 @@ impl Shared {
         Ok(())
     }
 
+    /// From now on the client's leaving ends the session's statement. The connection tells the answer when it works.
+    pub fn watch_session(&self, id: u64, cancel: Arc<Cancel>) -> Arc<Activity> {
+        let activity = Arc::new(Activity::default());
+        if let Some(place) = self.connections.lock().get_mut(&id) {
+            place.watched = Some(Watched {
+                socket: place.socket.clone(),
+                activity: activity.clone(),
+                cancel,
+            });
+        }
+        activity
+    }
+
+    /// The sessions, by the numbers of their connections.
+    pub fn watched(&self) -> Vec<(u64, Watched)> {
+        let connections = self.connections.lock();
+        connections
+            .iter()
+            .filter_map(|(id, place)| Some((*id, place.watched.clone()?)))
+            .collect()
+    }
+
     fn each_place(&self, mut act: impl FnMut(&Place)) {
         self.connections.lock().values().for_each(&mut act);
     }
@@ -214,7 +245,14 @@ impl Shared {
         let mut connections = self.connections.lock();
         let free = connections.len() < self.options.max_connections.saturating_add(EXTRA_CONNECTIONS);
         if free {
-            connections.insert(id, Place { socket, is_session: false });
+            connections.insert(
+                id,
+                Place {
+                    socket: Arc::new(socket),
+                    is_session: false,
+                    watched: None,
+                },
+            );
         }
         free
     }
@@ -229,7 +267,7 @@ fn too_many() -> SqlError {
     SqlError::new(SqlState::TooManyConnections, "sorry, too many clients already").fatal()
 }
 
-async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: std::net::TcpListener, shared: &Arc<Shared>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot accept connections"),
@@ -240,7 +278,7 @@ async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) {
             () = shared.stop_accepting.notified() => return,
         };
         let started = match accepted {
-            Ok((socket, client)) => start_connection(id, socket, client, &shared),
+            Ok((socket, client)) => start_connection(id, socket, client, shared),
             Err(error) => Err(error),
         };
         if let Err(error) = started {

@@ -8,3 +8,4 @@ mod hostile;
 mod limits;
 mod simple;
 mod stop;
+mod vanish;
