@@ -65,6 +65,11 @@ pub trait Live {
         0
     }
 
+    /// What a function has used since the server started.
+    fn function_stats(&self, _oid: u32) -> FunctionStats {
+        FunctionStats::default()
+    }
+
     /// The last value that a sequence gave; None before its first.
     fn sequence_last_value(&self, _table: &Table) -> Option<i64> {
         None
@@ -75,6 +80,23 @@ pub trait Live {
 pub struct Offline;
 
 impl Live for Offline {}
+
+/// What a function has used since the server started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FunctionStats {
+    /// Statements that called it.
+    pub calls: u64,
+    pub failures: u64,
+    /// Of the failures those by a resource limit.
+    pub limits_hit: u64,
+    pub total_duration_us: u64,
+    pub max_duration_us: u64,
+    /// Instructions.
+    pub total_fuel: u64,
+    pub max_memory_bytes: u64,
+    /// Microseconds since 1970.
+    pub last_call: Option<i64>,
+}
 
 /// A row of `pg_settings`.
 #[derive(Clone, Debug, Default)]

@@ -15,6 +15,7 @@ mod call;
 mod cancel;
 mod context;
 mod database;
+mod function_stats;
 mod functions_cache;
 mod parse;
 mod plan;

@@ -44,6 +44,10 @@ impl Live for LiveServer<'_> {
         self.context.db.violations.total(function)
     }
 
+    fn function_stats(&self, oid: u32) -> catalog::FunctionStats {
+        self.context.db.statistics.of(oid)
+    }
+
     fn sessions(&self) -> Vec<SessionInfo> {
         vec![SessionInfo {
             pid: self.context.session.pid,

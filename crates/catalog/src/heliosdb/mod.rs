@@ -1,7 +1,9 @@
 //! The `heliosdb` schema: functions, what they may do, the policies, and the audit log, one file each.
 
 mod audit_log;
+mod capability_reference;
 mod function_capabilities;
+mod function_stats;
 mod functions;
 mod security_policies;
 
@@ -17,7 +19,9 @@ use crate::{Function, SystemContext, SystemTable};
 
 pub const TABLES: &[SystemTable] = &[
     audit_log::TABLE,
+    capability_reference::TABLE,
     function_capabilities::TABLE,
+    function_stats::TABLE,
     functions::TABLE,
     security_policies::TABLE,
 ];

@@ -29,6 +29,7 @@ use self::rights::{CallerPrivileges, FixedRights, LiveRights, reference};
 use self::set::Sets;
 use crate::context::StatementContext;
 use crate::database::Database;
+use crate::function_stats::{End, Statistics};
 use crate::session;
 use crate::transaction::{Ground, ProcedureTransaction};
 
@@ -64,6 +65,8 @@ struct Running {
     instance: Option<Instance>,
     gate: Arc<Gate>,
     started: Instant,
+    function: u32,
+    statistics: Arc<Statistics>,
 }
 
 impl Calls {
@@ -224,6 +227,8 @@ impl Calls {
             instance: None,
             gate: gate.clone(),
             started,
+            function: function.oid,
+            statistics: context.db.statistics.clone(),
         };
         let instance = runtime.instantiate(
             &prepared,
@@ -273,6 +278,7 @@ impl Calls {
 impl Running {
     fn completed(&mut self) -> Result<()> {
         let Some(instance) = self.instance.take() else { return Ok(()) };
+        self.count(End::Completed, Some(&instance.usage()));
         let mut event = self.gate.event(EventType::ExecutionCompleted);
         self.describe(Some(&instance.usage()), &mut event);
         self.gate.record(event)?;
@@ -286,6 +292,8 @@ impl Running {
     }
 
     fn record_failure(&self, error: &sandbox::Error, usage: Option<&Usage>, db: &Database) -> Result<()> {
+        let limit_hit = matches!(error, sandbox::Error::Limit { .. });
+        self.count(if limit_hit { End::LimitHit } else { End::Failed }, usage);
         if let sandbox::Error::Limit { limit, value, .. } = error {
             let mut event = self.gate.event(EventType::ResourceLimitExceeded);
             self.describe(usage, &mut event);
@@ -310,6 +318,11 @@ impl Running {
             db.audit.wait(receipt)?;
         }
         Ok(())
+    }
+
+    fn count(&self, end: End, usage: Option<&Usage>) {
+        self.statistics
+            .add(self.function, end, self.started.elapsed(), &usage.copied().unwrap_or_default());
     }
 
     fn describe(&self, usage: Option<&Usage>, event: &mut audit::Event) {
