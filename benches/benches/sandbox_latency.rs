@@ -46,6 +46,14 @@ impl Backend for Nothing {
         })
     }
 
+    fn call(&self, name: &str, _: &[Vec<Datum>]) -> Result<Datum, SqlError> {
+        Err(SqlError::unsupported(format!("calling {name} in a benchmark")))
+    }
+
+    fn storage(&self) -> Result<&dyn Storage, SqlError> {
+        Err(SqlError::unsupported("storage in a benchmark"))
+    }
+
     fn log(&self, _: Severity, _: &str) {}
 }
 
@@ -57,11 +65,10 @@ impl Cancel for Nothing {
 
 fn context(world: &Arc<Nothing>, gate: &Arc<Gate>) -> CallContext {
     CallContext {
-        limits: Limits::default_for(policy::Language::JavaScript),
+        budget: Budget::new("f()".into(), Limits::default_for(policy::Language::JavaScript), None),
         gate: gate.clone(),
         backend: world.clone(),
         cancel: world.clone(),
-        started: Instant::now(),
         transaction_timestamp: 0,
     }
 }
@@ -92,6 +99,7 @@ fn run() -> Result<(), Error> {
     let started = Instant::now();
     let runtime = Runtime::start(RuntimeOptions {
         cache_dir: std::env::temp_dir(),
+        outside: Arc::default(),
         progress: Arc::new(|told| println!("{told}")),
     })?;
     println!("start: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);

@@ -40,6 +40,7 @@ fn main() {
         data_dir: folder.path().join("data"),
         store: StoreKind::Fjall,
         progress: Arc::new(|text| eprintln!("{text}")),
+        functions: engine::FunctionOptions::default(),
     };
     let database = Database::open(options).expect("a database");
     let listen = ([127, 0, 0, 1], 0).into();

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{Database, Options, StoreKind};
+use engine::{Database, FunctionOptions, Options, StorageOptions, StoreKind, TrustedRoots};
 use server::{Server, ServerOptions};
 use sqllogictest::{DBOutput, DefaultColumnType};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
@@ -151,6 +151,16 @@ fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         data_dir: folder.path().join("data"),
         store: StoreKind::Fjall,
         progress: Arc::new(|_| {}),
+        functions: FunctionOptions {
+            environment: [("API_URL".to_string(), "https://api.example.com".to_string())].into(),
+            storage: StorageOptions {
+                // A file whose name says so is about a server that asks for it.
+                requires_consent: file.to_string_lossy().contains("requires_consent"),
+                max_bytes: 100_000,
+                max_keys: 100,
+            },
+            trusted_roots: TrustedRoots::default(),
+        },
     };
     let database = Database::open(options).map_err(|error| error.to_string())?;
     let listen = ([127, 0, 0, 1], 0).into();

@@ -33,6 +33,9 @@ pub struct Function {
     /// any transaction; the fifth since then disables the function.
     #[serde(default)]
     pub forgiven_violations: u32,
+    /// Its owner lets it keep values in `heliosdb.storage`, where the server asks for that.
+    #[serde(default)]
+    pub storage_consent: bool,
     #[serde(default)]
     pub is_procedure: bool,
     /// None: the default, EXECUTE for everybody.

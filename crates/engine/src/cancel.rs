@@ -1,5 +1,6 @@
 //! What ends a running statement from outside: a cancel request, a timeout, a shutdown, a client that has left.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ pub struct Cancel {
     terminated: AtomicBool,
     client_lost: AtomicBool,
     deadline: Mutex<Option<Instant>>,
+    /// What ends this ends with it.
+    outer: Option<Arc<Cancel>>,
 }
 
 /// One wait for a row's lock: ends as the statement does, and by `lock_timeout`.
@@ -68,7 +71,27 @@ impl Cancel {
         self.client_lost.store(true, Ordering::SeqCst);
     }
 
+    /// For a part of a statement that has less time than the whole: what a function asks of the database.
+    pub fn within(outer: Arc<Cancel>, deadline: Instant) -> Cancel {
+        Cancel {
+            deadline: Mutex::new(Some(deadline)),
+            outer: Some(outer),
+            ..Cancel::default()
+        }
+    }
+
     pub fn check(&self) -> Result<()> {
+        if let Some(outer) = &self.outer {
+            outer.check()?;
+            // The sandbox puts its own words in place of these, which name the function and its limit.
+            return match *self.deadline.lock() {
+                Some(deadline) if Instant::now() >= deadline => Err(SqlError::new(
+                    SqlState::QueryCanceled,
+                    "canceling statement because its function's time is up",
+                )),
+                Some(_) | None => Ok(()),
+            };
+        }
         if self.terminated.load(Ordering::Relaxed) {
             return Err(SqlError::new(SqlState::AdminShutdown, "terminating connection due to administrator command").fatal());
         }

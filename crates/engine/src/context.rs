@@ -18,6 +18,7 @@ use types::text::TextStyle;
 use types::{Datum, Notice, Result, SqlError, SqlState};
 
 use crate::call::Calls;
+use crate::call::plans::Plans;
 use crate::cancel::Cancel;
 use crate::database::Database;
 use crate::settings::Settings;
@@ -42,6 +43,8 @@ pub struct SessionShared {
     pub notices: Mutex<Vec<Notice>>,
     pub cancel: Arc<Cancel>,
     pub client: Option<std::net::SocketAddr>,
+    /// Of the statements that its functions run.
+    pub plans: Mutex<Plans>,
 }
 
 /// One statement at work.

@@ -1,12 +1,13 @@
 //! The database: one data folder, its catalog, its audit log, its sessions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 
 use catalog::{Change, Snapshot, Table};
 use parking_lot::{Mutex, RwLock};
+use sandbox::TrustedRoots;
 use storage::{Db, Isolation, StoreKind};
 use types::{Result, SqlError, SqlState};
 
@@ -27,6 +28,37 @@ pub struct Options {
     pub data_dir: PathBuf,
     pub store: StoreKind,
     pub progress: Progress,
+    pub functions: FunctionOptions,
+}
+
+/// What the operator lets functions have beyond the database.
+#[derive(Clone, Debug, Default)]
+pub struct FunctionOptions {
+    /// What `heliosdb.env.get` finds, for functions that hold ENV_ACCESS. The server's own environment is never asked.
+    pub environment: BTreeMap<String, String>,
+    pub storage: StorageOptions,
+    /// The certificate authorities that `heliosdb.http` trusts.
+    pub trusted_roots: TrustedRoots,
+}
+
+/// What `heliosdb.storage` allows to each function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageOptions {
+    /// Only functions with `ALTER FUNCTION f SET STORAGE = on` may use it.
+    pub requires_consent: bool,
+    /// Of a function's keys and values together.
+    pub max_bytes: u64,
+    pub max_keys: u64,
+}
+
+impl Default for StorageOptions {
+    fn default() -> StorageOptions {
+        StorageOptions {
+            requires_consent: false,
+            max_bytes: 16 << 20,
+            max_keys: 10_000,
+        }
+    }
 }
 
 pub struct Database {
@@ -36,6 +68,7 @@ pub struct Database {
     pub(crate) functions: Functions,
     pub(crate) violations: Violations,
     pub(crate) statistics: Arc<crate::function_stats::Statistics>,
+    pub(crate) storage_options: StorageOptions,
     sessions: Mutex<HashMap<i32, SessionHandle>>,
     next_pid: AtomicI32,
     next_session: AtomicI64,
@@ -64,7 +97,8 @@ impl Database {
         let store = Db::open(&options.data_dir, options.store)?;
         let catalog = load_catalog(&store)?;
         let audit = AuditLog::open(&store)?;
-        let functions = Functions::new(options.data_dir.join("cache"), options.progress);
+        let storage_options = options.functions.storage;
+        let functions = Functions::new(&options.data_dir, options.progress, options.functions);
         let violations = Violations::load(&store)?;
         let first = numbers_of_this_start(&store)?;
         Ok(Arc::new(Database {
@@ -74,6 +108,7 @@ impl Database {
             functions,
             violations,
             statistics: Arc::default(),
+            storage_options,
             sessions: Mutex::new(HashMap::new()),
             next_pid: AtomicI32::new(1),
             next_session: AtomicI64::new(first),

@@ -4,15 +4,15 @@
 //! behind, which goes when the cache is full or the function is forgotten.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use catalog::{Function, Language};
 use parking_lot::Mutex;
-use sandbox::{FunctionSource, Prepared, Runtime, RuntimeOptions};
+use sandbox::{FunctionSource, Outside, Prepared, Runtime, RuntimeOptions};
 use types::{Result, SqlError, Type};
 
-use crate::database::Progress;
+use crate::database::{FunctionOptions, Progress};
 
 /// How many prepared functions are kept; the sandbox keeps fewer snapshots itself.
 const KEPT: usize = 4096;
@@ -20,15 +20,25 @@ const KEPT: usize = 4096;
 pub struct Functions {
     cache_dir: PathBuf,
     progress: Progress,
+    outside: Arc<Outside>,
     runtime: OnceLock<Result<Arc<Runtime>>>,
     prepared: Mutex<HashMap<(u32, u64), Arc<Prepared>>>,
 }
 
 impl Functions {
-    pub fn new(cache_dir: PathBuf, progress: Progress) -> Functions {
+    /// `data_dir` is the folder that no function may be granted.
+    pub fn new(data_dir: &Path, progress: Progress, options: FunctionOptions) -> Functions {
+        // Both spellings: a folder that cannot be resolved is refused as it was named.
+        let resolved = std::fs::canonicalize(data_dir).ok();
+        let private_folders = resolved.into_iter().chain([data_dir.to_path_buf()]).collect();
         Functions {
-            cache_dir,
+            cache_dir: data_dir.join("cache"),
             progress,
+            outside: Arc::new(Outside {
+                environment: options.environment,
+                private_folders,
+                trusted_roots: options.trusted_roots,
+            }),
             runtime: OnceLock::new(),
             prepared: Mutex::new(HashMap::new()),
         }
@@ -41,6 +51,7 @@ impl Functions {
                 let options = RuntimeOptions {
                     cache_dir: self.cache_dir.clone(),
                     progress: self.progress.clone(),
+                    outside: self.outside.clone(),
                 };
                 Runtime::start(options).map_err(SqlError::from)
             })

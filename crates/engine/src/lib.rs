@@ -33,10 +33,11 @@ mod write;
 
 pub use audit_archive::AuditArchive;
 pub use cancel::Cancel;
-pub use database::{Database, Options, Progress, RoleLogin};
+pub use database::{Database, FunctionOptions, Options, Progress, RoleLogin, StorageOptions};
 pub use parse::ParsedStatement;
 pub use plan::ColumnDesc;
 pub use query::{Row, RowIter};
+pub use sandbox::TrustedRoots;
 pub use session::{ConnectOptions, Outcome, Prepared, RowTag, Session, TransactionStatus};
 pub use storage::StoreKind;
 pub use text_io::TextIo;

@@ -175,6 +175,7 @@ impl Session {
             notices: Mutex::new(vec![]),
             cancel: Arc::new(Cancel::default()),
             client: options.client,
+            plans: Mutex::default(),
         });
         Ok(Session {
             db,

@@ -19,6 +19,8 @@ pub enum Space {
     Unique = b'i',
     /// One key: how often the data folder has been opened (i64, big-endian).
     Starts = b'n',
+    /// Then a function's OID and a key of its own in UTF-8; the value is a JSON text.
+    Storage = b's',
     /// Then a table's OID and the encoded primary key or the row's number.
     Row = b't',
     /// Then a function's OID (u32, big-endian); the value is the number of its refused system calls (u32, big-endian).

@@ -8,7 +8,7 @@ use boa_engine::object::{IntegrityLevel, JsObject, ObjectInitializer};
 use boa_engine::property::{Attribute, PropertyDescriptor, PropertyKey};
 use boa_engine::{Context, JsArgs, JsError, JsNativeError, JsResult, JsString, JsValue, Source, js_string};
 
-use crate::abi::{level, op};
+use crate::abi::{HOST_FUNCTIONS, level, op};
 use crate::buffer::{Reader, put_text, put_u32};
 use crate::value::{self, Shape, Unfit};
 
@@ -180,13 +180,43 @@ fn statement(args: &[JsValue], context: &mut Context) -> JsResult<Vec<u8>> {
         let param = params.get(index, context)?;
         let array = param.as_object().is_some_and(|param| param.is_array());
         let written = value::write(&param, if array { &shape } else { &Shape::Scalar }, &mut request, context);
-        match written {
-            Ok(()) => {}
-            Err(Unfit::Thrown(error)) => return Err(error),
-            Err(Unfit::Value(message, _)) => return Err(JsNativeError::typ().with_message(message).into()),
-        }
+        written.or_else(not_a_value)?;
     }
     Ok(request)
+}
+
+fn not_a_value(unfit: Unfit) -> JsResult<()> {
+    match unfit {
+        Unfit::Thrown(error) => Err(error),
+        Unfit::Value(message, _) => Err(JsNativeError::typ().with_message(message).into()),
+    }
+}
+
+/// Arguments in, a value out: what that means is the host's alone.
+fn host_function(index: usize, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let mut request = Vec::new();
+    put_u32(&mut request, args.len() as u32);
+    for arg in args {
+        value::write(arg, &Shape::Scalar, &mut request, context).or_else(not_a_value)?;
+    }
+    let answer = ask_checked(op::FIRST_HOST_FUNCTION + index as u32, &request, context)?;
+    value::read(&mut Reader(&answer), context)
+}
+
+/// `crypto.sha256` of [`HOST_FUNCTIONS`] as a function object named `sha256`, with its family `crypto`; a name without a dot has no family.
+fn host_functions(context: &mut Context) -> Vec<(Option<&'static str>, JsString, JsValue)> {
+    let realm = context.realm().clone();
+    let functions = HOST_FUNCTIONS.iter().enumerate().map(|(index, path)| {
+        let (family, name) = match path.split_once('.') {
+            Some((family, name)) => (Some(family), name),
+            None => (None, *path),
+        };
+        let name = JsString::from(name);
+        let native = NativeFunction::from_copy_closure(move |_, args, context| host_function(index, args, context));
+        let function = boa_engine::object::FunctionObjectBuilder::new(&realm, native).name(name.clone()).build();
+        (family, name, JsValue::from(function))
+    });
+    functions.collect()
 }
 
 /// Reads columns and rows; puts `rows`, `columns` and `rowCount` into `result`.
@@ -340,11 +370,37 @@ pub fn install(context: &mut Context) -> JsResult<()> {
         .function(NativeFunction::from_fn_ptr(log_error), js_string!("error"), 0)
         .build();
     log.set_integrity_level(IntegrityLevel::Frozen, context)?;
-    let heliosdb = ObjectInitializer::new(context)
+    let functions = host_functions(context);
+    let mut families: Vec<(&str, JsObject)> = Vec::new();
+    for (family, name, function) in &functions {
+        let Some(family) = *family else { continue };
+        if families.last().is_none_or(|(last, _)| *last != family) {
+            families.push((family, JsObject::with_object_proto(context.intrinsics())));
+        }
+        if let Some((_, object)) = families.last() {
+            object.create_data_property_or_throw(PropertyKey::from(name.clone()), function.clone(), context)?;
+        }
+    }
+    let mut heliosdb = ObjectInitializer::new(context);
+    heliosdb
         .function(NativeFunction::from_fn_ptr(query), js_string!("query"), 2)
         .function(NativeFunction::from_fn_ptr(execute), js_string!("execute"), 2)
-        .property(js_string!("log"), log, Attribute::all())
-        .build();
+        .property(js_string!("log"), log, Attribute::all());
+    for (_, name, function) in functions.iter().filter(|(family, ..)| family.is_none()) {
+        heliosdb.property(name.clone(), function.clone(), Attribute::all());
+    }
+    for (family, object) in &families {
+        heliosdb.property(JsString::from(*family), object.clone(), Attribute::all());
+    }
+    let heliosdb = heliosdb.build();
+    for (_, object) in families {
+        object.set_integrity_level(IntegrityLevel::Frozen, context)?;
+    }
+    for (_, _, function) in functions {
+        if let Some(function) = function.as_object() {
+            function.set_integrity_level(IntegrityLevel::Frozen, context)?;
+        }
+    }
     heliosdb.set_integrity_level(IntegrityLevel::Frozen, context)?;
     context.register_global_property(js_string!("heliosdb"), heliosdb, Attribute::empty())?;
 

@@ -1,20 +1,23 @@
 //! What the engine hands to a call: its limits, its rights, its way back into SQL.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use policy::{Gate, Limits};
+use policy::Gate;
 use types::{Datum, Severity, SqlError, Type};
+
+use crate::budget::Budget;
 
 /// Everything one statement's use of one function may touch.
 pub struct CallContext {
-    pub limits: Limits,
+    /// Its limits, and what it may still use of them and of its caller's.
+    pub budget: Arc<Budget>,
     /// What the function may ask of the host itself. The backend holds it too, for what statements may touch.
     pub gate: Arc<Gate>,
     pub backend: Arc<dyn Backend>,
     pub cancel: Arc<dyn Cancel>,
-    /// From when wall time counts.
-    pub started: Instant,
     /// Microseconds since 1970: what the clock shows to a function without TIME_ACCESS.
     pub transaction_timestamp: i64,
 }
@@ -24,7 +27,74 @@ pub struct CallContext {
 pub trait Backend: Send + Sync {
     fn query(&self, sql: &str, params: Vec<Datum>) -> Result<QueryResult, SqlError>;
     fn execute(&self, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, SqlError>;
+    /// Calls the function of this name on the first of the lists of arguments that one takes. Asks the gate for CALL_FUNCTION of it.
+    fn call(&self, name: &str, readings: &[Vec<Datum>]) -> Result<Datum, SqlError>;
+    /// The function's own key space; an error where it may not have one.
+    fn storage(&self) -> Result<&dyn Storage, SqlError>;
     fn log(&self, level: Severity, message: &str);
+}
+
+/// A function's own key space. Values are JSON texts. Writes belong to the caller's transaction, and
+/// wait for others that wrote the same key.
+pub trait Storage: Send + Sync {
+    fn get(&self, key: &str) -> Result<Option<String>, SqlError>;
+    fn set(&self, key: &str, value: &str) -> Result<(), SqlError>;
+    /// Whether there was such a key.
+    fn delete(&self, key: &str) -> Result<bool, SqlError>;
+    fn keys(&self, prefix: &str) -> Result<Vec<String>, SqlError>;
+    /// The number after the addition.
+    fn increment(&self, key: &str, by: Increment) -> Result<String, SqlError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Increment {
+    Integer(i64),
+    /// Finite.
+    Float(f64),
+}
+
+/// What there is outside of the database that a function may be granted; the operator decides about it.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// What `heliosdb.env.get` knows. Never the server's own environment.
+    pub environment: BTreeMap<String, String>,
+    /// What no grant opens to `heliosdb.fs`: the database's own files. Canonical.
+    pub private_folders: Vec<PathBuf>,
+    /// Whom `heliosdb.http` believes to be who they say.
+    pub trusted_roots: TrustedRoots,
+}
+
+/// Certificates of authorities, read when the first HTTPS request wants them. By default there are none.
+#[derive(Clone, Default)]
+pub struct TrustedRoots {
+    load: Option<Arc<LoadRoots>>,
+    loaded: Arc<OnceLock<Result<Vec<Vec<u8>>, String>>>,
+}
+
+type LoadRoots = dyn Fn() -> Result<Vec<Vec<u8>>, String> + Send + Sync;
+
+impl TrustedRoots {
+    /// `load` gives DER, or says why it cannot.
+    pub fn new(load: impl Fn() -> Result<Vec<Vec<u8>>, String> + Send + Sync + 'static) -> TrustedRoots {
+        TrustedRoots {
+            load: Some(Arc::new(load)),
+            loaded: Arc::default(),
+        }
+    }
+
+    pub(crate) fn certificates(&self) -> Result<&[Vec<u8>], &str> {
+        let loaded = self.loaded.get_or_init(|| match &self.load {
+            Some(load) => load(),
+            None => Ok(Vec::new()),
+        });
+        loaded.as_deref().map_err(String::as_str)
+    }
+}
+
+impl std::fmt::Debug for TrustedRoots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrustedRoots").finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! What can go wrong with a sandboxed function, by whose fault it is.
 
+use policy::Limits;
 use types::{SqlError, SqlState};
 
 /// Whose fault it is that a function could not be prepared or did not end well.
@@ -50,6 +51,8 @@ pub enum Limit {
     Stack,
     /// Functions that call functions that call functions.
     CallDepth,
+    FileHandles,
+    NetworkConnections,
 }
 
 impl Limit {
@@ -62,6 +65,22 @@ impl Limit {
             Limit::Instructions => "max_instructions",
             Limit::Stack => "max_stack_bytes",
             Limit::CallDepth => "max_call_depth",
+            Limit::FileHandles => "max_file_handles",
+            Limit::NetworkConnections => "max_network_connections",
+        }
+    }
+
+    /// What the limits of a call say of it.
+    pub(crate) fn value(self, limits: &Limits) -> u64 {
+        match self {
+            Limit::Memory => limits.memory_bytes,
+            Limit::CpuTime => limits.cpu_time_ms,
+            Limit::WallTime => limits.wall_time_ms,
+            Limit::Instructions => limits.instructions,
+            Limit::Stack => limits.stack_bytes,
+            Limit::CallDepth => u64::from(policy::MAX_CALL_DEPTH),
+            Limit::FileHandles => limits.file_handles,
+            Limit::NetworkConnections => limits.network_connections,
         }
     }
 
@@ -73,12 +92,14 @@ impl Limit {
             Limit::Instructions => format!("instruction limit of {value}"),
             Limit::Stack => format!("stack limit of {value} bytes"),
             Limit::CallDepth => format!("call depth limit of {value}"),
+            Limit::FileHandles => format!("limit of {value} open files"),
+            Limit::NetworkConnections => format!("limit of {value} open network connections"),
         }
     }
 
     fn state(self) -> SqlState {
         match self {
-            Limit::Memory | Limit::Instructions => SqlState::ProgramLimitExceeded,
+            Limit::Memory | Limit::Instructions | Limit::FileHandles | Limit::NetworkConnections => SqlState::ProgramLimitExceeded,
             Limit::Stack | Limit::CallDepth => SqlState::StatementTooComplex,
             Limit::CpuTime | Limit::WallTime => SqlState::QueryCanceled,
         }

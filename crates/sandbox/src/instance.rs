@@ -10,7 +10,7 @@ use crate::context::Usage;
 use crate::error::{Error, Limit};
 use crate::host::State;
 use crate::interpreter::{Entry, Interpreter, Running};
-use crate::meter::{FUEL_PER_INSTRUCTION, Stop};
+use crate::meter::Stop;
 use crate::runtime::Prepared;
 use crate::source::Language;
 use crate::stack;
@@ -100,14 +100,7 @@ impl Interpreted {
     }
 
     pub fn usage(&self) -> Usage {
-        let state = self.running.store.data();
-        let left = self.running.store.get_fuel().unwrap_or(0);
-        Usage {
-            fuel: state.meter.fuel().saturating_sub(left) / FUEL_PER_INSTRUCTION,
-            memory_bytes: state.meter.memory_peak(),
-            cpu: state.meter.cpu(),
-            wall: state.meter.wall(),
-        }
+        self.running.store.data().meter.usage()
     }
 
     /// Writes a request for the first rows; answers how many.
@@ -148,7 +141,8 @@ impl Interpreted {
         let limits = self.running.store.data().meter.limits;
         check_stack(limits.stack_bytes, &self.prepared, self.depth)?;
         let ticking = self.ticker.running();
-        self.running.store.data_mut().meter.enter();
+        let fuel = self.running.store.data_mut().meter.enter();
+        self.running.store.set_fuel(fuel).map_err(metered)?;
         let prepared = &self.prepared;
         let mut refusal = None;
         let outcome = self.interpreter.enter(&mut self.running, entry, &self.request, |answer| {
@@ -162,24 +156,31 @@ impl Interpreted {
                 Err(Malformed) => Err(malformed(prepared)),
             }
         });
-        self.running.store.data_mut().meter.leave();
+        let fuel = self.running.store.get_fuel().map_err(metered)?;
+        self.running.store.data_mut().meter.leave(fuel);
         drop(ticking);
         match outcome {
             Ok(read) => read?,
             Err(error) => {
                 let error = failure(&self.prepared, self.running.store.data(), &error);
-                self.dead = Some(error.clone());
-                return Err(error);
+                return Err(self.end(error));
             }
         }
         let Some((status, answer)) = refusal else { return Ok(()) };
         let state = self.running.store.data();
         let error =
             refused(status, &mut Reader::new(&answer), &self.prepared, Some(state)).unwrap_or_else(|Malformed| malformed(&self.prepared));
-        if !matches!(status, status::EXCEPTION | status::CONVERSION) {
-            self.dead = Some(error.clone());
+        match status {
+            status::EXCEPTION | status::CONVERSION => Err(error),
+            _ => Err(self.end(error)),
         }
-        Err(error)
+    }
+
+    /// The sandbox must not run again. What no guest may catch ends the calls above it too.
+    fn end(&mut self, error: Error) -> Error {
+        self.dead = Some(error.clone());
+        self.running.store.data().meter.end_callers(&error);
+        error
     }
 }
 
@@ -263,11 +264,15 @@ pub(crate) fn with_context(error: SqlError, language: &str, prepared: &Prepared,
     error.context(context)
 }
 
+pub(crate) fn metered(error: wasmtime::Error) -> Error {
+    Error::Host(format!("the sandbox's fuel cannot be counted: {error}"))
+}
+
 /// Why a guest ended without an answer.
 pub(crate) fn failure(prepared: &Prepared, state: &State, error: &wasmtime::Error) -> Error {
     let limits = state.meter.limits;
     match &state.meter.stop {
-        Some(Stop::Limit(limit, value)) => return prepared.limit(*limit, *value),
+        Some(Stop::Limit(limit)) => return state.meter.exceeded(*limit),
         Some(Stop::Cancelled(error)) => return Error::Cancelled(error.clone()),
         Some(Stop::Exited(_)) => return Error::Host(format!("function {}: the interpreter ended itself", prepared.signature())),
         Some(Stop::Broken(what)) => return Error::Host(format!("function {}: {what}", prepared.signature())),
@@ -275,7 +280,7 @@ pub(crate) fn failure(prepared: &Prepared, state: &State, error: &wasmtime::Erro
     }
     let stderr = String::from_utf8_lossy(&state.stderr);
     match (error.downcast_ref::<Trap>(), prepared.source().language) {
-        (Some(Trap::OutOfFuel), _) => prepared.limit(Limit::Instructions, limits.instructions),
+        (Some(Trap::OutOfFuel), _) => state.meter.exceeded(Limit::Instructions),
         (Some(Trap::StackOverflow), _) => prepared.limit(Limit::Stack, limits.stack_bytes),
         // An interpreter is memory-safe; what runs out of bounds is its own stack in the memory.
         (Some(Trap::MemoryOutOfBounds), Language::JavaScript | Language::Python) => prepared.limit(Limit::Stack, limits.stack_bytes),

@@ -91,6 +91,8 @@ impl Interpreter {
                 .map_err(|_| Error::Host("the interpreter's data lie outside its memory".into()))?;
         }
         let at_rest = mutable_globals(&instance, &mut store);
+        let fuel = store.data_mut().meter.enter();
+        store.set_fuel(fuel).map_err(broken)?;
         for entry in ["_initialize", "init"] {
             let entry = instance.get_typed_func::<(), ()>(&mut store, entry).map_err(broken)?;
             entry.call(&mut store, ()).map_err(|error| {
@@ -103,10 +105,8 @@ impl Interpreter {
     }
 
     fn store(&self, state: State) -> Result<Store<State>, Error> {
-        let fuel = state.meter.fuel();
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.meter);
-        store.set_fuel(fuel).map_err(broken)?;
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();

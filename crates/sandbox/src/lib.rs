@@ -11,6 +11,7 @@
 //! trusts nothing that a guest's memory says.
 
 mod abi;
+mod budget;
 mod code;
 mod context;
 mod error;
@@ -29,7 +30,8 @@ mod ticker;
 mod value;
 mod wasm;
 
-pub use context::{Backend, CallContext, Cancel, ExecuteResult, QueryResult, Usage};
+pub use budget::Budget;
+pub use context::{Backend, CallContext, Cancel, ExecuteResult, Increment, Outside, QueryResult, Storage, TrustedRoots, Usage};
 pub use error::{Error, Limit};
 pub use runtime::{Prepared, Runtime, RuntimeOptions};
 pub use sandbox::Instance;

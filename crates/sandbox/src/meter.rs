@@ -8,8 +8,9 @@ use rustix::time::{ClockId, clock_gettime};
 use types::SqlError;
 use wasmtime::ResourceLimiter;
 
-use crate::context::Cancel;
-use crate::error::Limit;
+use crate::budget::{Allowance, Budget};
+use crate::context::{Cancel, Usage};
+use crate::error::{Error, Limit};
 
 /// wasmtime counts WebAssembly operators; an interpreter spends tens of them on each step of its
 /// program. `max_instructions` counts eight operators as one, so that by default an endless loop
@@ -22,7 +23,7 @@ pub const MAX_TABLE_ELEMENTS: usize = 65_536;
 /// Why the host ended a guest.
 #[derive(Clone, Debug)]
 pub enum Stop {
-    Limit(Limit, u64),
+    Limit(Limit),
     Cancelled(SqlError),
     /// The guest ended itself with this code.
     Exited(i32),
@@ -38,53 +39,79 @@ pub struct Meter {
     /// What the interpreter takes by itself: its code's data, its stack, its built-in objects. It is the same for
     /// every function, so it is not charged to one: `max_memory_bytes` means the same in every language.
     at_rest: u64,
+    pub budget: Arc<Budget>,
     memory_peak: usize,
-    cpu_used: Duration,
-    cpu_started: Option<Duration>,
-    wall_started: Instant,
+    /// What the guest may use until it is left.
+    allowance: Allowance,
+    /// The thread's CPU time when the guest was entered.
+    entered: Option<Duration>,
+    /// CPU time of calls below that ran on other threads, since then.
+    elsewhere: Duration,
     cancel: Option<Arc<dyn Cancel>>,
+    /// Open now.
+    files: u64,
+    connections: u64,
     pub stop: Option<Stop>,
 }
 
 impl Meter {
     /// `interpreter` and `memory` are in bytes: the interpreter's memory after its `init`, the memory to begin with.
-    pub fn new(limits: Limits, interpreter: usize, memory: usize, wall_started: Instant, cancel: Option<Arc<dyn Cancel>>) -> Meter {
+    pub fn new(budget: Arc<Budget>, interpreter: usize, memory: usize, cancel: Option<Arc<dyn Cancel>>) -> Meter {
         Meter {
-            limits,
+            limits: budget.limits(),
+            budget,
             at_rest: (interpreter as u64).saturating_sub(HEADROOM_BYTES),
             memory_peak: memory,
-            cpu_used: Duration::ZERO,
-            cpu_started: None,
-            wall_started,
+            allowance: Allowance::default(),
+            entered: None,
+            elsewhere: Duration::ZERO,
             cancel,
+            files: 0,
+            connections: 0,
             stop: None,
         }
     }
 
-    pub fn fuel(&self) -> u64 {
-        self.limits.instructions.saturating_mul(FUEL_PER_INSTRUCTION)
+    /// The guest begins to run on this thread; answers the fuel that it gets.
+    pub fn enter(&mut self) -> u64 {
+        self.allowance = self.budget.allowance();
+        self.elsewhere = Duration::ZERO;
+        self.entered = Some(thread_cpu());
+        self.allowance.fuel
     }
 
-    /// The guest begins to run on this thread.
-    pub fn enter(&mut self) {
-        self.cpu_started = Some(thread_cpu());
+    /// The guest no longer runs on this thread and has this much fuel left.
+    pub fn leave(&mut self, fuel: u64) {
+        let used = Allowance {
+            fuel: self.allowance.fuel.saturating_sub(fuel),
+            cpu: self.cpu_since_entered(),
+        };
+        self.entered = None;
+        self.budget.used(used);
     }
 
-    /// The guest no longer runs on this thread.
-    pub fn leave(&mut self) {
-        self.cpu_used = self.cpu();
-        self.cpu_started = None;
+    /// A host call begins that may call functions; `fuel` is what the guest has left.
+    pub fn lend(&self, fuel: u64) -> Lent {
+        let used = self.cpu_since_entered();
+        let cpu = self.allowance.cpu.saturating_sub(used);
+        self.budget.lay_down(Allowance { fuel, cpu });
+        Lent { cpu, used }
     }
 
-    pub fn cpu(&self) -> Duration {
-        match self.cpu_started {
-            Some(started) => self.cpu_used + thread_cpu().saturating_sub(started),
-            None => self.cpu_used,
+    /// It has ended; answers the fuel with which the guest goes on.
+    pub fn take_back(&mut self, lent: Lent) -> u64 {
+        let left = self.budget.take_up();
+        let below = lent.cpu.saturating_sub(left.cpu);
+        let here = self.cpu_since_entered().saturating_sub(lent.used);
+        self.elsewhere += below.saturating_sub(here);
+        left.fuel
+    }
+
+    fn cpu_since_entered(&self) -> Duration {
+        match self.entered {
+            Some(entered) => thread_cpu().saturating_sub(entered) + self.elsewhere,
+            None => Duration::ZERO,
         }
-    }
-
-    pub fn wall(&self) -> Duration {
-        self.wall_started.elapsed()
     }
 
     /// The most memory that was the function's own, in bytes.
@@ -106,20 +133,76 @@ impl Meter {
         if let Some(cancel) = &self.cancel {
             cancel.check().map_err(Stop::Cancelled)?;
         }
-        if self.wall() >= Duration::from_millis(self.limits.wall_time_ms) {
-            return Err(Stop::Limit(Limit::WallTime, self.limits.wall_time_ms));
+        if Instant::now() >= self.budget.deadline() {
+            return Err(Stop::Limit(Limit::WallTime));
         }
-        if self.cpu() >= Duration::from_millis(self.limits.cpu_time_ms) {
-            return Err(Stop::Limit(Limit::CpuTime, self.limits.cpu_time_ms));
+        if self.entered.is_some() && self.cpu_since_entered() >= self.allowance.cpu {
+            return Err(Stop::Limit(Limit::CpuTime));
         }
         Ok(())
+    }
+
+    /// A file is about to be open.
+    pub fn open_file(&mut self) -> Result<(), Stop> {
+        if self.files >= self.limits.file_handles {
+            return Err(Stop::Limit(Limit::FileHandles));
+        }
+        self.files += 1;
+        Ok(())
+    }
+
+    pub fn close_file(&mut self) {
+        self.files = self.files.saturating_sub(1);
+    }
+
+    /// A network connection is about to be open.
+    pub fn open_connection(&mut self) -> Result<(), Stop> {
+        if self.connections >= self.limits.network_connections {
+            return Err(Stop::Limit(Limit::NetworkConnections));
+        }
+        self.connections += 1;
+        Ok(())
+    }
+
+    pub fn close_connection(&mut self) {
+        self.connections = self.connections.saturating_sub(1);
+    }
+
+    /// The error that says which limit was hit, and whose it is.
+    pub fn exceeded(&self, limit: Limit) -> Error {
+        let (function, value) = self.budget.exceeded(limit);
+        Error::Limit { function, limit, value }
+    }
+
+    /// What no guest may catch ends the calls above this one too.
+    pub fn end_callers(&self, error: &Error) {
+        if matches!(error, Error::Limit { .. } | Error::Cancelled(_)) {
+            self.budget.end_callers(&SqlError::from(error.clone()));
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        Usage {
+            fuel: self.budget.fuel_used() / FUEL_PER_INSTRUCTION,
+            memory_bytes: self.memory_peak(),
+            cpu: self.budget.cpu_used(),
+            wall: self.budget.wall(),
+        }
+    }
+
+    /// What ends a wait in a host call, for a thread that does the waiting.
+    pub fn watch(&self) -> Watch {
+        Watch {
+            cancel: self.cancel.clone(),
+            deadline: self.budget.deadline(),
+        }
     }
 
     /// The guest declares that it would use `bytes` more.
     pub fn reserve(&self, bytes: u64) -> Result<(), Stop> {
         let wanted = bytes.saturating_add(self.memory_peak());
         if wanted > self.limits.memory_bytes {
-            Err(Stop::Limit(Limit::Memory, self.limits.memory_bytes))
+            Err(Stop::Limit(Limit::Memory))
         } else {
             Ok(())
         }
@@ -135,31 +218,47 @@ impl Meter {
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if self.own(desired) > self.limits.memory_bytes {
-            let limit = self.limits.memory_bytes;
-            return Err(self.stop(Stop::Limit(Limit::Memory, limit)));
+            return Err(self.stop(Stop::Limit(Limit::Memory)));
         }
         self.memory_peak = self.memory_peak.max(desired);
         Ok(true)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        let limit = self.limits.memory_bytes;
-        Err(self.stop(Stop::Limit(Limit::Memory, limit)))
+        Err(self.stop(Stop::Limit(Limit::Memory)))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         // Interpreters only make theirs; the strip pass refused all that grow.
         if current > 0 && desired > MAX_TABLE_ELEMENTS {
-            let limit = self.limits.memory_bytes;
-            return Err(self.stop(Stop::Limit(Limit::Memory, limit)));
+            return Err(self.stop(Stop::Limit(Limit::Memory)));
         }
         Ok(true)
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        let limit = self.limits.memory_bytes;
-        Err(self.stop(Stop::Limit(Limit::Memory, limit)))
+        Err(self.stop(Stop::Limit(Limit::Memory)))
     }
+}
+
+/// Whether a wait may go on. Why not, the meter says.
+#[derive(Clone)]
+pub struct Watch {
+    cancel: Option<Arc<dyn Cancel>>,
+    deadline: Instant,
+}
+
+impl Watch {
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || self.cancel.as_ref().is_some_and(|cancel| cancel.check().is_err())
+    }
+}
+
+/// What was lent to a host call.
+pub struct Lent {
+    cpu: Duration,
+    /// The guest's CPU time until then.
+    used: Duration,
 }
 
 fn thread_cpu() -> Duration {

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use policy::Limits;
 
 use crate::abi::{kind, status};
+use crate::budget::Budget;
 use crate::code::{self, Guest};
-use crate::context::CallContext;
+use crate::context::{CallContext, Outside};
 use crate::error::{Error, Limit};
 use crate::host::{Rights, State};
 use crate::instance::{self, Interpreted};
@@ -31,6 +31,7 @@ pub struct RuntimeOptions {
     pub cache_dir: PathBuf,
     /// Told in words what takes long.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    pub outside: Arc<Outside>,
 }
 
 /// One per process.
@@ -115,9 +116,10 @@ impl Runtime {
         match &prepared.kind {
             Kind::Interpreted(place) => self.interpret(prepared, place, context).map(Instance::from),
             Kind::Module(module) => {
-                let (limits, depth) = (context.limits, context.gate.depth());
-                let meter = Meter::new(limits, 0, 0, context.started, Some(context.cancel.clone()));
-                let state = State::new(meter, Some(Rights::of(context)), module.random_stream());
+                let (limits, depth) = (context.budget.limits(), context.gate.depth());
+                let meter = Meter::new(context.budget.clone(), 0, 0, Some(context.cancel.clone()));
+                let rights = Rights::of(context, self.options.outside.clone());
+                let state = State::new(meter, Some(rights), module.random_stream());
                 self.modules
                     .instantiate(prepared, module, state, stack_bytes(&limits), &self.ticker, depth)
                     .map(Instance::from)
@@ -128,19 +130,18 @@ impl Runtime {
     fn interpret(&self, prepared: &Arc<Prepared>, place: &Arc<Place>, context: CallContext) -> Result<Interpreted, Error> {
         let interpreters = self.interpreters(prepared.source.language)?;
         let image = self.image(prepared, place)?;
-        let (limits, depth) = (context.limits, context.gate.depth());
+        let (limits, depth) = (context.budget.limits(), context.gate.depth());
         let interpreter = interpreters.under(stack_bytes(&limits), &self.ticker, &self.options)?;
         let meter = Meter::new(
-            limits,
+            context.budget.clone(),
             interpreters.base.len(),
             image.len(),
-            context.started,
             Some(context.cancel.clone()),
         );
         if meter.check_memory().is_err() {
             return Err(prepared.limit(Limit::Memory, limits.memory_bytes));
         }
-        let state = State::new(meter, Some(Rights::of(context)), 0);
+        let state = State::new(meter, Some(Rights::of(context, self.options.outside.clone())), 0);
         let running = interpreter.instantiate(&image, state)?;
         Ok(Interpreted::new(prepared.clone(), interpreter, running, self.ticker.clone(), depth))
     }
@@ -174,7 +175,8 @@ impl Drop for Runtime {
 impl Interpreters {
     fn start(guest: &'static Guest, language: Language, ticker: &Ticker, options: &RuntimeOptions) -> Result<Interpreters, Error> {
         let interpreter = Interpreter::new(guest, DEFAULT_STACK_BYTES, ticker, &options.cache_dir, &*options.progress)?;
-        let state = State::new(Meter::new(load_limits(language), 0, 0, Instant::now(), None), None, 0);
+        let budget = Budget::new(guest_name(language), load_limits(language), None);
+        let state = State::new(Meter::new(budget, 0, 0, None), None, 0);
         let base = interpreter.base_image(&guest.data(), state)?;
         Ok(Interpreters {
             guest,
@@ -198,6 +200,10 @@ impl Interpreters {
         by_stack.insert(stack_bytes, interpreter.clone());
         Ok(interpreter)
     }
+}
+
+fn guest_name(language: Language) -> String {
+    format!("the {} interpreter", language.name())
 }
 
 fn stack_bytes(limits: &Limits) -> usize {
@@ -234,15 +240,18 @@ fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpre
     request.push(if source.set { kind::SET } else { kind::SCALAR });
     put_text(&mut request, &source.body).map_err(Error::Value)?;
 
-    let meter = Meter::new(limits, interpreters.base.len(), interpreters.base.len(), Instant::now(), None);
+    let budget = Budget::new(prepared.signature.clone(), limits, None);
+    let meter = Meter::new(budget, interpreters.base.len(), interpreters.base.len(), None);
     let mut hasher = std::hash::DefaultHasher::new();
     source.name.hash(&mut hasher);
     let mut running = interpreter.instantiate(&interpreters.base, State::new(meter, None, hasher.finish()))?;
     let at_rest = running.globals();
     let _ticking = ticker.running();
-    running.store.data_mut().meter.enter();
+    let fuel = running.store.data_mut().meter.enter();
+    running.store.set_fuel(fuel).map_err(instance::metered)?;
     let outcome = interpreter.enter(&mut running, Entry::Load, &request, |answer| read_load(answer, prepared));
-    running.store.data_mut().meter.leave();
+    let fuel = running.store.get_fuel().map_err(instance::metered)?;
+    running.store.data_mut().meter.leave(fuel);
     match outcome {
         Ok(loaded) => loaded?,
         Err(error) => return Err(instance::failure(prepared, running.store.data(), &error)),

@@ -310,9 +310,9 @@ fn bad_requests_are_exceptions() {
 }
 
 #[test]
-fn names_of_later_versions_are_not_there() {
-    let body = "function f() { return ['storage', 'env', 'fs', 'http', 'crypto', 'call'].filter(name => name in heliosdb).join() + \
-                ['require', 'process', 'fetch', 'setTimeout', 'WebAssembly'].filter(name => name in globalThis).join() }";
+fn names_of_other_platforms_are_not_there() {
+    let body =
+        "function f() { return ['require', 'process', 'fetch', 'setTimeout', 'WebAssembly'].filter(name => name in globalThis).join() }";
     assert_eq!(text(body), "");
 }
 

@@ -1,6 +1,7 @@
 //! The server's configuration: flags, then the environment, then a file, then the defaults.
 //! Nothing else in Parhelion reads any of them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::ServerOptions;
-use engine::StoreKind;
+use engine::{FunctionOptions, StorageOptions, StoreKind, TrustedRoots};
 
 const DEFAULT_LOG: &str = "info";
 /// The stores' own messages are of interest only when something is wrong with them.
@@ -49,6 +50,30 @@ pub struct Settings {
     /// What to log: a level, or directives such as info,server=debug [default: info, the store's: warn]
     #[arg(long, value_name = "FILTER", env = "PARHELION_LOG")]
     pub log: Option<String>,
+    /// A variable that functions with ENV_ACCESS can read, as often as there are variables; in the file the table [function_env]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    #[serde(deserialize_with = "variables")]
+    pub function_env: Vec<(String, String)>,
+    /// Functions keep values in heliosdb.storage only after ALTER FUNCTION f SET STORAGE = on [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", env = "PARHELION_STORAGE_REQUIRES_CONSENT")]
+    pub storage_requires_consent: Option<bool>,
+    /// Bytes of keys and values that one function may keep [default: 16777216]
+    #[arg(long, value_name = "BYTES", env = "PARHELION_STORAGE_BYTES")]
+    pub storage_bytes: Option<u64>,
+    /// Keys that one function may keep [default: 10000]
+    #[arg(long, value_name = "N", env = "PARHELION_STORAGE_KEYS")]
+    pub storage_keys: Option<u64>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+        Some(_) | None => Err("it must be NAME=VALUE".to_string()),
+    }
+}
+
+fn variables<'de, D: serde::Deserializer<'de>>(table: D) -> Result<Vec<(String, String)>, D::Error> {
+    BTreeMap::<String, String>::deserialize(table).map(|table| table.into_iter().collect())
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
@@ -83,6 +108,7 @@ pub struct Config {
     pub stop_grace: Duration,
     pub log_format: LogFormat,
     pub log: String,
+    pub functions: FunctionOptions,
 }
 
 #[derive(Debug)]
@@ -131,6 +157,7 @@ impl Settings {
             None => defaults.listen,
             Some(listen) => resolve_address(&listen).map_err(|error| ConfigError::Listen(listen, error))?,
         };
+        let storage = StorageOptions::default();
         let seconds = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_secs);
         Ok(Config {
             data: self.data.or(file.data).unwrap_or_else(|| PathBuf::from("./data")),
@@ -155,6 +182,19 @@ impl Settings {
             stop_grace: seconds(self.stop_grace.or(file.stop_grace), Duration::from_secs(30)),
             log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log: self.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.into()),
+            functions: FunctionOptions {
+                // A flag comes after the file, and wins.
+                environment: file.function_env.into_iter().chain(self.function_env).collect(),
+                storage: StorageOptions {
+                    requires_consent: self
+                        .storage_requires_consent
+                        .or(file.storage_requires_consent)
+                        .unwrap_or(storage.requires_consent),
+                    max_bytes: self.storage_bytes.or(file.storage_bytes).unwrap_or(storage.max_bytes),
+                    max_keys: self.storage_keys.or(file.storage_keys).unwrap_or(storage.max_keys),
+                },
+                trusted_roots: TrustedRoots::default(),
+            },
         })
     }
 }
@@ -233,6 +273,31 @@ mod tests {
         let levels = |asked: &str| tracing_subscriber::EnvFilter::new(log_directives(asked)).to_string();
         assert!(levels("info,fjall=debug").contains("fjall=debug"), "{}", levels("info,fjall=debug"));
         assert!(!levels("info,fjall=debug").contains("fjall=warn"));
+    }
+
+    #[test]
+    fn variables_of_functions_come_from_the_table_and_the_flags() {
+        let file: Settings = toml::from_str("[function_env]\nAPI_URL = 'a'\nTOKEN = 'b'").unwrap();
+        let flags = Settings {
+            function_env: vec![variable("TOKEN=c=d").unwrap(), variable("EMPTY=").unwrap()],
+            ..Default::default()
+        };
+        let environment = flags.resolve(file).unwrap().functions.environment;
+        let listed: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(listed, [("API_URL", "a"), ("EMPTY", ""), ("TOKEN", "c=d")]);
+        assert!(variable("TOKEN").is_err() && variable("=x").is_err());
+    }
+
+    #[test]
+    fn storage_needs_no_consent_unless_it_is_asked_for() {
+        let storage = |file: &str| {
+            let config = Settings::default().resolve(toml::from_str(file).unwrap()).unwrap();
+            config.functions.storage
+        };
+        assert_eq!(storage(""), StorageOptions::default());
+        assert!(!storage("").requires_consent);
+        let asked = storage("storage_requires_consent = true\nstorage_bytes = 10\nstorage_keys = 2");
+        assert_eq!((asked.requires_consent, asked.max_bytes, asked.max_keys), (true, 10, 2));
     }
 
     #[test]

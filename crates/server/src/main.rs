@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use engine::{ConnectOptions, Database, Options};
+use engine::{ConnectOptions, Database, FunctionOptions, Options};
 use server::config::{self, Config, LogFormat, Settings, Store};
 use server::script::{self, RunOptions};
 use server::{Server, listen};
@@ -100,8 +100,8 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };
     let data = config.data.clone();
-    let store = config.store;
-    let database = on_big_stack(move || open(&data, store, |message| tracing::info!("{message}")))?;
+    let (store, functions) = (config.store, config.functions.clone());
+    let database = on_big_stack(move || open(&data, store, functions, |message| tracing::info!("{message}")))?;
     if let Err(error) = database.warm_up() {
         tracing::error!("functions cannot be run: {}", error.message());
     }
@@ -160,7 +160,7 @@ fn run(file: &Path, data: Option<PathBuf>, store: Store, keep_going: bool, log: 
     // Kept until the database is closed; it goes with everything in it.
     let temporary = tempfile::Builder::new().prefix("parhelion-").tempdir()?;
     let data = data.unwrap_or_else(|| temporary.path().join("data"));
-    let database = open(&data, store, |message| eprintln!("{message}"))?;
+    let database = open(&data, store, FunctionOptions::default(), |message| eprintln!("{message}"))?;
     let options = ConnectOptions {
         user: "postgres".into(),
         database: "postgres".into(),
@@ -182,12 +182,18 @@ fn run(file: &Path, data: Option<PathBuf>, store: Store, keep_going: bool, log: 
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(data: &Path, store: Store, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Arc<Database>, Failure> {
+fn open(
+    data: &Path,
+    store: Store,
+    functions: FunctionOptions,
+    progress: impl Fn(&str) + Send + Sync + 'static,
+) -> Result<Arc<Database>, Failure> {
     config::prepare_data_dir(data)?;
     let options = Options {
         data_dir: data.to_path_buf(),
         store: store.into(),
         progress: Arc::new(progress),
+        functions,
     };
     Ok(Database::open(options).map_err(|error| error.message().to_string())?)
 }

@@ -178,6 +178,7 @@ pub fn function(oid: u32, name: &str, args: Vec<Argument>, returns: Returns) -> 
         rights: Rights::default(),
         enabled: true,
         forgiven_violations: 0,
+        storage_consent: false,
         is_procedure: false,
         acl: None,
         comment: None,

@@ -21,6 +21,7 @@ fn session() -> Session {
     let add = Function {
         rights,
         forgiven_violations: 4,
+        storage_consent: true,
         ..Function::clone(session.snapshot.function_by_oid(ADD).unwrap())
     };
     session.snapshot = session.snapshot.apply(&[

@@ -8,11 +8,15 @@ use std::sync::Arc;
 use audit::EventType;
 use catalog::Table;
 use policy::{Administer, Administration, Gate, RunDdl};
-use sandbox::{ExecuteResult, QueryResult};
+use sandbox::{Budget, ExecuteResult, QueryResult};
 use types::{Datum, NO_TYPMOD, Notice, Result, Severity, SqlError, SqlState, Type};
 
 use super::Calls;
+use super::names;
 use super::nested::{self, Permits};
+use super::plans::Bound;
+use super::storage::FunctionStorage;
+use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
 use crate::parse::{Placeholders, PolicyStatement, Statement, Utility};
@@ -32,6 +36,11 @@ pub(super) struct SqlBackend {
     pub(super) actor: Actor,
     pub(super) gate: Arc<Gate>,
     pub(super) call_id: i64,
+    /// What its host calls draw on.
+    pub(super) budget: Arc<Budget>,
+    /// Ends what it asks when the function's time is up.
+    pub(super) cancel: Arc<Cancel>,
+    pub(super) storage: FunctionStorage,
 }
 
 /// What a host call may do.
@@ -43,7 +52,7 @@ enum Verb {
 
 /// A plan that every function of the chain may run: made by [`SqlBackend::authorize`] only.
 struct Authorized {
-    plan: Plan,
+    bound: Arc<Bound>,
     _permits: Permits,
 }
 
@@ -68,6 +77,30 @@ impl sandbox::Backend for SqlBackend {
         })
     }
 
+    fn call(&self, name: &str, readings: &[Vec<Datum>]) -> Result<Datum, SqlError> {
+        let name = names::parse(name)?;
+        let mut refusal = None;
+        for reading in readings {
+            let placeholders: Vec<String> = (1..=reading.len()).map(|number| format!("${number}")).collect();
+            let sql = format!("SELECT {name}({})", placeholders.join(", "));
+            let known: Vec<Option<Type>> = reading.iter().map(param_type).collect();
+            let context = self.context(vec![])?;
+            match self.bind(&sql, &known, &context, Verb::Query) {
+                Ok(Some(bound)) => return self.call_bound(&name, &bound, reading.clone(), &known, context),
+                Ok(None) => return Err(SqlError::internal("a SELECT ends no transaction")),
+                Err(error) if error.state() == SqlState::UndefinedFunction => refusal = refusal.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| SqlError::internal("a call has arguments")))
+    }
+
+    fn storage(&self) -> Result<&dyn sandbox::Storage, SqlError> {
+        self.storage
+            .open(self.gate.function())
+            .map(|storage| storage as &dyn sandbox::Storage)
+    }
+
     fn log(&self, level: Severity, message: &str) {
         tracing::info!(function = %self.gate.function().name, call = self.call_id, "{message}");
         let mut notice = Notice::notice(message);
@@ -88,6 +121,20 @@ type Columns = Option<Vec<(String, Type)>>;
 
 impl SqlBackend {
     fn run(&self, sql: &str, params: Vec<Datum>, verb: Verb) -> Result<(Columns, Written)> {
+        // What is not text has its type already; text takes the type of its place, as a literal would.
+        let known: Vec<Option<Type>> = params.iter().map(param_type).collect();
+        let context = self.context(vec![])?;
+        match self.bind(sql, &known, &context, verb)? {
+            Some(bound) => self.run_bound(&bound, params, &known, verb, context),
+            None => Ok((None, Written::default())),
+        }
+    }
+
+    /// The plan of a text, kept from an earlier time or made now. None: the text ended the transaction, which is all that it asked for.
+    fn bind(&self, sql: &str, known: &[Option<Type>], context: &Arc<StatementContext>, verb: Verb) -> Result<Option<Arc<Bound>>> {
+        if let Some(bound) = self.session.plans.lock().find(context, sql, known) {
+            return Ok(Some(bound));
+        }
         let mut statements = crate::parse::parse(sql, Placeholders::QuestionMarkToo)?;
         if statements.len() > 1 {
             return Err(SqlError::new(
@@ -100,54 +147,113 @@ impl SqlBackend {
             .ok_or_else(|| SqlError::new(SqlState::SyntaxError, "there is no statement"))?;
         if let Some(commit) = transaction_end(&statement.kind) {
             self.end_transaction(commit, verb)?;
-            return Ok((None, Written::default()));
+            return Ok(None);
         }
         self.refuse_administration(&statement.kind)?;
-        let context = self.context(vec![])?;
-        // What is not text has its type already; text takes the type of its place, as a literal would.
-        let known: Vec<Option<Type>> = params.iter().map(param_type).collect();
-        let (plan, types) = session::bind(&context, &statement, Some(&known))?;
+        let (plan, types) = session::bind(context, &statement, Some(known))?;
         let placeholders = highest_placeholder(&statement.text);
-        if placeholders != params.len() {
+        if placeholders != known.len() {
             return Err(SqlError::new(
                 SqlState::ProtocolViolation,
                 format!(
                     "the statement has {placeholders} placeholders but {} parameters were given",
-                    params.len()
+                    known.len()
                 ),
             ));
         }
-        session::lock_tables(&plan, &context)?;
-        let authorized = self.authorize(plan, verb, &context)?;
+        let bound = Arc::new(Bound { plan, types });
+        match &bound.plan {
+            Plan::Query(_) | Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) => {
+                self.session.plans.lock().keep(context, sql, known, bound.clone());
+            }
+            Plan::Call(_) | Plan::Utility(_) => {}
+        }
+        Ok(Some(bound))
+    }
+
+    fn run_bound(
+        &self,
+        bound: &Arc<Bound>,
+        params: Vec<Datum>,
+        known: &[Option<Type>],
+        verb: Verb,
+        mut context: Arc<StatementContext>,
+    ) -> Result<(Columns, Written)> {
+        session::lock_tables(&bound.plan, &context)?;
+        let authorized = self.authorize(bound, verb, &context)?;
         let params = params
             .into_iter()
-            .zip(&types)
-            .zip(&known)
-            .map(|((value, ty), known)| functions::cast::cast(&*context, value, known.unwrap_or(Type::Unknown), *ty, NO_TYPMOD, false))
+            .zip(&bound.types)
+            .zip(known)
+            .map(|((value, ty), known)| match known {
+                Some(known) if known == ty => Ok(value),
+                known => functions::cast::cast(&*context, value, known.unwrap_or(Type::Unknown), *ty, NO_TYPMOD, false),
+            })
             .collect::<Result<Vec<Datum>>>()?;
-        let context = self.context(params)?;
+        let inner = Arc::get_mut(&mut context).ok_or_else(|| SqlError::internal("a statement that has not begun is nobody else's"))?;
+        inner.params = params;
+        let written = match nested::only_reads(&bound.plan) {
+            true => self.carry_out(&authorized, context)?,
+            false => self.undone_on_error(&authorized, context)?,
+        };
+        let columns = bound.plan.columns();
+        let columns = columns.map(|columns| columns.iter().map(|c| (c.name.clone(), c.ty)).collect());
+        Ok((columns, written))
+    }
+
+    /// The guest may catch an error: what the statement wrote must be gone by then.
+    fn undone_on_error(&self, authorized: &Authorized, context: Arc<StatementContext>) -> Result<Written> {
+        // What it calls may be this very function, and write to its storage.
+        self.storage.forget_usage();
         let txn = context.txn.clone();
         let savepoint = txn.savepoint()?;
-        let result = self.carry_out(&authorized, context);
-        match result {
+        match self.carry_out(authorized, context) {
             Ok(written) => {
                 txn.release(savepoint)?;
-                let columns = authorized
-                    .plan
-                    .columns()
-                    .map(|columns| columns.iter().map(|c| (c.name.clone(), c.ty)).collect());
-                Ok((columns, written))
+                Ok(written)
             }
             Err(error) => {
-                // The guest may catch it: what the statement wrote must be gone by then.
                 txn.rollback_to(savepoint)?;
                 Err(error)
             }
         }
     }
 
+    /// The one value of `SELECT name(...)`, or an array of them where the function returns a set.
+    fn call_bound(
+        &self,
+        name: &str,
+        bound: &Arc<Bound>,
+        arguments: Vec<Datum>,
+        known: &[Option<Type>],
+        context: Arc<StatementContext>,
+    ) -> Result<Datum> {
+        let called = match &bound.plan {
+            Plan::Query(query) => query.touched.calls.first().cloned(),
+            Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) | Plan::Call(_) | Plan::Utility(_) => None,
+        };
+        let Some(called) = called else {
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("heliosdb.call() calls functions that users have created, and {name} is built in"),
+            )
+            .hint("Use heliosdb.query() with a SELECT."));
+        };
+        let (_, written) = self.run_bound(bound, arguments, known, Verb::Query, context)?;
+        let mut values = written.returned.into_iter().filter_map(|mut row| row.pop());
+        if called.returns.is_set() {
+            let element = called.returns.ty();
+            let values: Vec<Datum> = values.collect();
+            let length = i32::try_from(values.len())
+                .map_err(|_| SqlError::new(SqlState::ProgramLimitExceeded, "a set is too large for a function"))?;
+            let dims = if length == 0 { vec![] } else { vec![(length, 1)] };
+            return Ok(Datum::Array(Box::new(types::Array { element, dims, values })));
+        }
+        Ok(values.next().unwrap_or(Datum::Null))
+    }
+
     fn context(&self, params: Vec<Datum>) -> Result<Arc<StatementContext>> {
-        let calls = Calls::under(self.gate.clone(), self.call_id);
+        let calls = Calls::under(self.gate.clone(), self.call_id, self.budget.clone());
         let ground = self.ground()?;
         let mut context = StatementContext::new(
             self.db.clone(),
@@ -162,6 +268,7 @@ impl SqlBackend {
             calls,
         );
         context.private_catalog = ground.private_catalog;
+        context.cancel = self.cancel.clone();
         Ok(Arc::new(context))
     }
 
@@ -187,6 +294,7 @@ impl SqlBackend {
         let mut event = self.gate.event(EventType::DatabaseOperation);
         event.resource = Some(if commit { "COMMIT" } else { "ROLLBACK" }.to_string());
         self.gate.record(event)?;
+        self.storage.forget_usage();
         control.end(commit)
     }
 
@@ -241,15 +349,19 @@ impl SqlBackend {
     }
 
     /// Puts every table and function of the plan to the gate.
-    fn authorize(&self, plan: Plan, verb: Verb, context: &StatementContext) -> Result<Authorized> {
-        let Some((touched, target)) = nested::touched(&plan) else {
-            return Err(self.refuse_utility(&plan));
+    fn authorize(&self, bound: &Arc<Bound>, verb: Verb, context: &StatementContext) -> Result<Authorized> {
+        let plan = &bound.plan;
+        let Some((touched, target)) = nested::touched(plan) else {
+            return Err(self.refuse_utility(plan));
         };
         if verb == Verb::Query && (target.is_some() || matches!(plan, Plan::Call(_))) {
             return Err(only_reads());
         }
         let permits = nested::permits(&self.gate, touched, target, context)?;
-        Ok(Authorized { plan, _permits: permits })
+        Ok(Authorized {
+            bound: bound.clone(),
+            _permits: permits,
+        })
     }
 
     /// What is neither a query nor a write.
@@ -272,9 +384,10 @@ impl SqlBackend {
 
     fn carry_out(&self, authorized: &Authorized, context: Arc<StatementContext>) -> Result<Written> {
         let mut event = self.gate.event(EventType::DatabaseOperation);
-        event.resource = Some(describe(&authorized.plan));
+        let plan = &authorized.bound.plan;
+        event.resource = Some(describe(plan));
         self.gate.record(event)?;
-        nested::carry_out(&authorized.plan, context, |params| self.context(params))
+        nested::carry_out(plan, context, |params| self.context(params))
     }
 }
 

@@ -7,10 +7,13 @@
 //! statement, then put to the function's gate table by table, then run in the caller's transaction.
 
 mod backend;
+mod names;
 mod nested;
+pub mod plans;
 mod rights;
 mod set;
 mod sql;
+mod storage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,12 +24,14 @@ use catalog::{Function, Language, Returns};
 use parking_lot::Mutex;
 use policy::{FunctionName, Gate, GateContext, RightsSource};
 use query::Row;
-use sandbox::{CallContext, Instance, Usage};
+use sandbox::{Budget, CallContext, Instance, Usage};
 use types::{Datum, Result, SqlError, SqlState};
 
 use self::backend::SqlBackend;
 use self::rights::{CallerPrivileges, FixedRights, LiveRights, reference};
 use self::set::Sets;
+use self::storage::FunctionStorage;
+use crate::cancel::Cancel;
 use crate::context::StatementContext;
 use crate::database::Database;
 use crate::function_stats::{End, Statistics};
@@ -36,6 +41,7 @@ use crate::transaction::{Ground, ProcedureTransaction};
 pub use self::nested::arguments;
 pub use self::rights::find_policy;
 pub use self::sql::check_body as check_sql_body;
+pub use self::storage::forget as forget_storage;
 
 /// The OID of a body that DO runs: it stands in no catalog.
 pub const ANONYMOUS: u32 = 0;
@@ -58,6 +64,7 @@ pub struct Calls {
 struct Parent {
     gate: Arc<Gate>,
     call_id: i64,
+    budget: Arc<Budget>,
 }
 
 /// One function's sandbox.
@@ -80,8 +87,8 @@ impl Calls {
         Calls::below(other.parent.clone(), other.sql_depth)
     }
 
-    fn under(gate: Arc<Gate>, call_id: i64) -> Calls {
-        Calls::below(Some(Parent { gate, call_id }), 0)
+    fn under(gate: Arc<Gate>, call_id: i64, budget: Arc<Budget>) -> Calls {
+        Calls::below(Some(Parent { gate, call_id, budget }), 0)
     }
 
     /// For a statement of a function of LANGUAGE sql.
@@ -207,20 +214,38 @@ impl Calls {
         };
         gate.record(gate.event(EventType::ExecutionStarted))?;
         let started = Instant::now();
+        let parent = self.parent.as_ref().map(|parent| parent.budget.clone());
+        let budget = Budget::new(function.signature(), effective.limits, parent);
+        let cancel = Arc::new(Cancel::within(context.session.cancel.clone(), budget.deadline()));
+        let ground = Ground {
+            txn: context.txn.clone(),
+            read_only: context.read_only,
+            timestamp: context.transaction_timestamp,
+            catalog: context.catalog.clone(),
+            private_catalog: context.private_catalog,
+        };
+        let control = self.control.clone().filter(|_| !function.security_definer);
+        let storage = FunctionStorage {
+            ground: ground.clone(),
+            control: control.clone(),
+            session: context.session.clone(),
+            cancel: cancel.clone(),
+            function: function.oid,
+            consent: function.storage_consent,
+            options: context.db.storage_options,
+            usage: Mutex::default(),
+        };
         let backend = Arc::new(SqlBackend {
             db: context.db.clone(),
             session: context.session.clone(),
-            ground: Ground {
-                txn: context.txn.clone(),
-                read_only: context.read_only,
-                timestamp: context.transaction_timestamp,
-                catalog: context.catalog.clone(),
-                private_catalog: context.private_catalog,
-            },
-            control: self.control.clone().filter(|_| !function.security_definer),
+            ground,
+            control,
             actor,
             gate: gate.clone(),
             call_id,
+            budget: budget.clone(),
+            cancel,
+            storage,
         });
         let runtime = context.db.functions.runtime()?;
         let mut running = Running {
@@ -233,11 +258,11 @@ impl Calls {
         let instance = runtime.instantiate(
             &prepared,
             CallContext {
-                limits: effective.limits,
+                budget,
                 gate: gate.clone(),
                 backend,
-                cancel: context.cancel.clone(),
-                started,
+                // Its own time is the budget's matter, which knows whose limit it is.
+                cancel: context.session.cancel.clone(),
                 transaction_timestamp: context.transaction_timestamp,
             },
         );

@@ -82,7 +82,10 @@ pub(super) fn carry_out(
     again: impl Fn(Vec<Datum>) -> Result<Arc<StatementContext>>,
 ) -> Result<Written> {
     let txn = context.txn.clone();
-    let savepoint = txn.savepoint()?;
+    let savepoint = match only_reads(plan) {
+        true => None,
+        false => Some(txn.savepoint()?),
+    };
     loop {
         let result = match plan {
             Plan::Query(query) => collect(query, &context),
@@ -104,11 +107,21 @@ pub(super) fn carry_out(
             Err(Stop::Restart) => {
                 context.cancel.check()?;
                 context.calls.finish(&context)?;
-                txn.rollback_to(savepoint)?;
+                if let Some(savepoint) = savepoint {
+                    txn.rollback_to(savepoint)?;
+                }
                 txn.refresh_snapshot()?;
                 context = again(context.params.clone())?;
             }
         }
+    }
+}
+
+/// Whether nothing that it does has to be undone: it writes nothing and calls nobody who might.
+pub(super) fn only_reads(plan: &Plan) -> bool {
+    match plan {
+        Plan::Query(query) => query.touched.calls.is_empty(),
+        Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) | Plan::Call(_) | Plan::Utility(_) => false,
     }
 }
 

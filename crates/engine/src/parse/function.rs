@@ -106,6 +106,8 @@ pub enum AlterAction {
     Revoke(String),
     SetPolicy(String),
     SetEnabled(bool),
+    /// Consent to `heliosdb.storage`.
+    SetStorage(bool),
     /// One limit: key and the text of its value.
     SetLimit(String, String),
     OwnerTo(String),
@@ -227,15 +229,17 @@ pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
                 _ => return parser.expected("a value", start),
             };
             parser.next_token();
-            if key == "enabled" {
-                match value.to_ascii_lowercase().as_str() {
-                    "true" | "on" => actions.push(AlterAction::SetEnabled(true)),
-                    "false" | "off" => actions.push(AlterAction::SetEnabled(false)),
-                    _ => return parser.expected("true or false", start),
-                }
-            } else {
-                actions.push(AlterAction::SetLimit(key, value));
-            }
+            let switch = match value.to_ascii_lowercase().as_str() {
+                "true" | "on" => Some(true),
+                "false" | "off" => Some(false),
+                _ => None,
+            };
+            actions.push(match (key.as_str(), switch) {
+                ("enabled", Some(enabled)) => AlterAction::SetEnabled(enabled),
+                ("storage", Some(consent)) => AlterAction::SetStorage(consent),
+                ("enabled" | "storage", None) => return parser.expected("true or false", start),
+                _ => AlterAction::SetLimit(key, value),
+            });
         } else if words(parser, &["OWNER", "TO"]) {
             actions.push(AlterAction::OwnerTo(fold(&parser.parse_identifier()?)));
         } else if words(parser, &["RENAME", "TO"]) {

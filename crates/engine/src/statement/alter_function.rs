@@ -79,6 +79,12 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
                 }
                 session.audit(event)?;
             }
+            AlterAction::SetStorage(consent) => {
+                changed.storage_consent = *consent;
+                let mut event = event(EventType::FunctionAltered, &changed);
+                event.details = Some(serde_json::json!({ "storage": consent }));
+                session.audit(event)?;
+            }
             AlterAction::SetLimit(key, value) => {
                 let key = changed.rights.limits.set(key, value)?;
                 let mut event = event(EventType::FunctionAltered, &changed);
@@ -115,7 +121,11 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
 /// A function of LANGUAGE sql runs in no sandbox.
 fn refuse_for_sql(function: &Function, action: &AlterAction) -> Result<()> {
     match action {
-        AlterAction::Grant(_) | AlterAction::Revoke(_) | AlterAction::SetPolicy(_) | AlterAction::SetLimit(..)
+        AlterAction::Grant(_)
+        | AlterAction::Revoke(_)
+        | AlterAction::SetPolicy(_)
+        | AlterAction::SetLimit(..)
+        | AlterAction::SetStorage(_)
             if function.language == catalog::Language::Sql =>
         {
             Err(SqlError::new(
@@ -128,6 +138,7 @@ fn refuse_for_sql(function: &Function, action: &AlterAction) -> Result<()> {
         | AlterAction::Revoke(_)
         | AlterAction::SetPolicy(_)
         | AlterAction::SetLimit(..)
+        | AlterAction::SetStorage(_)
         | AlterAction::SetEnabled(_)
         | AlterAction::OwnerTo(_)
         | AlterAction::RenameTo(_) => Ok(()),

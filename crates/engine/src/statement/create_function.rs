@@ -174,6 +174,7 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         enabled: true,
         // A number may have been another function's, which was rolled back.
         forgiven_violations: context.db.violations.total(oid),
+        storage_consent: false,
         is_procedure: create.procedure,
         acl: None,
         comment: None,
@@ -221,6 +222,7 @@ fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, 
         rights: old.rights.clone(),
         enabled: old.enabled,
         forgiven_violations: old.forgiven_violations,
+        storage_consent: old.storage_consent,
         acl: old.acl.clone(),
         comment: old.comment.clone(),
         ..new

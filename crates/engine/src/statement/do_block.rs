@@ -60,6 +60,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, block: &DoBlo
         rights: Rights::of(&policy),
         enabled: true,
         forgiven_violations: 0,
+        storage_consent: false,
         is_procedure: true,
         acl: None,
         comment: None,

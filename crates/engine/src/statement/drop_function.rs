@@ -49,6 +49,7 @@ pub fn drop_one(session: &mut Session, context: &Arc<StatementContext>, function
     if session.last_function == Some(function.oid) {
         session.last_function = None;
     }
+    crate::call::forget_storage(&session.open()?.txn, function.oid)?;
     session.change(vec![
         Change::DropFunction(function.oid),
         Change::OidMark(context.catalog.next_oid()),

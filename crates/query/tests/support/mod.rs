@@ -244,6 +244,7 @@ pub fn user_function(name: &str, args: &[Type], returns: Type, volatility: Volat
         rights: policy::Rights::of(policy::Policy::default_policy()),
         enabled: true,
         forgiven_violations: 0,
+        storage_consent: false,
         is_procedure: false,
         acl: None,
         comment: None,

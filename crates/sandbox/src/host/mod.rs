@@ -1,25 +1,163 @@
-//! What a guest can ask of the host. The table of [`dispatch`] is all of it.
+//! What a guest can ask of the host. The match of [`State::dispatch`] and [`TABLE`] are all of it.
 //!
 //! The life of a host call: the guest hands over a buffer, the operation reads it, asks the gate where
 //! a right is needed, does its work, and leaves an answer that the guest fetches. A refusal is an
 //! answer too: the guest throws it, and may catch it. A limit ends the guest instead.
 
+mod arguments;
+mod call;
 mod clock;
+mod crypto;
 mod database;
+mod env;
+mod fs;
 mod log;
 mod random;
+mod storage;
 pub mod wasi;
 
 use std::sync::Arc;
 
-use policy::{Denied, Gate, SyscallSet};
+use policy::{Denied, Gate, Kind, SyscallSet};
 use types::{SqlError, SqlState};
 use wasmtime::{Caller, Linker, Memory};
 
-use crate::abi::op;
-use crate::context::{Backend, CallContext};
+use self::arguments::Arguments;
+use crate::abi::{HOST_FUNCTIONS, op};
+use crate::context::{Backend, CallContext, Outside};
+use crate::error::Limit;
 use crate::meter::{Meter, Stop};
 use crate::value::{Malformed, Reader, Returned, put_text, put_u32};
+
+/// A function of the object `heliosdb` that is nothing but values in and a value out.
+pub struct HostFunction {
+    /// Below `heliosdb.`
+    pub name: &'static str,
+    /// What its arguments are, for errors and the documentation.
+    pub usage: &'static str,
+    /// The capabilities that it takes, all of them.
+    pub needs: &'static [Kind],
+    /// Appends one value.
+    run: fn(&mut State, Arguments, &mut Vec<u8>) -> Result<(), Failure>,
+}
+
+/// In the order of [`HOST_FUNCTIONS`], by which guests number them.
+pub const TABLE: &[HostFunction] = &[
+    HostFunction {
+        name: "call",
+        usage: "(name, ...arguments)",
+        needs: &[Kind::CallFunction],
+        run: call::call,
+    },
+    HostFunction {
+        name: "storage.get",
+        usage: "(key)",
+        needs: &[],
+        run: storage::get,
+    },
+    HostFunction {
+        name: "storage.set",
+        usage: "(key, value)",
+        needs: &[],
+        run: storage::set,
+    },
+    HostFunction {
+        name: "storage.delete",
+        usage: "(key)",
+        needs: &[],
+        run: storage::delete,
+    },
+    HostFunction {
+        name: "storage.keys",
+        usage: "(prefix)",
+        needs: &[],
+        run: storage::keys,
+    },
+    HostFunction {
+        name: "storage.increment",
+        usage: "(key, by)",
+        needs: &[],
+        run: storage::increment,
+    },
+    HostFunction {
+        name: "env.get",
+        usage: "(name)",
+        needs: &[Kind::EnvAccess],
+        run: env::get,
+    },
+    HostFunction {
+        name: "fs.readText",
+        usage: "(path)",
+        needs: &[Kind::FileRead],
+        run: fs::read_text,
+    },
+    HostFunction {
+        name: "fs.readBytes",
+        usage: "(path)",
+        needs: &[Kind::FileRead],
+        run: fs::read_bytes,
+    },
+    HostFunction {
+        name: "fs.writeText",
+        usage: "(path, text)",
+        needs: &[Kind::FileWrite],
+        run: fs::write_text,
+    },
+    HostFunction {
+        name: "fs.appendText",
+        usage: "(path, text)",
+        needs: &[Kind::FileWrite],
+        run: fs::append_text,
+    },
+    HostFunction {
+        name: "fs.list",
+        usage: "(folder)",
+        needs: &[Kind::FileRead],
+        run: fs::list,
+    },
+    HostFunction {
+        name: "fs.remove",
+        usage: "(path)",
+        needs: &[Kind::FileWrite],
+        run: fs::remove,
+    },
+    HostFunction {
+        name: "crypto.sha256",
+        usage: "(data)",
+        needs: &[Kind::CryptoAccess],
+        run: crypto::sha256,
+    },
+    HostFunction {
+        name: "crypto.sha512",
+        usage: "(data)",
+        needs: &[Kind::CryptoAccess],
+        run: crypto::sha512,
+    },
+    HostFunction {
+        name: "crypto.hmac",
+        usage: "(algorithm, key, data)",
+        needs: &[Kind::CryptoAccess],
+        run: crypto::hmac,
+    },
+    HostFunction {
+        name: "crypto.randomBytes",
+        usage: "(count)",
+        needs: &[Kind::CryptoAccess],
+        run: crypto::random_bytes,
+    },
+    HostFunction {
+        name: "crypto.uuid",
+        usage: "()",
+        needs: &[Kind::CryptoAccess],
+        run: crypto::uuid,
+    },
+    HostFunction {
+        name: "crypto.timingSafeEqual",
+        usage: "(one, other)",
+        needs: &[Kind::CryptoAccess],
+        run: crypto::timing_safe_equal,
+    },
+];
 
 /// The host's side of one instance.
 pub struct State {
@@ -44,14 +182,16 @@ pub struct State {
 pub struct Rights {
     pub gate: Arc<Gate>,
     pub backend: Arc<dyn Backend>,
+    pub outside: Arc<Outside>,
     pub transaction_timestamp: i64,
 }
 
 impl Rights {
-    pub fn of(context: CallContext) -> Rights {
+    pub fn of(context: CallContext, outside: Arc<Outside>) -> Rights {
         Rights {
             gate: context.gate,
             backend: context.backend,
+            outside,
             transaction_timestamp: context.transaction_timestamp,
         }
     }
@@ -186,6 +326,7 @@ impl State {
             op::CLOCK => clock::clock(self, &mut answer),
             op::RANDOM => random::seed(self, &mut answer),
             op::RESERVE => reserve(self, &mut request),
+            op if op >= op::FIRST_HOST_FUNCTION => self.host_function(op - op::FIRST_HOST_FUNCTION, &mut request, &mut answer),
             _ => Err(Failure::Stop(Stop::Broken("a host call that does not exist"))),
         };
         match outcome {
@@ -199,6 +340,33 @@ impl State {
         }
         self.answer = answer;
         Ok(())
+    }
+
+    /// What a call below left behind, and the time that passed, count for more than what the host call answered.
+    fn settle(&mut self, outcome: Result<(), Stop>) -> Result<(), Stop> {
+        if let Some(error) = self.meter.budget.ended() {
+            return Err(Stop::Cancelled(error));
+        }
+        match (outcome, self.meter.check()) {
+            (Err(Stop::Broken(what)), _) => Err(Stop::Broken(what)),
+            (_, Err(stop)) => Err(stop),
+            (outcome, Ok(())) => outcome,
+        }
+    }
+
+    fn host_function(&mut self, index: u32, request: &mut Reader<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
+        let name = HOST_FUNCTIONS.get(index as usize);
+        let function = name.and_then(|name| TABLE.iter().find(|function| function.name == *name));
+        let function = match (function, name) {
+            (Some(function), _) => function,
+            (None, Some(name)) => return Err(SqlError::unsupported(format!("heliosdb.{name}")).into()),
+            (None, None) => return Err(Failure::Stop(Stop::Broken("a host function that does not exist"))),
+        };
+        // Before anything is read: while a body is loaded nothing of the host is there.
+        self.rights()?;
+        let arguments = Arguments::read(function, request)?;
+        answer.push(0);
+        (function.run)(self, arguments, answer)
     }
 
     fn put_error(&mut self, error: SqlError, capability: Option<&str>, answer: &mut Vec<u8>) -> Result<(), SqlError> {
@@ -250,6 +418,11 @@ pub fn signature(name: &str) -> Option<(&'static str, bool)> {
     }
 }
 
+/// Whether the operation may end up in other functions, which then use what this one may.
+fn may_call(op: u32) -> bool {
+    matches!(op, op::QUERY | op::EXECUTE) || op == op::FIRST_HOST_FUNCTION
+}
+
 /// Links the two functions of import module `heliosdb`.
 pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(
@@ -257,21 +430,26 @@ pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "call",
         |mut caller: Caller<'_, State>, op: u32, pointer: u32, length: u32| -> wasmtime::Result<u32> {
             let request = guest_bytes(&mut caller, pointer, length)?;
+            let lent = match may_call(op) {
+                true => {
+                    let fuel = caller.get_fuel()?;
+                    Some(caller.data().meter.lend(fuel))
+                }
+                false => None,
+            };
+            let mut outcome = caller.data_mut().dispatch(op, &request);
+            if let Some(lent) = lent {
+                let fuel = caller.data_mut().meter.take_back(lent);
+                caller.set_fuel(fuel)?;
+                outcome = caller.data_mut().settle(outcome);
+            }
             let state = caller.data_mut();
-            let outcome = state.dispatch(op, &request).and_then(|()| match op {
-                // Time may have passed.
-                op::QUERY | op::EXECUTE => state.meter.check(),
-                _ => Ok(()),
-            });
             if let Err(stop) = outcome {
                 return Err(state.meter.stop(stop));
             }
             match u32::try_from(state.answer.len()) {
                 Ok(length) => Ok(length),
-                Err(_) => {
-                    let limit = state.meter.limits.memory_bytes;
-                    Err(state.meter.stop(Stop::Limit(crate::error::Limit::Memory, limit)))
-                }
+                Err(_) => Err(state.meter.stop(Stop::Limit(Limit::Memory))),
             }
         },
     )?;

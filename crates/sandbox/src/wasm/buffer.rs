@@ -84,7 +84,7 @@ impl Buffer {
         let wanted = self.request.len().next_power_of_two().max(LEAST_BYTES);
         let limit = store.data().meter.limits.memory_bytes;
         let Some(bytes) = u32::try_from(wanted).ok().filter(|bytes| u64::from(*bytes) <= limit) else {
-            let stop = Stop::Limit(crate::error::Limit::Memory, limit);
+            let stop = Stop::Limit(crate::error::Limit::Memory);
             return Err(Ended::Trap(store.data_mut().meter.stop(stop)));
         };
         if let Some(argument) = self.allocate.arguments().first_mut() {

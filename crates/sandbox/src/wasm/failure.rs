@@ -19,14 +19,14 @@ pub fn failure(prepared: &Prepared, state: &State, error: &wasmtime::Error) -> E
         stack: frames(error),
     };
     match &state.meter.stop {
-        Some(Stop::Limit(limit, value)) => return prepared.limit(*limit, *value),
+        Some(Stop::Limit(limit)) => return state.meter.exceeded(*limit),
         Some(Stop::Cancelled(error)) => return Error::Cancelled(error.clone()),
         Some(Stop::Exited(code)) => return guest(format!("the module ended itself with exit code {code}")),
         Some(Stop::Broken(what)) => return guest(format!("the module broke the guest interface: {what}")),
         None => {}
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => prepared.limit(Limit::Instructions, limits.instructions),
+        Some(Trap::OutOfFuel) => state.meter.exceeded(Limit::Instructions),
         Some(Trap::StackOverflow) => prepared.limit(Limit::Stack, limits.stack_bytes),
         Some(trap) => guest(trap.to_string()),
         None => Error::Host(format!("function {}: {error}", prepared.signature())),

@@ -24,7 +24,6 @@ mod signature;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use policy::Limits;
@@ -32,6 +31,7 @@ use sha2::{Digest, Sha256};
 
 pub use sandbox::Sandbox;
 
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::host::State;
 use crate::machine::DEFAULT_STACK_BYTES;
@@ -93,7 +93,8 @@ impl Modules {
 
     /// Runs what a module runs at its start, with no host behind it: what fails there fails now.
     pub fn try_start(&self, prepared: &Arc<Prepared>, function: &Function, limits: Limits, ticker: &Arc<Ticker>) -> Result<(), Error> {
-        let meter = Meter::new(limits, 0, 0, Instant::now(), None);
+        let budget = Budget::new(prepared.signature().to_string(), limits, None);
+        let meter = Meter::new(budget, 0, 0, None);
         let state = State::new(meter, None, function.random_stream);
         self.instantiate(prepared, function, state, DEFAULT_STACK_BYTES, ticker, 1)
             .map(drop)

@@ -14,8 +14,7 @@ use super::signature::Signature;
 use crate::context::Usage;
 use crate::error::Error;
 use crate::host::State;
-use crate::instance::check_stack;
-use crate::meter::FUEL_PER_INSTRUCTION;
+use crate::instance::{check_stack, metered};
 use crate::runtime::Prepared;
 use crate::ticker::Ticker;
 
@@ -60,10 +59,8 @@ impl Sandbox {
     /// Instantiates the module and runs what it runs at its start, all under the limits of `state`.
     pub fn start(compiled: &Compiled, signature: Signature, state: State, prepared: &Prepared) -> Result<Started, Unstarted> {
         let broken = |error: wasmtime::Error| Error::Host(format!("the sandbox does not work: {error}"));
-        let fuel = state.meter.fuel();
         let mut store = Store::new(compiled.module().engine(), state);
         store.limiter(|state| &mut state.meter);
-        store.set_fuel(fuel).map_err(broken)?;
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
@@ -72,9 +69,11 @@ impl Sandbox {
                 Err(stop) => Err(state.meter.stop(stop)),
             }
         });
-        store.data_mut().meter.enter();
+        let fuel = store.data_mut().meter.enter();
+        store.set_fuel(fuel).map_err(broken)?;
         let outcome = initialize(compiled, &mut store);
-        store.data_mut().meter.leave();
+        let fuel = store.get_fuel().map_err(broken)?;
+        store.data_mut().meter.leave(fuel);
         let instance = match outcome {
             Ok(instance) => instance,
             Err(error) if error.is::<PoolConcurrencyLimitError>() => return Err(Unstarted::PoolIsEmpty(Box::new(store.into_data()))),
@@ -96,10 +95,12 @@ impl Sandbox {
         }
         check_stack(self.store.data().meter.limits.stack_bytes, &self.prepared, self.depth)?;
         let ticking = self.ticker.running();
-        self.store.data_mut().meter.enter();
+        let fuel = self.store.data_mut().meter.enter();
+        self.store.set_fuel(fuel).map_err(metered)?;
         let mut results = Vec::with_capacity(rows.len());
         let outcome = self.call_rows(rows, &mut results);
-        self.store.data_mut().meter.leave();
+        let fuel = self.store.get_fuel().map_err(metered)?;
+        self.store.data_mut().meter.leave(fuel);
         drop(ticking);
         match outcome {
             Ok(()) => Ok(results),
@@ -107,6 +108,7 @@ impl Sandbox {
             Err(Ended::Trap(error)) => {
                 let error = failure(&self.prepared, self.store.data(), &error);
                 self.dead = Some(error.clone());
+                self.store.data().meter.end_callers(&error);
                 Err(error)
             }
         }
@@ -151,14 +153,7 @@ impl Sandbox {
     }
 
     pub fn usage(&self) -> Usage {
-        let state = self.store.data();
-        let left = self.store.get_fuel().unwrap_or(0);
-        Usage {
-            fuel: state.meter.fuel().saturating_sub(left) / FUEL_PER_INSTRUCTION,
-            memory_bytes: state.meter.memory_peak(),
-            cpu: state.meter.cpu(),
-            wall: state.meter.wall(),
-        }
+        self.store.data().meter.usage()
     }
 }
 

@@ -2,9 +2,10 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use audit::MemorySink;
 use policy::{Capability, Effective, FunctionName, Gate, GateContext, Limits, Policy, Privileges, Request, Rights, RightsSource, Syscall};
@@ -17,9 +18,22 @@ pub fn runtime() -> &'static Arc<Runtime> {
         let options = RuntimeOptions {
             cache_dir: std::env::temp_dir(),
             progress: Arc::new(|_| ()),
+            outside: Arc::new(outside()),
         };
         Runtime::start(options).unwrap()
     })
+}
+
+/// What the operator of the tests lists.
+fn outside() -> Outside {
+    Outside {
+        environment: BTreeMap::from([
+            ("API_URL".into(), "https://api.example.com".into()),
+            ("EMPTY".into(), String::new()),
+        ]),
+        private_folders: vec![],
+        trusted_roots: TrustedRoots::default(),
+    }
 }
 
 /// Functions run on threads with a large stack, as sessions have.
@@ -44,6 +58,8 @@ pub struct World {
     pub cancelled: AtomicBool,
     pub messages: Mutex<Vec<(Severity, String)>>,
     pub statements: Mutex<Vec<(String, Vec<Datum>)>>,
+    pub calls: Mutex<Vec<(String, Vec<Vec<Datum>>)>>,
+    pub stored: Mutex<BTreeMap<String, String>>,
 }
 
 impl World {
@@ -166,8 +182,56 @@ impl Backend for World {
         }
     }
 
+    /// `describe` answers what it was called with; `callee` is another function under the caller's budget.
+    fn call(&self, name: &str, readings: &[Vec<Datum>]) -> Result<Datum, SqlError> {
+        self.calls.lock().unwrap().push((name.to_string(), readings.to_vec()));
+        match name {
+            "describe" => Ok(Datum::text(format!("{readings:?}"))),
+            "echo" => Ok(readings[0][0].clone()),
+            _ => Err(SqlError::new(
+                SqlState::UndefinedFunction,
+                format!("function {name} does not exist"),
+            )),
+        }
+    }
+
+    fn storage(&self) -> Result<&dyn Storage, SqlError> {
+        Ok(self)
+    }
+
     fn log(&self, level: Severity, message: &str) {
         self.messages.lock().unwrap().push((level, message.to_string()));
+    }
+}
+
+impl Storage for World {
+    fn get(&self, key: &str) -> Result<Option<String>, SqlError> {
+        Ok(self.stored.lock().unwrap().get(key).cloned())
+    }
+
+    fn set(&self, key: &str, value: &str) -> Result<(), SqlError> {
+        self.stored.lock().unwrap().insert(key.into(), value.into());
+        Ok(())
+    }
+
+    fn delete(&self, key: &str) -> Result<bool, SqlError> {
+        Ok(self.stored.lock().unwrap().remove(key).is_some())
+    }
+
+    fn keys(&self, prefix: &str) -> Result<Vec<String>, SqlError> {
+        let stored = self.stored.lock().unwrap();
+        Ok(stored.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+    }
+
+    fn increment(&self, key: &str, by: Increment) -> Result<String, SqlError> {
+        let mut stored = self.stored.lock().unwrap();
+        let before: f64 = stored.get(key).map_or(0.0, |value| value.parse().unwrap());
+        let sum = match by {
+            Increment::Integer(by) => before + by as f64,
+            Increment::Float(by) => before + by,
+        };
+        stored.insert(key.into(), sum.to_string());
+        Ok(sum.to_string())
     }
 }
 
@@ -186,11 +250,10 @@ pub fn limits() -> Limits {
 
 pub fn context(world: &Arc<World>, limits: Limits) -> CallContext {
     CallContext {
-        limits,
+        budget: Budget::new("f()".into(), limits, None),
         gate: world.gate(),
         backend: world.clone(),
         cancel: world.clone(),
-        started: Instant::now(),
         transaction_timestamp: TIMESTAMP,
     }
 }

@@ -41,6 +41,7 @@ fn open_database() -> Arc<Database> {
         data_dir,
         store: StoreKind::Fjall,
         progress: Arc::new(|_| ()),
+        functions: engine::FunctionOptions::default(),
     })
     .unwrap()
 }

@@ -1,0 +1,102 @@
+//! Plans of what functions ask, kept for the session: the same text is parsed and bound once while the
+//! catalog, the search path and the meaning of date literals stay as they are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use types::Type;
+use types::text::TextStyle;
+
+use crate::context::StatementContext;
+use crate::plan::Plan;
+
+/// Texts that one session keeps plans of; a function that builds its texts out of values must not fill the memory.
+const KEPT_TEXTS: usize = 256;
+/// A longer text is bound each time.
+const MAX_TEXT_BYTES: usize = 16_384;
+
+/// A statement that was parsed and bound.
+pub struct Bound {
+    pub plan: Plan,
+    /// What each parameter is converted to.
+    pub types: Vec<Type>,
+}
+
+/// What a text's meaning depends on besides the text.
+#[derive(Clone, PartialEq)]
+struct Ground {
+    catalog_version: u64,
+    role: u32,
+    search_path: Vec<String>,
+    style: TextStyle,
+}
+
+impl Ground {
+    fn of(context: &StatementContext) -> Ground {
+        let mut style = context.text_style.clone();
+        style.now = None;
+        Ground {
+            catalog_version: context.catalog.version(),
+            role: context.actor.role,
+            search_path: context.search_path.clone(),
+            style,
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Plans {
+    ground: Option<Ground>,
+    by_text: HashMap<String, Vec<(Vec<Option<Type>>, Arc<Bound>)>>,
+}
+
+impl Plans {
+    /// The plan of this text for parameters of these types, if there is one that still holds.
+    pub fn find(&self, context: &StatementContext, sql: &str, known: &[Option<Type>]) -> Option<Arc<Bound>> {
+        let ground = self.ground.as_ref()?;
+        let holds = !context.private_catalog
+            && ground.catalog_version == context.catalog.version()
+            && ground.role == context.actor.role
+            && ground.search_path == context.search_path
+            && same_style(&ground.style, &context.text_style);
+        if !holds {
+            return None;
+        }
+        let bound = self.by_text.get(sql)?;
+        bound.iter().find(|(types, _)| types == known).map(|(_, bound)| bound.clone())
+    }
+
+    pub fn keep(&mut self, context: &StatementContext, sql: &str, known: &[Option<Type>], bound: Arc<Bound>) {
+        // A plan made in a transaction that changed the catalog may never become true.
+        if context.private_catalog || sql.len() > MAX_TEXT_BYTES || names_a_moment(sql) {
+            return;
+        }
+        let ground = Ground::of(context);
+        if self.ground.as_ref() != Some(&ground) || self.by_text.len() >= KEPT_TEXTS {
+            self.by_text.clear();
+        }
+        self.ground = Some(ground);
+        let kept = self.by_text.entry(sql.to_string()).or_default();
+        // The types of parameters vary with their values, but not without end.
+        if kept.len() >= KEPT_TEXTS {
+            kept.clear();
+        }
+        kept.push((known.to_vec(), bound));
+    }
+}
+
+/// Whether there may be a literal in it that means another time in each transaction.
+fn names_a_moment(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    ["now", "today", "tomorrow", "yesterday"]
+        .iter()
+        .any(|moment| sql.contains(&format!("'{moment}")))
+}
+
+fn same_style(kept: &TextStyle, now: &TextStyle) -> bool {
+    kept.time_zone == now.time_zone
+        && kept.date_order == now.date_order
+        && kept.interval_style == now.interval_style
+        && kept.bytea_output == now.bytea_output
+        && kept.extra_float_digits == now.extra_float_digits
+}
