@@ -3,7 +3,7 @@
 //!
 //! Format: sqllogictest's. `statement error` and `query error` match against `SQLSTATE: message` and the
 //! lines `DETAIL: ...`, `HINT: ...`, `CONTEXT: ...`. An argument is a part of a path: only files whose path
-//! holds it are run. After `control substitution on`, `${FOLDER}` is the file's own folder.
+//! holds it are run. After `control substitution on`, `${FOLDER}` is the file's own folder. A `create.sql` beside a file is run before it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -145,6 +145,22 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// An example's own `create.sql`, as its reader would run it, comes before its claims.
+async fn create(file: &Path, port: u16) -> Result<(), String> {
+    let script = file.with_file_name("create.sql");
+    if !script.exists() {
+        return Ok(());
+    }
+    let sql = std::fs::read_to_string(&script).map_err(|error| error.to_string())?;
+    let config = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
+    let (client, connection) = tokio_postgres::connect(&config, NoTls).await.map_err(|error| error.to_string())?;
+    tokio::spawn(connection);
+    client
+        .batch_execute(&sql)
+        .await
+        .map_err(|error| format!("{}: {}", script.display(), Refused::from(error)))
+}
+
 fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let options = Options {
@@ -174,6 +190,7 @@ fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     .map_err(|error| error.to_string())?;
     let port = server.local_addr().port();
     let result = runtime.block_on(async {
+        create(file, port).await?;
         let mut runner = sqllogictest::Runner::new(move || async move {
             let config = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
             let (client, connection) = tokio_postgres::connect(&config, NoTls).await.map_err(Refused::from)?;
