@@ -17,6 +17,7 @@ use storage::{Isolation, LockMode, Transaction};
 use types::text::TextStyle;
 use types::{Datum, Notice, Result, SqlError, SqlState};
 
+use crate::activity::Activity;
 use crate::call::Calls;
 use crate::call::plans::Plans;
 use crate::cancel::Cancel;
@@ -45,6 +46,7 @@ pub struct SessionShared {
     pub client: Option<std::net::SocketAddr>,
     /// Of the statements that its functions run.
     pub plans: Mutex<Plans>,
+    pub activity: Activity,
 }
 
 /// One statement at work.

@@ -12,7 +12,7 @@ use storage::{Db, Isolation, StoreKind};
 use types::{Result, SqlError, SqlState};
 
 use crate::audit_log::AuditLog;
-use crate::cancel::Cancel;
+use crate::context::SessionShared;
 use crate::functions_cache::Functions;
 use crate::session::{ConnectOptions, Session};
 use crate::table::{self, Space};
@@ -80,7 +80,7 @@ pub struct Database {
 /// How the rest of the server reaches a session.
 struct SessionHandle {
     secret: i32,
-    cancel: Arc<Cancel>,
+    shared: Arc<SessionShared>,
 }
 
 /// What the server needs to know of a role to let somebody in.
@@ -145,7 +145,7 @@ impl Database {
             pid,
             SessionHandle {
                 secret,
-                cancel: session.cancel().clone(),
+                shared: session.shared().clone(),
             },
         );
         Ok(session)
@@ -160,15 +160,15 @@ impl Database {
         if let Some(session) = self.sessions.lock().get(&pid)
             && session.secret == secret
         {
-            session.cancel.request();
+            session.shared.cancel.request();
         }
     }
 
     /// `pg_cancel_backend` and `pg_terminate_backend`; false where there is no such session.
     pub(crate) fn signal(&self, pid: i32, terminate: bool) -> bool {
         match self.sessions.lock().get(&pid) {
-            Some(session) if terminate => session.cancel.terminate(),
-            Some(session) => session.cancel.request(),
+            Some(session) if terminate => session.shared.cancel.terminate(),
+            Some(session) => session.shared.cancel.request(),
             None => return false,
         }
         true
@@ -177,8 +177,15 @@ impl Database {
     /// Ends every statement that still runs: the last step of a shutdown.
     pub fn cancel_all(&self) {
         for session in self.sessions.lock().values() {
-            session.cancel.terminate();
+            session.shared.cancel.terminate();
         }
+    }
+
+    /// The sessions that are there, in the order in which they came.
+    pub(crate) fn sessions(&self) -> Vec<Arc<SessionShared>> {
+        let mut sessions: Vec<_> = self.sessions.lock().values().map(|session| session.shared.clone()).collect();
+        sessions.sort_unstable_by_key(|session| session.pid);
+        sessions
     }
 
     pub fn session_count(&self) -> usize {

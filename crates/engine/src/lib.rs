@@ -7,6 +7,7 @@
 //! [`statement`]. A function that the statement calls runs in its sandbox through [`call`], and comes
 //! back for its own SQL through the gate. Nothing here is asynchronous: a session works on its own thread.
 
+mod activity;
 mod audit_archive;
 mod audit_log;
 mod authorize;

@@ -17,6 +17,7 @@ use sqlparser::ast;
 use storage::{Isolation, LockMode};
 use types::{Datum, Notice, Result, SqlError, SqlState, Type};
 
+use crate::activity::Activity;
 use crate::bind::{Binder, FunctionArguments, Names};
 use crate::call::Calls;
 use crate::cancel::Cancel;
@@ -176,6 +177,7 @@ impl Session {
             cancel: Arc::new(Cancel::default()),
             client: options.client,
             plans: Mutex::default(),
+            activity: Activity::new(role.oid),
         });
         Ok(Session {
             db,
@@ -334,13 +336,15 @@ impl Session {
 
     /// Ends the implicit transaction: at Sync, and at the end of a simple query.
     pub fn finish(&mut self) -> Result<()> {
-        match std::mem::replace(&mut self.state, State::Idle) {
+        let finished = match std::mem::replace(&mut self.state, State::Idle) {
             State::Implicit(open) => self.commit(open),
             other => {
                 self.state = other;
                 Ok(())
             }
-        }
+        };
+        self.shared.activity.rest(self.transaction_status());
+        finished
     }
 
     fn settle(&mut self, result: Result<Outcome>) -> Result<Outcome> {
@@ -381,6 +385,8 @@ impl Session {
     }
 
     fn run_inner(&mut self, statement: &ParsedStatement, params: Vec<Datum>, prepared: Option<&Arc<Prepared>>) -> Result<Outcome> {
+        let transaction_start = self.open_transaction().map(|open| open.timestamp);
+        self.shared.activity.begin(&statement.text, transaction_start);
         if let Statement::Utility(utility) = &statement.kind
             && let Some(outcome) = self.transaction_control(utility)
         {
@@ -391,6 +397,8 @@ impl Session {
         }
         let timeout = self.shared.settings.lock().statement_timeout_ms;
         self.shared.cancel.start(timeout);
+        // A session that was terminated while it rested ends here.
+        self.shared.cancel.check()?;
         self.open()?;
         if !self.needs_binding(&statement.kind) {
             let context = self.context(params, Calls::top())?;

@@ -49,16 +49,9 @@ impl Live for LiveServer<'_> {
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {
-        vec![SessionInfo {
-            pid: self.context.session.pid,
-            user: self.context.actor.role,
-            client_addr: self.context.session.client.map(|address| address.ip().to_string()),
-            client_port: self.context.session.client.map(|address| i32::from(address.port())),
-            query_start: Some(self.context.statement_timestamp),
-            xact_start: Some(self.context.transaction_timestamp),
-            state: "active",
-            ..SessionInfo::default()
-        }]
+        // Collected first: describing one locks its settings.
+        let sessions = self.context.db.sessions();
+        sessions.iter().map(|session| crate::activity::describe(session)).collect()
     }
 }
 
