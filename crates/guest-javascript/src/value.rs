@@ -228,6 +228,9 @@ fn write_number(number: f64, out: &mut Vec<u8>) {
     if f64::from(integer) == number && !(integer == 0 && number.is_sign_negative()) {
         out.push(tag::INT);
         out.extend_from_slice(&integer.to_le_bytes());
+    } else if number.fract() == 0.0 && number != 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64 {
+        out.push(tag::LONG);
+        out.extend_from_slice(&(number as i64).to_le_bytes());
     } else {
         out.push(tag::FLOAT);
         out.extend_from_slice(&number.to_le_bytes());

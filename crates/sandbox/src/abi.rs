@@ -39,8 +39,7 @@ pub mod status {
     pub const CONVERSION: u8 = 6;
 }
 
-/// What a value is. Both directions use the same tags; the host never sends `JSON`, the guest
-/// never sends `DECIMAL`, `TIME`, `INTERVAL`, `UUID`.
+/// What a value is. Both directions use the same tags, but the host never sends `JSON`.
 pub mod tag {
     pub const NULL: u8 = 0;
     pub const FALSE: u8 = 1;

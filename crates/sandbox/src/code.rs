@@ -24,11 +24,18 @@ pub struct Guest {
     code: &'static [u8],
 }
 
-pub const JAVASCRIPT: Guest = Guest {
+pub static JAVASCRIPT: Guest = Guest {
     language: "JavaScript",
     module: include_bytes!(env!("GUEST_JAVASCRIPT_MODULE")),
     memory: include_bytes!(env!("GUEST_JAVASCRIPT_MEMORY")),
     code: include_bytes!(env!("GUEST_JAVASCRIPT_CODE")),
+};
+
+pub static PYTHON: Guest = Guest {
+    language: "Python",
+    module: include_bytes!(env!("GUEST_PYTHON_MODULE")),
+    memory: include_bytes!(env!("GUEST_PYTHON_MEMORY")),
+    code: include_bytes!(env!("GUEST_PYTHON_CODE")),
 };
 
 impl Guest {
@@ -111,7 +118,9 @@ mod tests {
     fn the_code_that_was_built_in_runs_on_the_machine_that_built_it() {
         let engine = Engine::new(&crate::machine::config(1 << 20)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        JAVASCRIPT.load(&engine, folder.path(), &|told| panic!("{told}")).unwrap();
+        for guest in [&JAVASCRIPT, &PYTHON] {
+            guest.load(&engine, folder.path(), &|told| panic!("{told}")).unwrap();
+        }
     }
 
     #[test]

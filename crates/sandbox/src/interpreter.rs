@@ -96,8 +96,14 @@ impl Interpreter {
         for entry in ["_initialize", "init"] {
             let entry = instance.get_typed_func::<(), ()>(&mut store, entry).map_err(broken)?;
             entry.call(&mut store, ()).map_err(|error| {
-                let stderr = String::from_utf8_lossy(&store.data().stderr).into_owned();
-                Error::Host(format!("the interpreter does not start: {error} {stderr}"))
+                let state = store.data();
+                let stderr = String::from_utf8_lossy(&state.stderr);
+                let stop = state.meter.stop.as_ref().map(|stop| format!(" ({stop:?})")).unwrap_or_default();
+                Error::Host(
+                    format!("the interpreter does not start: {error}{stop} {stderr}")
+                        .trim_end()
+                        .to_string(),
+                )
             })?;
         }
         check_at_rest(&at_rest, &mutable_globals(&instance, &mut store))?;

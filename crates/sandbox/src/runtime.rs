@@ -38,9 +38,18 @@ pub struct RuntimeOptions {
 pub struct Runtime {
     options: RuntimeOptions,
     ticker: Arc<Ticker>,
-    javascript: Interpreters,
+    javascript: Deferred,
+    python: Deferred,
     modules: wasm::Modules,
     snapshots: Snapshots,
+}
+
+/// One language's interpreters, which start when they are first asked for: a server whose functions
+/// are all in one language neither waits for the other's nor holds it in memory.
+struct Deferred {
+    guest: &'static Guest,
+    language: Language,
+    started: Mutex<Option<Arc<Interpreters>>>,
 }
 
 /// One language's interpreter, under each stack limit that is in use.
@@ -79,12 +88,11 @@ fn load_limits(language: Language) -> Limits {
 
 impl Runtime {
     pub fn start(options: RuntimeOptions) -> Result<Arc<Runtime>, Error> {
-        let ticker = Ticker::start()?;
-        let javascript = Interpreters::start(&code::JAVASCRIPT, Language::JavaScript, &ticker, &options)?;
         Ok(Arc::new(Runtime {
             options,
-            ticker,
-            javascript,
+            ticker: Ticker::start()?,
+            javascript: Deferred::new(&code::JAVASCRIPT, Language::JavaScript),
+            python: Deferred::new(&code::PYTHON, Language::Python),
             modules: wasm::Modules::new(),
             snapshots: Snapshots::default(),
         }))
@@ -146,10 +154,11 @@ impl Runtime {
         Ok(Interpreted::new(prepared.clone(), interpreter, running, self.ticker.clone(), depth))
     }
 
-    fn interpreters(&self, language: Language) -> Result<&Interpreters, Error> {
+    fn interpreters(&self, language: Language) -> Result<Arc<Interpreters>, Error> {
         match language {
-            Language::JavaScript => Ok(&self.javascript),
-            Language::Python | Language::Wasm => Err(Error::Unsupported(format!("language {}", language.name()))),
+            Language::JavaScript => self.javascript.get(&self.ticker, &self.options),
+            Language::Python => self.python.get(&self.ticker, &self.options),
+            Language::Wasm => Err(Error::Unsupported(format!("language {}", language.name()))),
         }
     }
 
@@ -160,7 +169,7 @@ impl Runtime {
         }
         let interpreters = self.interpreters(prepared.source.language)?;
         let interpreter = interpreters.under(DEFAULT_STACK_BYTES, &self.ticker, &self.options)?;
-        let image = load(prepared, interpreters, &interpreter, &self.ticker)?;
+        let image = load(prepared, &interpreters, &interpreter, &self.ticker)?;
         self.snapshots.put(place, image.clone());
         Ok(image)
     }
@@ -169,6 +178,27 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         self.ticker.stop();
+    }
+}
+
+impl Deferred {
+    fn new(guest: &'static Guest, language: Language) -> Deferred {
+        Deferred {
+            guest,
+            language,
+            started: Mutex::new(None),
+        }
+    }
+
+    /// Starts them if nobody has; a failure is tried again at the next call.
+    fn get(&self, ticker: &Ticker, options: &RuntimeOptions) -> Result<Arc<Interpreters>, Error> {
+        let mut started = self.started.lock();
+        if let Some(interpreters) = &*started {
+            return Ok(interpreters.clone());
+        }
+        let interpreters = Arc::new(Interpreters::start(self.guest, self.language, ticker, options)?);
+        *started = Some(interpreters.clone());
+        Ok(interpreters)
     }
 }
 

@@ -73,10 +73,6 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
     let language = create.language.as_deref().ok_or_else(|| invalid("no language specified".into()))?;
     let language = Language::from_name(language)
         .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("language \"{language}\" does not exist")))?;
-    match language {
-        Language::JavaScript | Language::Wasm | Language::Sql => {}
-        Language::Python => return Err(SqlError::unsupported(format!("LANGUAGE {}", language.name()))),
-    }
     let body = match &create.body {
         Some(Body::Text(text)) => text.clone(),
         Some(Body::File(path)) => match language {

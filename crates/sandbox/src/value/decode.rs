@@ -3,13 +3,13 @@
 //! | declared | accepted |
 //! |---|---|
 //! | boolean | booleans |
-//! | smallint, integer, bigint | numbers without a fraction and BigInts, in range |
-//! | real, double precision | numbers, BigInts; real rounds |
-//! | numeric | numbers (their shortest decimal form), BigInts, strings that read as numeric |
-//! | text, varchar, char, name | strings; objects and arrays become their JSON text |
-//! | bytea | Uint8Array, ArrayBuffer |
-//! | date, timestamp, timestamptz | Date, strings that read as one |
-//! | time, interval, uuid | strings that read as one |
+//! | smallint, integer, bigint | numbers without a fraction, BigInts and ints, in range |
+//! | real, double precision | numbers, BigInts, ints, Decimals; real rounds |
+//! | numeric | numbers (their shortest decimal form), BigInts, ints, Decimals, strings that read as numeric |
+//! | text, varchar, char, name | strings; objects, arrays, dicts and lists become their JSON text |
+//! | bytea | Uint8Array, ArrayBuffer; bytes, bytearray, memoryview |
+//! | date, timestamp, timestamptz | Date, date, datetime, strings that read as one |
+//! | time, interval, uuid | time, timedelta, UUID, strings that read as one |
 //! | json, jsonb | everything that has a JSON form; null is SQL NULL |
 //! | arrays | arrays, typed arrays; nested ones must be rectangular |
 //!
@@ -48,10 +48,16 @@ enum Sent<'a> {
     Float(f64),
     /// Decimal digits of any length.
     Big(&'a str),
+    /// A decimal number, as text.
+    Decimal(&'a str),
     Text(&'a str),
     Bytes(&'a [u8]),
     /// Microseconds since 1970 UTC.
     Instant(i64),
+    /// The same without a zone.
+    Local(i64),
+    /// Days since 1970.
+    Day(i32),
     Array(Vec<Sent<'a>>),
     Row(Vec<Sent<'a>>),
     Json(&'a str),
@@ -77,11 +83,13 @@ fn sent_nested<'a>(input: &mut Reader<'a>, depth: u32, room: &mut usize) -> Resu
         tag::INT => Sent::Int(i64::from(input.i32()?)),
         tag::LONG => Sent::Int(input.i64()?),
         tag::FLOAT => Sent::Float(input.f64()?),
-        tag::BIG | tag::DECIMAL => Sent::Big(input.text()?),
+        tag::BIG => Sent::Big(input.text()?),
+        tag::DECIMAL => Sent::Decimal(input.text()?),
         tag::TEXT | tag::TIME | tag::INTERVAL | tag::UUID => Sent::Text(input.text()?),
         tag::BYTES => Sent::Bytes(input.bytes()?),
-        tag::TIMESTAMPTZ | tag::TIMESTAMP => Sent::Instant(input.i64()?),
-        tag::DATE => Sent::Instant(i64::from(input.i32()?).saturating_mul(MICROS_PER_DAY)),
+        tag::TIMESTAMPTZ => Sent::Instant(input.i64()?),
+        tag::TIMESTAMP => Sent::Local(input.i64()?),
+        tag::DATE => Sent::Day(input.i32()?),
         tag::JSON => Sent::Json(input.text()?),
         tag::ARRAY | tag::OBJECT => {
             if depth == MAX_DEPTH {
@@ -166,7 +174,7 @@ fn typed(sent: &Sent<'_>, ty: Type, function: &str) -> Result<Datum, SqlError> {
         Type::Numeric => match sent {
             Sent::Int(value) => Ok(Datum::Numeric(Numeric::from(*value))),
             Sent::Float(value) => Ok(Datum::Numeric(Numeric::from_f64(*value)?)),
-            Sent::Big(text) | Sent::Text(text) => read(ty, text, function),
+            Sent::Big(text) | Sent::Decimal(text) | Sent::Text(text) => read(ty, text, function),
             _ => Err(mismatch()),
         },
         Type::Text | Type::Varchar | Type::Bpchar | Type::Char | Type::Name | Type::Unknown => match sent {
@@ -183,20 +191,23 @@ fn typed(sent: &Sent<'_>, ty: Type, function: &str) -> Result<Datum, SqlError> {
             _ => Err(mismatch()),
         },
         Type::Date => match sent {
-            Sent::Instant(micros) => {
+            Sent::Instant(micros) | Sent::Local(micros) => {
                 let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).map_err(|_| out_of_range(sent, ty))?;
                 Ok(Datum::Date(days))
             }
+            Sent::Day(days) => Ok(Datum::Date(*days)),
             Sent::Text(text) => read(ty, text, function),
             _ => Err(mismatch()),
         },
         Type::Timestamp => match sent {
-            Sent::Instant(micros) => Ok(Datum::Timestamp(*micros)),
+            Sent::Instant(micros) | Sent::Local(micros) => Ok(Datum::Timestamp(*micros)),
+            Sent::Day(days) => Ok(Datum::Timestamp(midnight(*days))),
             Sent::Text(text) => read(ty, text, function),
             _ => Err(mismatch()),
         },
         Type::Timestamptz => match sent {
-            Sent::Instant(micros) => Ok(Datum::Timestamptz(*micros)),
+            Sent::Instant(micros) | Sent::Local(micros) => Ok(Datum::Timestamptz(*micros)),
+            Sent::Day(days) => Ok(Datum::Timestamptz(midnight(*days))),
             Sent::Text(text) => read(ty, text, function),
             _ => Err(mismatch()),
         },
@@ -221,6 +232,10 @@ fn typed(sent: &Sent<'_>, ty: Type, function: &str) -> Result<Datum, SqlError> {
     }
 }
 
+fn midnight(days: i32) -> i64 {
+    i64::from(days).saturating_mul(MICROS_PER_DAY)
+}
+
 fn integer(sent: &Sent<'_>, ty: Type, function: &str) -> Result<i64, SqlError> {
     match sent {
         Sent::Int(value) => Ok(*value),
@@ -229,21 +244,34 @@ fn integer(sent: &Sent<'_>, ty: Type, function: &str) -> Result<i64, SqlError> {
             Ok(*value as i64)
         }
         Sent::Float(value) if value.fract() == 0.0 || !value.is_finite() => Err(out_of_range(sent, ty)),
-        Sent::Float(value) => Err(SqlError::new(
-            SqlState::DatatypeMismatch,
-            format!("function {function} returned {value}, which is not a whole number, where {ty} is declared"),
-        )
-        .hint("Round it, or declare the function RETURNS double precision or numeric.")),
+        Sent::Float(value) => Err(not_whole(&value.to_string(), ty, function)),
         Sent::Big(text) => text.parse().map_err(|_| out_of_range(sent, ty)),
+        Sent::Decimal(text) => {
+            let Datum::Numeric(value) = read(Type::Numeric, text, function)? else {
+                return Err(mismatch(sent, ty, function));
+            };
+            if value.trim_scale().scale().is_some_and(|scale| scale > 0) {
+                return Err(not_whole(&shortened(text), ty, function));
+            }
+            value.to_i64().map_err(|_| out_of_range(sent, ty))
+        }
         _ => Err(mismatch(sent, ty, function)),
     }
+}
+
+fn not_whole(value: &str, ty: Type, function: &str) -> SqlError {
+    SqlError::new(
+        SqlState::DatatypeMismatch,
+        format!("function {function} returned {value}, which is not a whole number, where {ty} is declared"),
+    )
+    .hint("Round it, or declare the function RETURNS double precision or numeric.")
 }
 
 fn float(sent: &Sent<'_>) -> Option<f64> {
     match sent {
         Sent::Int(value) => Some(*value as f64),
         Sent::Float(value) => Some(*value),
-        Sent::Big(text) => text.parse().ok(),
+        Sent::Big(text) | Sent::Decimal(text) => text.parse().ok(),
         _ => None,
     }
 }
@@ -326,15 +354,17 @@ fn untyped(sent: &Sent<'_>) -> Result<Datum, SqlError> {
         Sent::Null => Datum::Null,
         Sent::Bool(value) => Datum::Bool(*value),
         Sent::Int(value) => i32::try_from(*value).map_or(Datum::Int8(*value), Datum::Int4),
-        Sent::Float(value) if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 => Datum::Int8(*value as i64),
         Sent::Float(value) => Datum::Float8(*value),
         Sent::Big(text) => match text.parse() {
             Ok(value) => Datum::Int8(value),
             Err(_) => types::text::parse(Type::Numeric, NO_TYPMOD, text, &TextStyle::default())?,
         },
+        Sent::Decimal(text) => types::text::parse(Type::Numeric, NO_TYPMOD, text, &TextStyle::default())?,
         Sent::Text(text) => Datum::text(*text),
         Sent::Bytes(bytes) => Datum::Bytea(bytes.to_vec()),
         Sent::Instant(micros) => Datum::Timestamptz(*micros),
+        Sent::Local(micros) => Datum::Timestamp(*micros),
+        Sent::Day(days) => Datum::Date(*days),
         Sent::Json(text) => Datum::Json((*text).to_string()),
         Sent::Array(values) | Sent::Row(values) => {
             let element = common_element(values);
@@ -352,9 +382,11 @@ fn common_element(values: &[Sent<'_>]) -> Type {
             Sent::Bool(_) => Type::Bool,
             Sent::Int(_) => Type::Int8,
             Sent::Float(_) => Type::Float8,
-            Sent::Big(_) => Type::Numeric,
+            Sent::Big(_) | Sent::Decimal(_) => Type::Numeric,
             Sent::Bytes(_) => Type::Bytea,
             Sent::Instant(_) => Type::Timestamptz,
+            Sent::Local(_) => Type::Timestamp,
+            Sent::Day(_) => Type::Date,
             Sent::Json(_) => Type::Jsonb,
             Sent::Text(_) | Sent::Row(_) => Type::Text,
             Sent::Array(inner) => common_element(inner),
@@ -371,7 +403,7 @@ fn out_of_range(sent: &Sent<'_>, ty: Type) -> SqlError {
     let value = match sent {
         Sent::Int(value) => value.to_string(),
         Sent::Float(value) => value.to_string(),
-        Sent::Big(text) | Sent::Text(text) => shortened(text),
+        Sent::Big(text) | Sent::Decimal(text) | Sent::Text(text) => shortened(text),
         _ => return SqlError::new(SqlState::NumericValueOutOfRange, format!("{ty} out of range")),
     };
     SqlError::new(SqlState::NumericValueOutOfRange, format!("{ty} out of range")).detail(format!("The function returned {value}."))
@@ -384,9 +416,10 @@ fn mismatch(sent: &Sent<'_>, ty: Type, function: &str) -> SqlError {
         Sent::Int(value) => (format!("the number {value}"), None),
         Sent::Float(value) => (format!("the number {value}"), None),
         Sent::Big(text) => (format!("the integer {}", shortened(text)), None),
+        Sent::Decimal(text) => (format!("the number {}", shortened(text)), None),
         Sent::Text(text) => (format!("the string \"{}\"", shortened(text)), None),
         Sent::Bytes(bytes) => (format!("{} bytes", bytes.len()), None),
-        Sent::Instant(_) => ("a date".to_string(), None),
+        Sent::Instant(_) | Sent::Local(_) | Sent::Day(_) => ("a date".to_string(), None),
         Sent::Array(values) => (format!("an array of {}", values.len()), None),
         Sent::Row(_) => ("a row".to_string(), None),
         Sent::Json(text) => (

@@ -276,9 +276,13 @@ pub fn prepare(body: &str, args: &[Type], returns: Type) -> Result<Arc<Prepared>
 
 /// Calls `f` once in a world of its own, under given limits.
 pub fn call_in(world: &Arc<World>, limits: Limits, body: &str, args: &[(Type, Datum)], returns: Type) -> Result<Datum, Error> {
+    let types: Vec<Type> = args.iter().map(|(ty, _)| *ty).collect();
+    call_source(world, limits, &source(body, &types, returns), args)
+}
+
+pub fn call_source(world: &Arc<World>, limits: Limits, source: &FunctionSource, args: &[(Type, Datum)]) -> Result<Datum, Error> {
     on_session_thread(|| {
-        let types: Vec<Type> = args.iter().map(|(ty, _)| *ty).collect();
-        let prepared = runtime().prepare(&source(body, &types, returns))?;
+        let prepared = runtime().prepare(source)?;
         let mut instance = runtime().instantiate(&prepared, context(world, limits))?;
         let row = args.iter().map(|(_, value)| value.clone()).collect();
         Ok(instance.call(&[row])?.remove(0))
@@ -291,4 +295,29 @@ pub fn call(body: &str, args: &[(Type, Datum)], returns: Type) -> Result<Datum, 
 
 pub fn sql_error(error: Error) -> SqlError {
     SqlError::from(error)
+}
+
+pub fn python_limits() -> Limits {
+    Limits::default_for(policy::Language::Python)
+}
+
+pub fn python_source(body: &str, args: &[Type], returns: Type) -> FunctionSource {
+    FunctionSource {
+        language: Language::Python,
+        ..source(body, args, returns)
+    }
+}
+
+pub fn prepare_python(body: &str, args: &[Type], returns: Type) -> Result<Arc<Prepared>, Error> {
+    on_session_thread(|| runtime().prepare(&python_source(body, args, returns)))
+}
+
+/// Calls the Python function `f` once in a world of its own, under given limits.
+pub fn call_python_in(world: &Arc<World>, limits: Limits, body: &str, args: &[(Type, Datum)], returns: Type) -> Result<Datum, Error> {
+    let types: Vec<Type> = args.iter().map(|(ty, _)| *ty).collect();
+    call_source(world, limits, &python_source(body, &types, returns), args)
+}
+
+pub fn call_python(body: &str, args: &[(Type, Datum)], returns: Type) -> Result<Datum, Error> {
+    call_python_in(&Arc::default(), python_limits(), body, args, returns)
 }
