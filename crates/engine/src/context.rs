@@ -22,6 +22,7 @@ use crate::call::Calls;
 use crate::call::plans::Plans;
 use crate::cancel::Cancel;
 use crate::database::Database;
+use crate::notify::{Inbox, Signal};
 use crate::settings::Settings;
 use crate::table::{self, Space};
 
@@ -47,6 +48,9 @@ pub struct SessionShared {
     /// Of the statements that its functions run.
     pub plans: Mutex<Plans>,
     pub activity: Activity,
+    /// What the open transaction will do to channels.
+    pub signals: Mutex<Vec<Signal>>,
+    pub inbox: Arc<Inbox>,
 }
 
 /// One statement at work.

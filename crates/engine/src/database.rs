@@ -14,6 +14,7 @@ use types::{Result, SqlError, SqlState};
 use crate::audit_log::AuditLog;
 use crate::context::SessionShared;
 use crate::functions_cache::Functions;
+use crate::notify::Channels;
 use crate::session::{ConnectOptions, Session};
 use crate::table::{self, Space};
 use crate::violations::Violations;
@@ -69,6 +70,7 @@ pub struct Database {
     pub(crate) violations: Violations,
     pub(crate) statistics: Arc<crate::function_stats::Statistics>,
     pub(crate) storage_options: StorageOptions,
+    pub(crate) channels: Channels,
     sessions: Mutex<HashMap<i32, SessionHandle>>,
     next_pid: AtomicI32,
     next_session: AtomicI64,
@@ -109,6 +111,7 @@ impl Database {
             violations,
             statistics: Arc::default(),
             storage_options,
+            channels: Channels::default(),
             sessions: Mutex::new(HashMap::new()),
             next_pid: AtomicI32::new(1),
             next_session: AtomicI64::new(first),

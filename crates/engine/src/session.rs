@@ -23,6 +23,7 @@ use crate::call::Calls;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
+use crate::notify::{Notification, Signal};
 use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan, QueryPlan};
 use crate::settings::Settings;
@@ -178,6 +179,8 @@ impl Session {
             client: options.client,
             plans: Mutex::default(),
             activity: Activity::new(role.oid),
+            signals: Mutex::default(),
+            inbox: Arc::default(),
         });
         Ok(Session {
             db,
@@ -217,6 +220,15 @@ impl Session {
 
     pub fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut *self.shared.notices.lock())
+    }
+
+    /// What other sessions' NOTIFY has sent here; a client is told between transactions.
+    pub fn take_notifications(&self) -> Vec<Notification> {
+        self.shared.inbox.take()
+    }
+
+    pub fn is_listening(&self) -> bool {
+        self.shared.inbox.is_listening()
     }
 
     pub(crate) fn notice(&self, notice: Notice) {
@@ -684,6 +696,9 @@ impl Session {
             | Utility::Show(_)
             | Utility::ShowAll
             | Utility::DiscardAll
+            | Utility::Listen(_)
+            | Utility::Unlisten(_)
+            | Utility::Notify { .. }
             | Utility::CreateRole { .. }
             | Utility::AlterRole(_)
             | Utility::DropRole { .. } => return None,
@@ -704,6 +719,7 @@ impl Session {
                     name: name.to_string(),
                     position,
                     changes: open.changes.len(),
+                    signals: self.shared.signals.lock().len(),
                 });
                 Ok(())
             }
@@ -738,6 +754,7 @@ impl Session {
                     Ok(at) => {
                         open.savepoints.truncate(at + 1);
                         open.changes.truncate(open.savepoints[at].changes);
+                        self.shared.signals.lock().truncate(open.savepoints[at].signals);
                         open.overlay = (!open.changes.is_empty()).then(|| Arc::new(base.apply(&open.changes)));
                         State::Explicit(open)
                     }
@@ -839,6 +856,9 @@ impl Drop for Session {
         if let State::Implicit(open) | State::Explicit(open) | State::Failed(open) = std::mem::replace(&mut self.state, State::Idle) {
             open.txn.rollback();
         }
+        self.db
+            .channels
+            .apply(self.shared.pid, &self.shared.inbox, vec![Signal::UnlistenAll]);
         self.db.forget_session(self.shared.pid);
     }
 }

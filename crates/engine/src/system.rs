@@ -1,9 +1,10 @@
 //! What the system catalogs ask of the running server, and the functions that only it can answer.
 
 use catalog::{Live, SessionInfo, Setting};
-use types::{Datum, Result, SqlError, SqlState};
+use types::{Datum, Result, SqlError, SqlState, Type};
 
 use crate::context::StatementContext;
+use crate::notify::Signal;
 use crate::settings::{Kind, SETTINGS};
 
 /// The running server, seen by the catalog.
@@ -61,6 +62,8 @@ pub fn own_call(context: &StatementContext, name: &str, args: &[Datum]) -> Optio
         "pg_cancel_backend" | "pg_terminate_backend" => signal(context, args, name == "pg_terminate_backend"),
         // One session's advisory locks never meet another's here: they are granted, and released at its end.
         "pg_advisory_unlock_all" => Ok(Datum::Null),
+        "pg_notify" => notify(context, args),
+        "pg_listening_channels" => Ok(channels(context)),
         "verify_audit_log" => crate::audit_log::verify_for(context, args),
         "nextval" | "currval" | "setval" | "lastval" => Err(SqlError::unsupported("sequences")),
         _ => return None,
@@ -77,4 +80,26 @@ fn signal(context: &StatementContext, args: &[Datum], terminate: bool) -> Result
     }
     let pid = args.first().and_then(Datum::as_i64).and_then(|pid| i32::try_from(pid).ok());
     Ok(Datum::Bool(pid.is_some_and(|pid| context.db.signal(pid, terminate))))
+}
+
+/// `pg_notify(channel, payload)`. A function must not reach the world this way: nothing grants it.
+fn notify(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
+    if context.calls.depth() > 0 {
+        return Err(SqlError::new(
+            SqlState::InsufficientPrivilege,
+            "a function cannot send notifications",
+        ));
+    }
+    let text = |at: usize| args.get(at).and_then(Datum::as_str).unwrap_or_default();
+    let signal = Signal::notify(text(0), text(1))?;
+    context.session.signals.lock().push(signal);
+    Ok(Datum::Null)
+}
+
+fn channels(context: &StatementContext) -> Datum {
+    let rows = context.session.inbox.channels();
+    Datum::Array(Box::new(types::Array::from_values(
+        Type::Text,
+        rows.iter().map(|name| Datum::text(name)).collect(),
+    )))
 }

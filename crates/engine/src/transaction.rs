@@ -37,6 +37,7 @@ pub struct NamedSavepoint {
     pub name: String,
     pub position: Savepoint,
     pub changes: usize,
+    pub signals: usize,
 }
 
 impl Open {
@@ -68,6 +69,10 @@ impl Open {
             self.roll_back(db, session);
             return Err(error);
         }
+        let signals = std::mem::take(&mut *session.signals.lock());
+        if !signals.is_empty() {
+            db.channels.apply(session.pid, &session.inbox, signals);
+        }
         if !self.changes.is_empty() {
             db.publish(&self.changes);
             for change in &self.changes {
@@ -96,6 +101,7 @@ impl Open {
 
     pub fn roll_back(self, db: &Database, session: &SessionShared) {
         self.txn.rollback();
+        session.signals.lock().clear();
         for change in &self.changes {
             if let Change::PutFunction(function) = change {
                 db.functions.forget(function.oid);

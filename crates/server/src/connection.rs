@@ -10,7 +10,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use types::{SqlError, SqlState};
 
@@ -25,6 +25,9 @@ use crate::stream::{Stream, Timed};
 use crate::structure::violation;
 use crate::watch::Activity;
 use engine::{ConnectOptions, Session, TransactionStatus};
+
+/// How long a notification waits at most for a session that does nothing else.
+const LISTEN_TICK: Duration = Duration::from_millis(20);
 
 /// A connection with a session.
 pub struct Connection {
@@ -183,6 +186,9 @@ impl Connection {
                 let message = "terminating connection due to administrator command";
                 return Ok(End::Refused(SqlError::new(SqlState::AdminShutdown, message).fatal()));
             }
+            if self.session.is_listening() && !self.incoming.has_more() && !self.hear(shared)? {
+                continue;
+            }
             let frame = match self.incoming.next(&mut self.stream) {
                 // A stopping server wakes the reads of idle connections by ending their input.
                 Err(Broken::Closed | Broken::Lost(_)) if shared.is_draining() => continue,
@@ -207,6 +213,30 @@ impl Connection {
             if let Err(error) = handled {
                 self.fail(kind, error)?;
             }
+        }
+    }
+
+    /// An idle session that listens: tells its client what comes, until the client says something. False: the
+    /// server is stopping.
+    fn hear(&mut self, shared: &Shared) -> Result<bool, End> {
+        loop {
+            if self.session.transaction_status() == TransactionStatus::Idle {
+                self.report_notifications();
+                self.out.flush(&mut self.stream)?;
+            }
+            if self.stream.wait_for_input(LISTEN_TICK)? {
+                return Ok(true);
+            }
+            if shared.is_draining() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Between transactions only, as in PostgreSQL.
+    fn report_notifications(&mut self) {
+        for notification in self.session.take_notifications() {
+            self.out.notification(&notification);
         }
     }
 
@@ -287,6 +317,9 @@ impl Connection {
         self.report_notices();
         for (name, value) in self.session.changed_parameters() {
             self.out.parameter_status(&name, &value);
+        }
+        if status == TransactionStatus::Idle {
+            self.report_notifications();
         }
         self.out.ready_for_query(status);
         Ok(self.out.flush(&mut self.stream)?)

@@ -11,14 +11,15 @@ use bytes::{Bytes, BytesMut};
 use pgwire::messages::data::{FieldDescription, MESSAGE_TYPE_BYTE_DATA_ROW, NoData, ParameterDescription, RowDescription};
 use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete, PortalSuspended};
 use pgwire::messages::response::{
-    CommandComplete, EmptyQueryResponse, ErrorResponse, NoticeResponse, ReadyForQuery, SslResponse, TransactionStatus as WireStatus,
+    CommandComplete, EmptyQueryResponse, ErrorResponse, NoticeResponse, NotificationResponse, ReadyForQuery, SslResponse,
+    TransactionStatus as WireStatus,
 };
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey};
 use pgwire::messages::{Message, ProtocolVersion};
 use types::{Fields, Notice, Result, SqlError, SqlState};
 
 use crate::rows::Format;
-use engine::{ColumnDesc, TransactionStatus};
+use engine::{ColumnDesc, Notification, TransactionStatus};
 
 const FLUSH_AT_BYTES: usize = 64 << 10;
 /// A buffer that a huge row has grown beyond this is given back after it was written.
@@ -210,6 +211,14 @@ impl Outgoing {
                 .filter_map(|(code, value)| Some((code, string(value.as_deref()?)))),
         );
         self.put(&NoticeResponse::new(list));
+    }
+
+    pub fn notification(&mut self, notification: &Notification) {
+        self.put(&NotificationResponse::new(
+            notification.pid,
+            string(&notification.channel),
+            string(&notification.payload),
+        ));
     }
 }
 

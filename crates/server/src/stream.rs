@@ -26,6 +26,18 @@ impl Stream {
         self.socket.set_read_timeout(left)
     }
 
+    /// Waits for input, or for the client's end of it, no longer than this.
+    pub fn wait_for_input(&self, at_most: Duration) -> io::Result<bool> {
+        self.socket.set_read_timeout(Some(at_most))?;
+        let seen = self.socket.peek(&mut [0]);
+        self.socket.set_read_timeout(None)?;
+        match seen {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Closes so that the last message arrives: unread input would make the system reset the
     /// connection, and the client would lose the error that it was just sent.
     pub fn close(&mut self) {

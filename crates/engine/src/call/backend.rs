@@ -334,6 +334,13 @@ impl SqlBackend {
                         "a function cannot begin or end transactions",
                     ));
                 }
+                // Nothing grants it: what a function learns stays in the database.
+                Utility::Listen(_) | Utility::Unlisten(_) | Utility::Notify { .. } => {
+                    return Err(SqlError::new(
+                        SqlState::InsufficientPrivilege,
+                        "a function cannot send or receive notifications",
+                    ));
+                }
                 Utility::Set { .. } | Utility::Reset(_) | Utility::ResetAll | Utility::Show(_) | Utility::ShowAll | Utility::DiscardAll => {
                     return Err(SqlError::new(
                         SqlState::FeatureNotSupported,

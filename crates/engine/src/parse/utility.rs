@@ -34,6 +34,13 @@ pub enum Utility {
     Show(String),
     ShowAll,
     DiscardAll,
+    Listen(String),
+    /// None: every channel.
+    Unlisten(Option<String>),
+    Notify {
+        channel: String,
+        payload: String,
+    },
     CreateRole {
         name: String,
         options: RoleOptions,
@@ -78,9 +85,8 @@ pub struct RoleOptions {
 /// Whether a statement that begins with these two words is read here.
 pub fn is_ours(first: &str, second: &str) -> bool {
     match first {
-        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD" => {
-            true
-        }
+        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD"
+        | "LISTEN" | "UNLISTEN" | "NOTIFY" => true,
         "CREATE" | "ALTER" | "DROP" => matches!(second, "ROLE" | "USER"),
         _ => false,
     }
@@ -147,6 +153,24 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
     if word(parser, "DISCARD") {
         expect_word(parser, "ALL")?;
         return Ok(Utility::DiscardAll);
+    }
+    if word(parser, "LISTEN") {
+        return Ok(Utility::Listen(fold(&parser.parse_identifier()?)));
+    }
+    if word(parser, "UNLISTEN") {
+        if parser.consume_token(&Token::Mul) {
+            return Ok(Utility::Unlisten(None));
+        }
+        return Ok(Utility::Unlisten(Some(fold(&parser.parse_identifier()?))));
+    }
+    if word(parser, "NOTIFY") {
+        let channel = fold(&parser.parse_identifier()?);
+        let payload = if parser.consume_token(&Token::Comma) {
+            string(parser)?
+        } else {
+            String::new()
+        };
+        return Ok(Utility::Notify { channel, payload });
     }
     if word(parser, "CREATE") {
         let user = word(parser, "USER");

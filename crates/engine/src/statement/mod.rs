@@ -10,6 +10,7 @@ mod do_block;
 mod drop_function;
 mod drop_object;
 mod module_file;
+mod notify;
 mod role;
 mod security_policy;
 mod settings;
@@ -51,6 +52,9 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
             Utility::Show(name) => settings::show(context, name),
             Utility::ShowAll => settings::show_all(context),
             Utility::DiscardAll => settings::discard_all(session),
+            Utility::Listen(channel) => notify::listen(context, channel),
+            Utility::Unlisten(channel) => notify::unlisten(context, channel.as_deref()),
+            Utility::Notify { channel, payload } => notify::notify(context, channel, payload),
             Utility::CreateRole {
                 name,
                 options,
@@ -139,7 +143,10 @@ fn writing_command(kind: &Statement) -> Option<String> {
             | Utility::ResetAll
             | Utility::Show(_)
             | Utility::ShowAll
-            | Utility::DiscardAll => return None,
+            | Utility::DiscardAll
+            | Utility::Listen(_)
+            | Utility::Unlisten(_)
+            | Utility::Notify { .. } => return None,
         },
     };
     Some(command.to_string())

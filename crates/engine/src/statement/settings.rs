@@ -7,6 +7,7 @@ use types::{Datum, Notice, Result, SqlError, SqlState, Type};
 
 use super::complete;
 use crate::context::StatementContext;
+use crate::notify::Signal;
 use crate::parse::SetValue;
 use crate::plan::ColumnDesc;
 use crate::session::{Outcome, RowTag, Session};
@@ -53,6 +54,7 @@ pub fn discard_all(session: &mut Session) -> Result<Outcome> {
     }
     session.shared().settings.lock().reset_all()?;
     session.last_function = None;
+    session.shared().signals.lock().push(Signal::UnlistenAll);
     Ok(complete("DISCARD ALL"))
 }
 

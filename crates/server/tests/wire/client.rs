@@ -219,6 +219,10 @@ fn describe_message(kind: u8, body: &[u8]) -> String {
             let field = |code| fields.iter().find(|f| f.0 == code).map(|f| f.1.as_str()).unwrap_or_default();
             format!("{} {} {}", field('S'), field('C'), field('M'))
         }
+        b'A' => {
+            let channel = text(&body[4..]);
+            format!("Notification {} {channel} {}", i32_at(body, 0), text(&body[5 + channel.len()..]))
+        }
         other => format!("message {:?}", other as char),
     }
 }

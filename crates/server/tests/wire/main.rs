@@ -6,6 +6,7 @@ mod client;
 mod extended;
 mod hostile;
 mod limits;
+mod notify;
 mod simple;
 mod stop;
 mod vanish;
