@@ -3,7 +3,8 @@
 use types::ident::{quote_ident, quote_literal};
 
 use crate::{
-    ConstraintKind, ForeignKeyAction, Function, Index, IndexKey, IndexTarget, Returns, SystemContext, Table, TableKind, Volatility, name,
+    ConstraintKind, ForeignKeyAction, Function, Index, IndexKey, IndexTarget, Returns, SystemContext, Table, TableKind, Trigger,
+    TriggerEvent, Volatility, name,
 };
 
 /// `CREATE INDEX ...`; `pretty` leaves out what the search path and precedence make needless.
@@ -145,6 +146,50 @@ fn column_list(table: &Table, columns: &[usize]) -> String {
 
 fn column_name(table: &Table, column: usize) -> &str {
     table.columns.get(column).map_or("?column?", |column| &column.name)
+}
+
+/// `CREATE TRIGGER ...`; `pretty` leaves out what the search path and precedence make needless.
+pub(crate) fn trigger(context: &SystemContext, table: &Table, trigger: &Trigger, pretty: bool) -> String {
+    let mut events = trigger.events.clone();
+    events.sort();
+    let events: Vec<String> = events
+        .into_iter()
+        .map(|event| match event {
+            TriggerEvent::Update if !trigger.columns.is_empty() => format!("UPDATE OF {}", column_list(table, &trigger.columns)),
+            other => other.word().to_string(),
+        })
+        .collect();
+    let on = if pretty {
+        name::shown_table(context, table)
+    } else {
+        name::qualified(&table.schema, &table.name)
+    };
+    let mut sql = format!(
+        "CREATE TRIGGER {} {} {} ON {on} FOR EACH {}",
+        quote_ident(&trigger.name),
+        trigger.timing.word(),
+        events.join(" OR "),
+        trigger.level.word()
+    );
+    if let Some(condition) = &trigger.condition {
+        sql += &if pretty {
+            format!(" WHEN ({condition})")
+        } else {
+            format!(" WHEN (({condition}))")
+        };
+    }
+    sql + " " + &trigger_action(context, trigger)
+}
+
+/// `EXECUTE FUNCTION f('a')`.
+pub(crate) fn trigger_action(context: &SystemContext, trigger: &Trigger) -> String {
+    let function = match context.snapshot.function_by_oid(trigger.function) {
+        Some(function) if name::is_function_visible(context, function) => quote_ident(&function.name),
+        Some(function) => name::qualified(&function.schema, &function.name),
+        None => "???".to_string(),
+    };
+    let args: Vec<String> = trigger.args.iter().map(|arg| quote_literal(arg)).collect();
+    format!("EXECUTE FUNCTION {function}({})", args.join(", "))
 }
 
 /// A view's SELECT, with the semicolon that PostgreSQL prints.

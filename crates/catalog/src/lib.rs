@@ -24,6 +24,7 @@ mod snapshot;
 mod stored_type;
 mod system;
 mod table;
+mod trigger;
 
 pub use builtin::{AUDITOR_OID, DATABASE_OID, HELIOSDB_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
 pub use call::{call, call_names};
@@ -40,3 +41,4 @@ pub use system::{
 pub use table::{
     Column, Constraint, ConstraintKind, ForeignKeyAction, Generated, Index, IndexKey, IndexTarget, Key, Sequence, Table, TableKind,
 };
+pub use trigger::{Trigger, TriggerEvent, TriggerLevel, TriggerTiming};

@@ -218,6 +218,7 @@ impl SystemTable {
             primary_key: None,
             constraints: vec![],
             indexes: vec![],
+            triggers: vec![],
             version: 1,
             acl: Some(Acl(acl)),
             comment: None,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use types::{NO_TYPMOD, Type};
 
-use crate::{Acl, SystemTable};
+use crate::{Acl, SystemTable, Trigger};
 
 /// A relation with columns.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Table {
     /// Indexes that a user created. Those of the primary key and of UNIQUE belong to their constraints.
     #[serde(default)]
     pub indexes: Vec<Index>,
+    /// In the order of their names, which is the one that they fire in.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
     /// Counts the changes of this descriptor; a plan made for another version is stale.
     pub version: u64,
     /// None: the default, which is everything for the owner and nothing for others.
@@ -283,6 +286,7 @@ impl Table {
         std::iter::once(self.oid)
             .chain(self.constraint_oids())
             .chain(self.index_names().map(|(oid, _)| oid))
+            .chain(self.triggers.iter().map(|trigger| trigger.oid))
     }
 }
 

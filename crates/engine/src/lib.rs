@@ -30,6 +30,7 @@ mod system;
 mod table;
 mod text_io;
 mod transaction;
+mod trigger;
 mod violations;
 mod write;
 

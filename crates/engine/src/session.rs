@@ -390,6 +390,8 @@ impl Session {
             | Statement::AlterFunction(_)
             | Statement::DropFunction(_)
             | Statement::Do(_)
+            | Statement::CreateTrigger(_)
+            | Statement::DropTrigger(_)
             | Statement::GrantCapability { .. }
             | Statement::SecurityPolicy(_)
             | Statement::Utility(_) => false,
@@ -1083,6 +1085,8 @@ fn allowed_when_failed(statement: &Statement) -> bool {
         | Statement::AlterFunction(_)
         | Statement::DropFunction(_)
         | Statement::Do(_)
+        | Statement::CreateTrigger(_)
+        | Statement::DropTrigger(_)
         | Statement::GrantCapability { .. }
         | Statement::SecurityPolicy(_) => false,
     }

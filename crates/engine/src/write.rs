@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use catalog::{ConstraintKind, Table};
+use catalog::{ConstraintKind, Table, TriggerEvent};
 use query::ir::{ColumnId, Expr};
 use query::{Host, Row};
 use storage::LockMode;
@@ -17,6 +17,7 @@ use crate::bind::{Binder, Names, Scope};
 use crate::context::StatementContext;
 use crate::plan::{ConflictAction, Delete, Insert, OnConflict, Returning, Update};
 use crate::table::{self, UniqueKey};
+use crate::trigger::Triggers;
 
 /// Why a statement did not end.
 #[derive(Debug)]
@@ -63,21 +64,36 @@ struct Check {
 
 pub fn insert(plan: &Insert, context: &Arc<StatementContext>) -> Result<Written, Stop> {
     let writer = Writer::new(context, plan.table.clone())?;
+    let (events, assigned) = match plan.on_conflict.as_ref().map(|conflict| &conflict.action) {
+        Some(ConflictAction::Update { assignments, .. }) => (
+            &[TriggerEvent::Insert, TriggerEvent::Update][..],
+            assignments.iter().map(|(index, _)| *index).collect(),
+        ),
+        Some(ConflictAction::Nothing) | None => (&[TriggerEvent::Insert][..], vec![]),
+    };
+    let triggers = Triggers::new(context, &plan.table, events, &assigned)?;
+    triggers.before_statement(events)?;
     let host: Arc<dyn Host> = context.clone();
     let mut rows = query::execute(&plan.input, &host)?;
-    // A source that reads the table must not see the rows that it adds.
-    if plan.touched.reads.iter().any(|table| table.oid == plan.table.oid) || !plan.touched.calls.is_empty() {
+    // A source that reads the table must not see the rows that it adds, nor what a function does meanwhile.
+    if plan.touched.reads.iter().any(|table| table.oid == plan.table.oid) || !plan.touched.calls.is_empty() || !triggers.is_empty() {
         let all = rows.collect::<Result<Vec<Row>>>()?;
         rows = Box::new(all.into_iter().map(Ok));
     }
     let mut written = Written::default();
     for row in rows {
         context.check_cancelled()?;
-        let row = row?;
+        let Some(Some(row)) = triggers.before_row(TriggerEvent::Insert, None, Some(row?))? else {
+            continue;
+        };
         writer.check(&row)?;
         let stored = match &plan.on_conflict {
-            None => writer.insert(row)?,
-            Some(conflict) => match writer.insert_or(row, conflict)? {
+            None => {
+                let stored = writer.insert(row)?;
+                triggers.written(TriggerEvent::Insert, None, Some(&stored));
+                stored
+            }
+            Some(conflict) => match writer.insert_or(row, conflict, &triggers)? {
                 Some(stored) => stored,
                 None => continue,
             },
@@ -85,11 +101,15 @@ pub fn insert(plan: &Insert, context: &Arc<StatementContext>) -> Result<Written,
         written.rows += 1;
         writer.returning(plan.returning.as_ref(), stored, &[], &mut written)?;
     }
+    triggers.after(events)?;
     Ok(written)
 }
 
 pub fn update(plan: &Update, context: &Arc<StatementContext>) -> Result<Written, Stop> {
     let writer = Writer::new(context, plan.table.clone())?;
+    let events = &[TriggerEvent::Update];
+    let triggers = Triggers::new(context, &plan.table, events, &plan.assigned)?;
+    triggers.before_statement(events)?;
     let host: Arc<dyn Host> = context.clone();
     let found = query::execute(&plan.input, &host)?.collect::<Result<Vec<Row>>>()?;
     let width = plan.table.columns.len();
@@ -111,17 +131,28 @@ pub fn update(plan: &Update, context: &Arc<StatementContext>) -> Result<Written,
         for (index, value) in plan.assigned.iter().zip(values) {
             new[*index] = value;
         }
-        writer.check(&new)?;
         writer.lock_existing(&key)?;
+        let Some(Some(new)) = triggers.before_row(TriggerEvent::Update, Some(&old), Some(new))? else {
+            continue;
+        };
+        writer.check(&new)?;
+        if !triggers.is_empty() {
+            writer.untouched(&key, &old, "updated")?;
+        }
         writer.replace(&key, &old, &new)?;
+        triggers.written(TriggerEvent::Update, Some(&old), Some(&new));
         written.rows += 1;
         writer.returning(plan.returning.as_ref(), new, &others, &mut written)?;
     }
+    triggers.after(events)?;
     Ok(written)
 }
 
 pub fn delete(plan: &Delete, context: &Arc<StatementContext>) -> Result<Written, Stop> {
     let writer = Writer::new(context, plan.table.clone())?;
+    let events = &[TriggerEvent::Delete];
+    let triggers = Triggers::new(context, &plan.table, events, &[])?;
+    triggers.before_statement(events)?;
     let host: Arc<dyn Host> = context.clone();
     let found = query::execute(&plan.input, &host)?.collect::<Result<Vec<Row>>>()?;
     let width = plan.table.columns.len();
@@ -138,10 +169,18 @@ pub fn delete(plan: &Delete, context: &Arc<StatementContext>) -> Result<Written,
             continue;
         }
         writer.lock_existing(&key)?;
+        if triggers.before_row(TriggerEvent::Delete, Some(&old), None)?.is_none() {
+            continue;
+        }
+        if !triggers.is_empty() {
+            writer.untouched(&key, &old, "deleted")?;
+        }
         writer.remove(&key, &old)?;
+        triggers.written(TriggerEvent::Delete, Some(&old), None);
         written.rows += 1;
         writer.returning(plan.returning.as_ref(), old, &others, &mut written)?;
     }
+    triggers.after(events)?;
     Ok(written)
 }
 
@@ -327,9 +366,10 @@ impl<'a> Writer<'a> {
     }
 
     /// INSERT ... ON CONFLICT: the stored row, or None where nothing was written.
-    fn insert_or(&self, row: Row, on_conflict: &OnConflict) -> Result<Option<Row>, Stop> {
+    fn insert_or(&self, row: Row, on_conflict: &OnConflict, triggers: &Triggers) -> Result<Option<Row>, Stop> {
         let Some((unique, existing)) = self.conflict(&row)? else {
             self.store(&self.new_row_key(&row)?, &row)?;
+            triggers.written(TriggerEvent::Insert, None, Some(&row));
             return Ok(Some(row));
         };
         if on_conflict.target.as_ref().is_some_and(|target| *target != unique.columns) {
@@ -369,9 +409,34 @@ impl<'a> Writer<'a> {
         for (index, value) in assignments {
             new[*index] = eval(value)?;
         }
+        let Some(Some(new)) = triggers.before_row(TriggerEvent::Update, Some(&old), Some(new))? else {
+            return Ok(None);
+        };
         self.check(&new)?;
+        if !triggers.is_empty() {
+            self.untouched(&existing, &old, "updated")?;
+        }
         self.replace(&existing, &old, &new)?;
+        triggers.written(TriggerEvent::Update, Some(&old), Some(&new));
         Ok(Some(new))
+    }
+
+    /// A trigger function has not written the very row that fired it.
+    fn untouched(&self, key: &[u8], old: &[Datum], verb: &str) -> Result<()> {
+        let all: Vec<usize> = (0..self.types.len()).collect();
+        let encoded = |row: &[Datum]| crate::row::encode(row, self.types.iter().copied());
+        let same = match self.context.txn.get(key)? {
+            None => false,
+            Some(bytes) => encoded(&crate::row::decode(&bytes, &self.types, &all)?)? == encoded(old)?,
+        };
+        if same {
+            return Ok(());
+        }
+        Err(SqlError::new(
+            SqlState::TriggeredDataChangeViolation,
+            format!("tuple to be {verb} was already modified by an operation triggered by the current command"),
+        )
+        .hint("Consider using an AFTER trigger instead of a BEFORE trigger to propagate changes to other rows."))
     }
 
     fn store(&self, key: &[u8], row: &[Datum]) -> Result<(), Stop> {

@@ -10,10 +10,10 @@ use boa_engine::parser::{Error as ParseError, Parser};
 use boa_engine::property::PropertyKey;
 use boa_engine::{Context, JsError, JsNativeError, JsResult, JsString, JsSymbol, JsValue, Script, Source, js_string};
 
-use crate::abi::status;
+use crate::abi::{kind, status};
 use crate::buffer::{Reader, put_text, put_u32};
 use crate::value::{self, Shape, Unfit};
-use crate::{exception, host, json};
+use crate::{exception, host, json, trigger};
 
 /// One JavaScript call, as the interpreter counts it, against the stack limit. (The machine's stack
 /// has a limit of its own: calls through built-ins such as `sort` use that.)
@@ -23,7 +23,7 @@ const STACK_SLOT_BYTES: u32 = 8;
 pub struct Function {
     function: JsObject,
     shape: Shape,
-    set: bool,
+    kind: u8,
     rows: Rows,
 }
 
@@ -40,8 +40,8 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Runs the body and finds the function in it. None: `out` says why.
 pub fn load(context: &mut Context, input: &[u8], out: &mut Vec<u8>) -> Option<Function> {
     let mut input = Reader(input);
-    let request = (|| Ok::<_, crate::buffer::Malformed>((input.text()?, Shape::read(&mut input)?, input.u8()? != 0, input.text()?)))();
-    let Ok((name, shape, set, body)) = request else {
+    let request = (|| Ok::<_, crate::buffer::Malformed>((input.text()?, Shape::read(&mut input)?, input.u8()?, input.text()?)))();
+    let Ok((name, shape, kind, body)) = request else {
         out.push(status::PANIC);
         put_text(out, "malformed request");
         return None;
@@ -60,13 +60,13 @@ pub fn load(context: &mut Context, input: &[u8], out: &mut Vec<u8>) -> Option<Fu
         exception::write(error, out, context);
         return None;
     }
-    match find(name, &declared, set, context) {
+    match find(name, &declared, kind == kind::SET, context) {
         Ok(function) => {
             out.push(status::OK);
             Some(Function {
                 function,
                 shape,
-                set,
+                kind,
                 rows: Rows::None,
             })
         }
@@ -155,7 +155,7 @@ fn find(name: &str, declared: &[String], set: bool, context: &mut Context) -> Re
     Ok(function)
 }
 
-fn set_stack_limit(context: &mut Context, bytes: u32) {
+pub fn set_stack_limit(context: &mut Context, bytes: u32) {
     let limits = context.runtime_limits_mut();
     limits.set_recursion_limit((bytes / FRAME_BYTES) as usize);
     limits.set_stack_size_limit((bytes / STACK_SLOT_BYTES) as usize);
@@ -167,7 +167,10 @@ impl Function {
         host::begin_call();
         let mut input = Reader(input);
         out.push(status::OK);
-        let outcome = self.call_rows(context, &mut input, out);
+        let outcome = match self.kind {
+            kind::TRIGGER => trigger::call(&self.function, context, &mut input, out),
+            _ => self.call_rows(context, &mut input, out),
+        };
         finish(outcome, out, context);
     }
 
@@ -183,7 +186,7 @@ impl Function {
                 args.push(value::read(input, context)?);
             }
             let result = self.function.call(&JsValue::undefined(), &args, context)?;
-            if self.set {
+            if self.kind == kind::SET {
                 self.rows = start_rows(&result, context)?;
             } else {
                 value::write(&result, &self.shape, out, context)?;

@@ -13,6 +13,7 @@ mod exception;
 mod function;
 mod host;
 mod json;
+mod trigger;
 mod value;
 
 use std::cell::RefCell;

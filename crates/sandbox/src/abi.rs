@@ -98,7 +98,6 @@ pub mod kind {
     /// A set, fetched through `next`.
     pub const SET: u8 = 1;
     /// Sees NEW, OLD and TG_..., and answers with the row to go on with.
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub const TRIGGER: u8 = 2;
 }
 

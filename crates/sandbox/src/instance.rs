@@ -1,5 +1,7 @@
 //! One statement's use of one function: a fresh sandbox, called in batches, then thrown away.
 
+mod trigger;
+
 use std::sync::Arc;
 
 use types::{Datum, SqlError};
@@ -16,6 +18,8 @@ use crate::source::Language;
 use crate::stack;
 use crate::ticker::Ticker;
 use crate::value::{Malformed, Reader, Returned, put_u32, put_value, returned};
+
+pub use trigger::{TriggerCall, TriggerRow};
 
 /// Rows that go to the guest at once, unless they are large.
 const MAX_BATCH_ROWS: usize = 1024;

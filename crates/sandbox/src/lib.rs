@@ -33,6 +33,7 @@ mod wasm;
 pub use budget::Budget;
 pub use context::{Backend, CallContext, Cancel, ExecuteResult, Increment, Outside, QueryResult, Storage, TrustedRoots, Usage};
 pub use error::{Error, Limit};
+pub use instance::{TriggerCall, TriggerRow};
 pub use runtime::{Prepared, Runtime, RuntimeOptions};
 pub use sandbox::Instance;
 pub use source::{FunctionSource, Language};

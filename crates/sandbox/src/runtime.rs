@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use policy::Limits;
+use types::Type;
 
 use crate::abi::{kind, status};
 use crate::budget::Budget;
@@ -266,8 +267,14 @@ fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpre
     instance::check_stack(limits.stack_bytes, prepared, 1)?;
     let mut request = Vec::new();
     put_text(&mut request, &source.name).map_err(Error::Value)?;
-    put_shape(&mut request, source.returns, &source.columns).map_err(Error::Value)?;
-    request.push(if source.set { kind::SET } else { kind::SCALAR });
+    // A trigger's rows differ from table to table: their shape comes with the call.
+    let returns = if source.is_trigger() { Type::Void } else { source.returns };
+    put_shape(&mut request, returns, &source.columns).map_err(Error::Value)?;
+    request.push(match source.is_trigger() {
+        true => kind::TRIGGER,
+        false if source.set => kind::SET,
+        false => kind::SCALAR,
+    });
     put_text(&mut request, &source.body).map_err(Error::Value)?;
 
     let budget = Budget::new(prepared.signature.clone(), limits, None);

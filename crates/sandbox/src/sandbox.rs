@@ -4,7 +4,7 @@ use types::Datum;
 
 use crate::context::Usage;
 use crate::error::Error;
-use crate::instance::Interpreted;
+use crate::instance::{Interpreted, TriggerCall, TriggerRow};
 use crate::wasm;
 
 /// One statement's use of one function.
@@ -49,6 +49,14 @@ impl Instance {
         match &mut self.0 {
             Inside::Interpreted(interpreted) => interpreted.next_rows(max),
             Inside::Module(_) => Err(no_sets()),
+        }
+    }
+
+    /// Calls a trigger function for one row, or for a statement: then there is neither NEW nor OLD.
+    pub fn call_trigger(&mut self, call: &TriggerCall, new: Option<&[Datum]>, old: Option<&[Datum]>) -> Result<TriggerRow, Error> {
+        match &mut self.0 {
+            Inside::Interpreted(interpreted) => interpreted.call_trigger(call, new, old),
+            Inside::Module(_) => Err(Error::Unsupported("a trigger function in LANGUAGE wasm".into())),
         }
     }
 

@@ -36,6 +36,11 @@ pub struct FunctionSource {
 }
 
 impl FunctionSource {
+    /// RETURNS TRIGGER: called through [`crate::Instance::call_trigger`].
+    pub fn is_trigger(&self) -> bool {
+        self.returns == Type::Trigger
+    }
+
     /// `f(integer, text)`, as error messages name it.
     pub fn signature(&self) -> String {
         let args: Vec<String> = self.args.iter().map(Type::to_string).collect();

@@ -11,6 +11,7 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_expr", |_, args| Ok(args.first().cloned().unwrap_or_default())),
     ("pg_get_indexdef", index),
     ("pg_get_constraintdef", constraint),
+    ("pg_get_triggerdef", trigger),
     ("pg_get_viewdef", view),
     ("pg_get_functiondef", |context, args| {
         of_function(context, "pg_get_functiondef", args, |f| Some(describe::function(f)))
@@ -68,7 +69,6 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("row_security_active", |_, _| Ok(Datum::Bool(false))),
     // Of what does not exist here: rules, partitions, extended statistics, parsed SQL bodies, versions of collations.
     ("pg_get_ruledef", null),
-    ("pg_get_triggerdef", null),
     ("pg_get_function_sqlbody", null),
     ("pg_get_partkeydef", null),
     ("pg_get_partition_constraintdef", null),
@@ -131,6 +131,17 @@ fn constraint(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
     Ok(opt(found.map(|found| {
         describe::constraint(context, table, &found.columns, &found.kind, pretty)
     })))
+}
+
+/// (oid [, pretty]).
+fn trigger(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
+    let wanted = oid("pg_get_triggerdef", args, 0)?;
+    let pretty = args.get(1).and_then(Datum::as_bool).unwrap_or(false);
+    let found = context.snapshot.user_tables().find_map(|table| {
+        let trigger = table.triggers.iter().find(|trigger| trigger.oid == wanted)?;
+        Some(describe::trigger(context, table, trigger, pretty))
+    });
+    Ok(opt(found))
 }
 
 /// (oid | text [, pretty | wrap column]).

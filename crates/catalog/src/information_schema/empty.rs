@@ -6,33 +6,7 @@ use crate::SystemTable;
 use crate::row::*;
 
 /// A view becomes a file of its own on the day it gets rows.
-pub const TABLES: [SystemTable; 6] = [
-    SystemTable {
-        oid: 13440,
-        schema: "information_schema",
-        name: "triggers",
-        columns: &[
-            ("trigger_catalog", Type::Name),
-            ("trigger_schema", Type::Name),
-            ("trigger_name", Type::Name),
-            ("event_manipulation", Type::Varchar),
-            ("event_object_catalog", Type::Name),
-            ("event_object_schema", Type::Name),
-            ("event_object_table", Type::Name),
-            ("action_order", Type::Int4),
-            ("action_condition", Type::Varchar),
-            ("action_statement", Type::Varchar),
-            ("action_orientation", Type::Varchar),
-            ("action_timing", Type::Varchar),
-            ("action_reference_old_table", Type::Name),
-            ("action_reference_new_table", Type::Name),
-            ("action_reference_old_row", Type::Name),
-            ("action_reference_new_row", Type::Name),
-            ("created", Type::Timestamptz),
-        ],
-        rows: none,
-        finders: &[],
-    },
+pub const TABLES: [SystemTable; 5] = [
     SystemTable {
         oid: 13320,
         schema: "information_schema",

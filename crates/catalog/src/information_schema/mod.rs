@@ -16,6 +16,7 @@ pub(crate) mod sequences;
 pub(crate) mod table_constraints;
 pub(crate) mod table_privileges;
 pub(crate) mod tables;
+pub(crate) mod triggers;
 pub(crate) mod views;
 
 use crate::SystemTable;
@@ -36,6 +37,7 @@ pub const TABLES: &[SystemTable] = &[
     table_constraints::TABLE,
     table_privileges::TABLE,
     tables::TABLE,
+    triggers::TABLE,
     views::TABLE,
 ];
 

@@ -7,7 +7,7 @@ use crate::SystemTable;
 use crate::row::*;
 
 /// A catalog becomes a file of its own on the day it gets rows.
-pub const TABLES: [SystemTable; 58] = [
+pub const TABLES: [SystemTable; 57] = [
     SystemTable {
         oid: 2600,
         schema: "pg_catalog",
@@ -557,34 +557,6 @@ pub const TABLES: [SystemTable; 58] = [
             ("trflang", Type::Oid),
             ("trffromsql", Type::Regproc),
             ("trftosql", Type::Regproc),
-        ],
-        rows: none,
-        finders: &[],
-    },
-    SystemTable {
-        oid: 2620,
-        schema: "pg_catalog",
-        name: "pg_trigger",
-        columns: &[
-            ("oid", Type::Oid),
-            ("tgrelid", Type::Oid),
-            ("tgparentid", Type::Oid),
-            ("tgname", Type::Name),
-            ("tgfoid", Type::Oid),
-            ("tgtype", Type::Int2),
-            ("tgenabled", Type::Char),
-            ("tgisinternal", Type::Bool),
-            ("tgconstrrelid", Type::Oid),
-            ("tgconstrindid", Type::Oid),
-            ("tgconstraint", Type::Oid),
-            ("tgdeferrable", Type::Bool),
-            ("tginitdeferred", Type::Bool),
-            ("tgnargs", Type::Int2),
-            ("tgattr", INT2_ARRAY),
-            ("tgargs", Type::Bytea),
-            ("tgqual", Type::Text),
-            ("tgoldtable", Type::Name),
-            ("tgnewtable", Type::Name),
         ],
         rows: none,
         finders: &[],

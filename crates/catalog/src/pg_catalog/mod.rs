@@ -31,6 +31,7 @@ pub(crate) mod pg_stat_activity;
 pub(crate) mod pg_stat_user_tables;
 pub(crate) mod pg_tables;
 pub(crate) mod pg_tablespace;
+pub(crate) mod pg_trigger;
 pub(crate) mod pg_type;
 pub(crate) mod pg_user;
 pub(crate) mod pg_views;
@@ -69,6 +70,7 @@ pub const TABLES: &[SystemTable] = &[
     pg_stat_user_tables::TABLE,
     pg_tables::TABLE,
     pg_tablespace::TABLE,
+    pg_trigger::TABLE,
     pg_type::TABLE,
     pg_user::TABLE,
     pg_views::TABLE,

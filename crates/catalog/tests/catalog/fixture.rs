@@ -116,6 +116,7 @@ pub fn table(oid: u32, name: &str, kind: TableKind, columns: Vec<Column>) -> Tab
         primary_key: None,
         constraints: vec![],
         indexes: vec![],
+        triggers: vec![],
         version: 1,
         acl: None,
         comment: None,

@@ -51,6 +51,11 @@ impl Binder<'_> {
         match node {
             ast::Expr::Identifier(ident) => self.column(ident, scope),
             ast::Expr::CompoundIdentifier(parts) => self.compound(parts, scope),
+            ast::Expr::QualifiedWildcard(name, _) => {
+                let (_, alias) = crate::parse::object_name(name)?;
+                self.whole_row(&alias, scope)
+                    .ok_or_else(|| SqlError::new(SqlState::UndefinedTable, format!("missing FROM-clause entry for table \"{alias}\"")))
+            }
             ast::Expr::Value(value) => self.literal(&value.value),
             ast::Expr::Nested(inner) => self.expr(inner, scope),
             ast::Expr::TypedString(typed) => {
@@ -264,7 +269,6 @@ impl Binder<'_> {
             | ast::Expr::Map(_)
             | ast::Expr::MatchAgainst { .. }
             | ast::Expr::Wildcard(_)
-            | ast::Expr::QualifiedWildcard(..)
             | ast::Expr::OuterJoin(_)
             | ast::Expr::Prior(_)
             | ast::Expr::Lambda(_)
@@ -280,17 +284,8 @@ impl Binder<'_> {
                 ty: column.ty,
             });
         }
-        if let Some(table) = scope.table(&name) {
-            return Ok(Expr::Row(
-                table
-                    .columns
-                    .iter()
-                    .map(|column| Expr::Column {
-                        id: column.id,
-                        ty: column.ty,
-                    })
-                    .collect(),
-            ));
+        if let Some(row) = self.whole_row(&name, scope) {
+            return Ok(row);
         }
         if let Some(parameter) = self.argument(None, &name) {
             return Ok(parameter);
@@ -318,6 +313,16 @@ impl Binder<'_> {
             SqlState::UndefinedColumn,
             format!("column \"{name}\" does not exist"),
         ))
+    }
+
+    /// A table's row as one value.
+    fn whole_row(&self, alias: &str, scope: &Scope<'_>) -> Option<Expr> {
+        let table = scope.table(alias)?;
+        let columns = table.columns.iter().map(|column| Expr::Column {
+            id: column.id,
+            ty: column.ty,
+        });
+        Some(Expr::Row(columns.collect()))
     }
 
     /// CURRENT_USER and the like, which are called without parentheses.

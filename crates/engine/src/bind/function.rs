@@ -800,7 +800,7 @@ fn signature(schema: Option<&str>, name: &str, types: &[Type], names: &[Option<S
     }
 }
 
-pub(super) fn undefined_function(schema: Option<&str>, name: &str, types: &[Type]) -> SqlError {
+pub fn undefined_function(schema: Option<&str>, name: &str, types: &[Type]) -> SqlError {
     undefined_call(schema, name, types, &[])
 }
 

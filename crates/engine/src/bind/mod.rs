@@ -24,6 +24,7 @@ use sqlparser::ast;
 use sqlparser::ast::Spanned;
 use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
 
+pub use function::undefined_function;
 pub use names::Names;
 pub use scope::{Scope, ScopeColumn, ScopeTable};
 

@@ -308,6 +308,8 @@ impl SqlBackend {
                 Administration::Function,
                 drop.names.first().map(|name| name.name.clone()).unwrap_or_default(),
             ),
+            Statement::CreateTrigger(create) => return Err(self.refuse_ddl("CREATE TRIGGER", &create.name)),
+            Statement::DropTrigger(drop) => return Err(self.refuse_ddl("DROP TRIGGER", &drop.name)),
             Statement::Do(_) => (Administration::Function, "inline_code_block".to_string()),
             Statement::GrantCapability { list, .. } => (Administration::Capability, list.clone()),
             Statement::SecurityPolicy(policy) => (
@@ -378,14 +380,19 @@ impl SqlBackend {
         };
         let text = sql.to_string();
         let words: Vec<&str> = text.split_whitespace().take(2).collect();
+        self.refuse_ddl(&words.join(" "), "")
+    }
+
+    /// Asked and recorded like any statement, then refused.
+    fn refuse_ddl(&self, words: &str, name: &str) -> SqlError {
         let asked = self.gate.check(RunDdl {
-            statement: words.join(" ").into(),
+            statement: words.to_string().into(),
             schema: None,
-            name: String::new(),
+            name: name.to_string(),
         });
         match asked {
             Err(denied) => denied.into(),
-            Ok(_permit) => SqlError::unsupported(format!("{} inside a function", words.join(" "))),
+            Ok(_permit) => SqlError::unsupported(format!("{words} inside a function")),
         }
     }
 

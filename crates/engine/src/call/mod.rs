@@ -14,6 +14,7 @@ mod rights;
 mod set;
 mod sql;
 mod storage;
+mod trigger;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -139,17 +140,7 @@ impl Calls {
     }
 
     fn call_sandboxed(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
-        let running = {
-            let mut all = self.running.lock();
-            match all.get(&function.oid) {
-                Some(running) => running.clone(),
-                None => {
-                    let running = Arc::new(Mutex::new(self.start(context, function)?));
-                    all.insert(function.oid, running.clone());
-                    running
-                }
-            }
-        };
+        let running = self.running(context, function)?;
         let mut running = running.lock();
         let Some(instance) = running.instance.as_mut() else {
             return Err(SqlError::internal("a function that failed is not called again in its statement"));
@@ -161,6 +152,17 @@ impl Calls {
                 Err(error.into())
             }
         }
+    }
+
+    /// The statement's sandbox of a function.
+    fn running(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Arc<Mutex<Running>>> {
+        let mut all = self.running.lock();
+        if let Some(running) = all.get(&function.oid) {
+            return Ok(running.clone());
+        }
+        let running = Arc::new(Mutex::new(self.start(context, function)?));
+        all.insert(function.oid, running.clone());
+        Ok(running)
     }
 
     /// A fresh sandbox for this statement.

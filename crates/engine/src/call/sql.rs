@@ -78,6 +78,8 @@ fn first_word(statement: &Statement) -> String {
         Statement::AlterFunction(_) => "ALTER FUNCTION",
         Statement::DropFunction(_) => "DROP FUNCTION",
         Statement::Do(_) => "DO",
+        Statement::CreateTrigger(_) => "CREATE TRIGGER",
+        Statement::DropTrigger(_) => "DROP TRIGGER",
         Statement::GrantCapability { .. } => "GRANT CAPABILITY",
         Statement::SecurityPolicy(_) => "SECURITY POLICY",
         Statement::Utility(utility) => match &**utility {

@@ -90,6 +90,7 @@ pub struct DropFunction {
     pub if_exists: bool,
     pub kind: RoutineKind,
     pub names: Vec<FunctionName>,
+    pub cascade: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -258,9 +259,15 @@ pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropFunction> {
     while parser.consume_token(&Token::Comma) {
         names.push(function_name(parser)?);
     }
-    let _ = word(parser, "RESTRICT") || word(parser, "CASCADE");
+    let cascade = word(parser, "CASCADE");
+    let _ = word(parser, "RESTRICT");
     at_end(parser)?;
-    Ok(DropFunction { if_exists, kind, names })
+    Ok(DropFunction {
+        if_exists,
+        kind,
+        names,
+        cascade,
+    })
 }
 
 fn routine_kind(parser: &mut Parser<'_>) -> Parsed<RoutineKind> {

@@ -8,6 +8,7 @@
 
 mod function;
 mod policy;
+mod trigger;
 mod utility;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use types::{Result, SqlError, SqlState};
 
 pub use function::{AlterAction, AlterFunction, Body, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind};
 pub use policy::{DefinitionText, PolicyStatement};
+pub use trigger::{CreateTrigger, DropTrigger, Timing as TriggerTiming};
 pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
 
 /// How deep parentheses, sub-selects and operators may nest in one statement. PostgreSQL's bound
@@ -52,6 +54,8 @@ pub enum Statement {
     AlterFunction(Arc<AlterFunction>),
     DropFunction(Arc<DropFunction>),
     Do(Arc<DoBlock>),
+    CreateTrigger(Arc<CreateTrigger>),
+    DropTrigger(Arc<DropTrigger>),
     /// The bare `GRANT CAPABILITY c` / `REVOKE CAPABILITY c`: text of the capability list.
     GrantCapability {
         list: String,
@@ -280,6 +284,8 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
             function::alter(&mut parser(&piece), source).map(|s| Statement::AlterFunction(Arc::new(s)))
         }
         ("DROP", "FUNCTION" | "PROCEDURE" | "ROUTINE") => function::drop(&mut parser(&piece)).map(|s| Statement::DropFunction(Arc::new(s))),
+        ("CREATE", "TRIGGER") => trigger::create(&mut parser(&piece), source).map(|s| Statement::CreateTrigger(Arc::new(s))),
+        ("DROP", "TRIGGER") => trigger::drop(&mut parser(&piece)).map(|s| Statement::DropTrigger(Arc::new(s))),
         ("DO", _) => function::do_block(&mut parser(&piece)).map(|s| Statement::Do(Arc::new(s))),
         ("GRANT" | "REVOKE", "CAPABILITY") => {
             let from = piece.get(2).map(|token| token.span.start);

@@ -105,7 +105,11 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         Some(WrittenReturns::Trigger) if language == Language::Sql => {
             return Err(invalid("SQL functions cannot return type trigger".into()));
         }
-        Some(WrittenReturns::Trigger) => return Err(SqlError::unsupported("RETURNS TRIGGER")),
+        Some(WrittenReturns::Trigger) if !create.args.is_empty() => {
+            return Err(invalid("trigger functions cannot have declared arguments".into())
+                .hint("The arguments of the trigger can be accessed through TG_NARGS and TG_ARGV instead."));
+        }
+        Some(WrittenReturns::Trigger) => Returns::Trigger,
         None if create.procedure => Returns::Void,
         None => return Err(invalid("function result type must be specified".into())),
     };

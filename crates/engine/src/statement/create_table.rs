@@ -46,6 +46,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
         primary_key: None,
         constraints: vec![],
         indexes: vec![],
+        triggers: vec![],
         version: 1,
         acl: None,
         comment: None,

@@ -106,6 +106,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
         primary_key: None,
         constraints: vec![],
         indexes: vec![],
+        triggers: vec![],
         version,
         acl: existing.and_then(|old| old.acl.clone()),
         comment: None,

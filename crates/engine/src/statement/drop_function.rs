@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use audit::{Event, EventType};
-use catalog::{Change, Function};
+use catalog::{Change, Function, Table};
 use types::{Notice, Result, SqlError, SqlState, Type};
 
 use super::{complete, must_be_owner};
@@ -32,6 +32,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
         if !context.catalog.owns(context.actor.role, function.owner) {
             return Err(must_be_owner("function", &function.name));
         }
+        drop_dependents(session, context, &function, drop.cascade)?;
         drop_one(session, context, &function)?;
     }
     Ok(complete(match drop.kind {
@@ -39,6 +40,38 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
         RoutineKind::Procedure => "DROP PROCEDURE",
         RoutineKind::Routine => "DROP ROUTINE",
     }))
+}
+
+/// The triggers that call the function.
+pub fn drop_dependents(session: &mut Session, context: &Arc<StatementContext>, function: &Function, cascade: bool) -> Result<()> {
+    let tables: Vec<Arc<Table>> = context.catalog.user_tables().cloned().collect();
+    for table in tables {
+        for trigger in table.triggers.iter().filter(|trigger| trigger.function == function.oid) {
+            if !cascade {
+                return Err(SqlError::new(
+                    SqlState::DependentObjectsStillExist,
+                    format!("cannot drop function {} because other objects depend on it", function.signature()),
+                )
+                .detail(format!(
+                    "trigger {} on table {} depends on function {}",
+                    trigger.name,
+                    table.name,
+                    function.signature()
+                ))
+                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            }
+            context.notice(Notice::notice(format!(
+                "drop cascades to trigger {} on table {}",
+                trigger.name, table.name
+            )));
+        }
+        if table.triggers.iter().any(|trigger| trigger.function == function.oid) {
+            super::trigger::change(session, context, &table, |triggers| {
+                triggers.retain(|trigger| trigger.function != function.oid);
+            })?;
+        }
+    }
+    Ok(())
 }
 
 pub fn drop_one(session: &mut Session, context: &Arc<StatementContext>, function: &Function) -> Result<()> {

@@ -181,6 +181,8 @@ fn drop_schemas(
             }
         }
         for function in functions {
+            let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+            super::drop_function::drop_dependents(session, context, &function, true)?;
             super::drop_function::drop_one(session, context, &function)?;
         }
         session.change(vec![Change::DropSchema(schema.oid), Change::OidMark(context.catalog.next_oid())])?;

@@ -14,6 +14,7 @@ mod notify;
 mod role;
 mod security_policy;
 mod settings;
+mod trigger;
 mod truncate;
 
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
         Statement::CreateFunction(create) => create_function::run(session, context, create),
         Statement::AlterFunction(alter) => alter_function::run(session, context, alter),
         Statement::DropFunction(drop) => drop_function::run(session, context, drop),
+        Statement::CreateTrigger(create) => trigger::create(session, context, create),
+        Statement::DropTrigger(drop) => trigger::drop(session, context, drop),
         Statement::Do(block) => do_block::run(session, context, block, statement.siblings == 1),
         Statement::GrantCapability { list, revoke } => alter_function::run_bare_grant(session, context, list, *revoke),
         Statement::SecurityPolicy(policy) => security_policy::run(session, context, policy),
@@ -93,6 +96,7 @@ fn execute_sql(
             cascade,
             ..
         } => drop_object::run(session, context, *object_type, *if_exists, names, *cascade),
+        ast::Statement::AlterTable(alter) if trigger::switches(alter).is_some() => trigger::switch(session, context, alter),
         ast::Statement::Truncate(truncate) => truncate::run(session, context, truncate),
         // Whatever else the parser knows is refused by name: nothing runs that is not in this list.
         other => Err(SqlError::unsupported(first_words(&other.to_string()))
@@ -118,6 +122,8 @@ fn writing_command(kind: &Statement) -> Option<String> {
         Statement::CreateFunction(_) => "CREATE FUNCTION",
         Statement::AlterFunction(alter) => return Some(format!("ALTER {}", alter.kind.word().to_uppercase())),
         Statement::DropFunction(drop) => return Some(format!("DROP {}", drop.kind.word().to_uppercase())),
+        Statement::CreateTrigger(_) => "CREATE TRIGGER",
+        Statement::DropTrigger(_) => "DROP TRIGGER",
         // What the body does is looked at when it does it.
         Statement::Do(_) => return None,
         Statement::GrantCapability { revoke: false, .. } => "GRANT CAPABILITY",

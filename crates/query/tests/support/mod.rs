@@ -195,6 +195,7 @@ pub fn table(name: &str, columns: &[(&str, Type)]) -> Table {
         }),
         constraints: vec![],
         indexes: vec![],
+        triggers: vec![],
         version: 1,
         acl: None,
         comment: None,

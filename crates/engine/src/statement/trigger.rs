@@ -1,0 +1,222 @@
+//! `CREATE TRIGGER`, `DROP TRIGGER`, `ALTER TABLE ... ENABLE | DISABLE TRIGGER`.
+
+use std::sync::Arc;
+
+use catalog::{Change, Function, Privilege, Returns, Table, TableKind, Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
+use sqlparser::ast::{self, AlterTableOperation};
+use storage::LockMode;
+use types::{Notice, Result, SqlError, SqlState};
+
+use super::{complete, must_be_owner, permission_denied};
+use crate::bind::{Names, undefined_function};
+use crate::context::StatementContext;
+use crate::parse::{CreateTrigger, DropTrigger, TriggerTiming as WrittenTiming, fold, object_name};
+use crate::session::{Outcome, Session};
+use crate::trigger::Condition;
+
+pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &CreateTrigger) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let table = table_named(context, &create.table)?;
+    let kind = match (&table.kind, create.timing) {
+        (TableKind::Table, WrittenTiming::Before) => TriggerTiming::Before,
+        (TableKind::Table, WrittenTiming::After) => TriggerTiming::After,
+        (TableKind::Table, WrittenTiming::InsteadOf) => {
+            return Err(wrong_type(&table, "is a table").detail("Tables cannot have INSTEAD OF triggers."));
+        }
+        (TableKind::View { .. }, WrittenTiming::InsteadOf) => return Err(SqlError::unsupported("INSTEAD OF triggers")),
+        (TableKind::View { .. }, WrittenTiming::Before | WrittenTiming::After) => {
+            return Err(wrong_type(&table, "is a view").detail("Views cannot have row-level BEFORE or AFTER triggers."));
+        }
+        (TableKind::System(_), _) => return Err(crate::bind::dml::system_table_error(&table)),
+        (TableKind::Sequence(_), _) => {
+            return Err(SqlError::new(
+                SqlState::WrongObjectType,
+                format!("relation \"{}\" cannot have triggers", table.name),
+            )
+            .detail("This operation is not supported for sequences."));
+        }
+    };
+    if !context.catalog.has_table_privilege(context.actor.role, &table, Privilege::Trigger) {
+        return Err(permission_denied("table", &table.name));
+    }
+    let mut columns = vec![];
+    for name in &create.columns {
+        let index = table.column_index(name).ok_or_else(|| {
+            SqlError::new(
+                SqlState::UndefinedColumn,
+                format!("column \"{name}\" of relation \"{}\" does not exist", table.name),
+            )
+        })?;
+        if columns.contains(&index) {
+            return Err(SqlError::new(
+                SqlState::DuplicateColumn,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        columns.push(index);
+    }
+    if let Some(condition) = &create.condition {
+        check_condition(context, &table, create, condition)?;
+    }
+    let function = function_named(context, &create.function)?;
+    let existing = table.triggers.iter().find(|trigger| trigger.name == create.name);
+    if existing.is_some() && !create.or_replace {
+        return Err(SqlError::new(
+            SqlState::DuplicateObject,
+            format!("trigger \"{}\" for relation \"{}\" already exists", create.name, table.name),
+        ));
+    }
+    let trigger = Trigger {
+        oid: existing.map_or_else(|| context.catalog.next_oid(), |old| old.oid),
+        name: create.name.clone(),
+        timing: kind,
+        level: create.level,
+        events: create.events.clone(),
+        columns,
+        condition: create.condition.clone(),
+        function: function.oid,
+        args: create.args.clone(),
+        enabled: true,
+        comment: existing.and_then(|old| old.comment.clone()),
+    };
+    change(session, context, &table, |triggers| {
+        triggers.retain(|other| other.name != trigger.name);
+        triggers.push(trigger);
+        triggers.sort_by(|a, b| a.name.cmp(&b.name));
+    })?;
+    Ok(complete("CREATE TRIGGER"))
+}
+
+fn check_condition(context: &StatementContext, table: &Arc<Table>, create: &CreateTrigger, text: &str) -> Result<()> {
+    let condition = Condition::bind(context, table, text)?;
+    let (new, old) = condition.uses();
+    let invalid = |message: &str| Err(SqlError::new(SqlState::InvalidObjectDefinition, message.to_string()));
+    if create.level == TriggerLevel::Statement && (new || old) {
+        return invalid("statement trigger's WHEN condition cannot reference column values");
+    }
+    if old && create.events.contains(&TriggerEvent::Insert) {
+        return invalid("INSERT trigger's WHEN condition cannot reference OLD values");
+    }
+    if new && create.events.contains(&TriggerEvent::Delete) {
+        return invalid("DELETE trigger's WHEN condition cannot reference NEW values");
+    }
+    Ok(())
+}
+
+fn function_named(context: &StatementContext, (schema, name): &(Option<String>, String)) -> Result<Arc<Function>> {
+    let names = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    };
+    let function = names
+        .functions(schema.as_deref(), name)
+        .into_iter()
+        .find(|function| function.args.is_empty() && !function.is_procedure)
+        .ok_or_else(|| undefined_function(schema.as_deref(), name, &[]))?;
+    if function.returns != Returns::Trigger {
+        return Err(SqlError::new(
+            SqlState::InvalidObjectDefinition,
+            format!("function {name} must return type trigger"),
+        ));
+    }
+    if !context.catalog.has_function_privilege(context.actor.role, &function) {
+        return Err(permission_denied("function", name));
+    }
+    Ok(function)
+}
+
+pub fn drop(session: &mut Session, context: &Arc<StatementContext>, drop: &DropTrigger) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let table = match table_named(context, &drop.table) {
+        Err(error) if drop.if_exists && error.state() == SqlState::UndefinedTable => {
+            context.notice(Notice::notice(format!("{}, skipping", error.message())));
+            return Ok(complete("DROP TRIGGER"));
+        }
+        found => found?,
+    };
+    if !table.triggers.iter().any(|trigger| trigger.name == drop.name) {
+        if drop.if_exists {
+            context.notice(Notice::notice(format!(
+                "trigger \"{}\" for relation \"{}\" does not exist, skipping",
+                drop.name, table.name
+            )));
+            return Ok(complete("DROP TRIGGER"));
+        }
+        return Err(undefined(&drop.name, &table));
+    }
+    if !context.catalog.owns(context.actor.role, table.owner) {
+        return Err(must_be_owner("relation", &table.name));
+    }
+    change(session, context, &table, |triggers| {
+        triggers.retain(|trigger| trigger.name != drop.name)
+    })?;
+    Ok(complete("DROP TRIGGER"))
+}
+
+/// The triggers that an ALTER TABLE switches on or off, if that is all that it does.
+pub fn switches(alter: &ast::AlterTable) -> Option<Vec<(&ast::Ident, bool)>> {
+    alter
+        .operations
+        .iter()
+        .map(|operation| match operation {
+            AlterTableOperation::EnableTrigger { name } => Some((name, true)),
+            AlterTableOperation::DisableTrigger { name } => Some((name, false)),
+            _ => None,
+        })
+        .collect()
+}
+
+pub fn switch(session: &mut Session, context: &Arc<StatementContext>, alter: &ast::AlterTable) -> Result<Outcome> {
+    session.lock_catalog()?;
+    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let table = table_named(context, &object_name(&alter.name)?)?;
+    if let TableKind::System(_) = table.kind {
+        return Err(crate::bind::dml::system_table_error(&table));
+    }
+    if !context.catalog.owns(context.actor.role, table.owner) {
+        return Err(must_be_owner("table", &table.name));
+    }
+    let mut triggers = table.triggers.clone();
+    for (ident, enabled) in switches(alter).unwrap_or_default() {
+        let name = fold(ident);
+        let all = ident.quote_style.is_none() && matches!(name.as_str(), "all" | "user");
+        if !all && !triggers.iter().any(|trigger| trigger.name == name) {
+            return Err(undefined(&name, &table));
+        }
+        for trigger in triggers.iter_mut().filter(|trigger| all || trigger.name == name) {
+            trigger.enabled = enabled;
+        }
+    }
+    change(session, context, &table, |all| *all = triggers)?;
+    Ok(complete("ALTER TABLE"))
+}
+
+/// Writes a table's triggers, once no statement is at work on it.
+pub fn change(session: &mut Session, context: &StatementContext, table: &Table, edit: impl FnOnce(&mut Vec<Trigger>)) -> Result<()> {
+    context.lock_table(table.oid, LockMode::Exclusive)?;
+    let mut changed = table.clone();
+    changed.version += 1;
+    edit(&mut changed.triggers);
+    session.change(vec![Change::PutTable(changed), Change::OidMark(context.catalog.next_oid())])
+}
+
+fn table_named(context: &StatementContext, (schema, name): &(Option<String>, String)) -> Result<Arc<Table>> {
+    Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    }
+    .table(schema.as_deref(), name)
+}
+
+fn wrong_type(table: &Table, what: &str) -> SqlError {
+    SqlError::new(SqlState::WrongObjectType, format!("\"{}\" {what}", table.name))
+}
+
+fn undefined(name: &str, table: &Table) -> SqlError {
+    SqlError::new(
+        SqlState::UndefinedObject,
+        format!("trigger \"{name}\" for table \"{}\" does not exist", table.name),
+    )
+}
