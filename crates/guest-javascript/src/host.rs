@@ -213,7 +213,9 @@ fn host_functions(context: &mut Context) -> Vec<(Option<&'static str>, JsString,
         };
         let name = JsString::from(name);
         let native = NativeFunction::from_copy_closure(move |_, args, context| host_function(index, args, context));
-        let function = boa_engine::object::FunctionObjectBuilder::new(&realm, native).name(name.clone()).build();
+        let function = boa_engine::object::FunctionObjectBuilder::new(&realm, native)
+            .name(name.clone())
+            .build();
         (family, name, JsValue::from(function))
     });
     functions.collect()
