@@ -284,3 +284,33 @@ fn operations_are_on_record_with_their_size_and_without_content() {
     assert_eq!(operation.details, Some(serde_json::json!({ "operation": "readText", "bytes": 12 })));
     assert!(events.iter().all(|event| !format!("{event:?}").contains("content of a")));
 }
+
+/// The data folder: whoever reaches it reaches the audit log and every right.
+#[test]
+fn the_databases_own_folder_is_nobodys_to_grant() {
+    let machine = Machine::new(&["FILE_READ('/**')", "FILE_WRITE('/**')"]);
+    let private = private_folder();
+    std::fs::create_dir_all(&private).unwrap();
+    let _removed = Removed(&private);
+    std::fs::write(private.join("FORMAT"), "secret").unwrap();
+    symlink(&private, machine.path("open/way-in")).unwrap();
+    for expression in [
+        format!("heliosdb.fs.readText('{}/FORMAT')", private.display()),
+        "heliosdb.fs.readText('$/open/way-in/FORMAT')".to_string(),
+        "heliosdb.fs.writeText('$/open/way-in/new', 'x')".to_string(),
+        "heliosdb.fs.remove('$/open/way-in/FORMAT')".to_string(),
+        "heliosdb.fs.list('$/open/way-in')".to_string(),
+    ] {
+        let message = machine.refused(&expression, SqlState::InsufficientPrivilege);
+        assert!(message.contains("no function may reach it"), "{message}");
+    }
+    assert_eq!(std::fs::read_to_string(private.join("FORMAT")).unwrap(), "secret");
+}
+
+struct Removed<'a>(&'a Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.0);
+    }
+}

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::ServerOptions;
-use engine::{FunctionOptions, StorageOptions, StoreKind, TrustedRoots};
+use engine::{FunctionOptions, StorageOptions, StoreKind};
 
 const DEFAULT_LOG: &str = "info";
 /// The stores' own messages are of interest only when something is wrong with them.
@@ -54,6 +54,9 @@ pub struct Settings {
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     #[serde(deserialize_with = "variables")]
     pub function_env: Vec<(String, String)>,
+    /// PEM file of certificate authorities that heliosdb.http trusts besides the machine's own
+    #[arg(long, value_name = "FILE", env = "PARHELION_FUNCTION_CA_FILE")]
+    pub function_ca_file: Option<PathBuf>,
     /// Functions keep values in heliosdb.storage only after ALTER FUNCTION f SET STORAGE = on [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", env = "PARHELION_STORAGE_REQUIRES_CONSENT")]
     pub storage_requires_consent: Option<bool>,
@@ -193,7 +196,7 @@ impl Settings {
                     max_bytes: self.storage_bytes.or(file.storage_bytes).unwrap_or(storage.max_bytes),
                     max_keys: self.storage_keys.or(file.storage_keys).unwrap_or(storage.max_keys),
                 },
-                trusted_roots: TrustedRoots::default(),
+                trusted_roots: crate::roots::trusted(self.function_ca_file.or(file.function_ca_file)),
             },
         })
     }

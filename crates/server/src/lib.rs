@@ -16,6 +16,7 @@ pub mod frontend;
 pub mod incoming;
 pub mod listen;
 pub mod outgoing;
+pub mod roots;
 pub mod rows;
 pub mod scram;
 pub mod script;

@@ -160,7 +160,15 @@ fn run(file: &Path, data: Option<PathBuf>, store: Store, keep_going: bool, log: 
     // Kept until the database is closed; it goes with everything in it.
     let temporary = tempfile::Builder::new().prefix("parhelion-").tempdir()?;
     let data = data.unwrap_or_else(|| temporary.path().join("data"));
-    let database = open(&data, store, FunctionOptions::default(), |message| eprintln!("{message}"))?;
+    let database = open(
+        &data,
+        store,
+        FunctionOptions {
+            trusted_roots: server::roots::trusted(None),
+            ..FunctionOptions::default()
+        },
+        |message| eprintln!("{message}"),
+    )?;
     let options = ConnectOptions {
         user: "postgres".into(),
         database: "postgres".into(),

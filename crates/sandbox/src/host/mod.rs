@@ -11,6 +11,7 @@ mod crypto;
 mod database;
 mod env;
 mod fs;
+mod http;
 mod log;
 mod random;
 mod storage;
@@ -23,7 +24,7 @@ use types::{SqlError, SqlState};
 use wasmtime::{Caller, Linker, Memory};
 
 use self::arguments::Arguments;
-use crate::abi::{HOST_FUNCTIONS, op};
+use crate::abi::op;
 use crate::context::{Backend, CallContext, Outside};
 use crate::error::Limit;
 use crate::meter::{Meter, Stop};
@@ -120,6 +121,24 @@ pub const TABLE: &[HostFunction] = &[
         usage: "(path)",
         needs: &[Kind::FileWrite],
         run: fs::remove,
+    },
+    HostFunction {
+        name: "http.fetch",
+        usage: "(url, {method, headers, body, timeout})",
+        needs: &[Kind::HttpClient, Kind::NetworkAccess],
+        run: http::fetch,
+    },
+    HostFunction {
+        name: "http.get",
+        usage: "(url, {headers, timeout})",
+        needs: &[Kind::HttpClient, Kind::NetworkAccess],
+        run: http::get,
+    },
+    HostFunction {
+        name: "http.post",
+        usage: "(url, body, {headers, timeout})",
+        needs: &[Kind::HttpClient, Kind::NetworkAccess],
+        run: http::post,
     },
     HostFunction {
         name: "crypto.sha256",
@@ -355,13 +374,8 @@ impl State {
     }
 
     fn host_function(&mut self, index: u32, request: &mut Reader<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
-        let name = HOST_FUNCTIONS.get(index as usize);
-        let function = name.and_then(|name| TABLE.iter().find(|function| function.name == *name));
-        let function = match (function, name) {
-            (Some(function), _) => function,
-            (None, Some(name)) => return Err(SqlError::unsupported(format!("heliosdb.{name}")).into()),
-            (None, None) => return Err(Failure::Stop(Stop::Broken("a host function that does not exist"))),
-        };
+        let function = TABLE.get(index as usize);
+        let function = function.ok_or(Failure::Stop(Stop::Broken("a host function that does not exist")))?;
         // Before anything is read: while a body is loaded nothing of the host is there.
         self.rights()?;
         let arguments = Arguments::read(function, request)?;
@@ -485,4 +499,34 @@ fn guest_bytes(caller: &mut Caller<'_, State>, pointer: u32, length: u32) -> was
         .get(start..start.saturating_add(length as usize))
         .map(<[u8]>::to_vec);
     bytes.ok_or_else(|| caller.data_mut().meter.stop(Stop::Broken("a request outside the memory")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::HOST_FUNCTIONS;
+
+    #[test]
+    fn the_table_is_the_list_by_which_guests_number_their_calls() {
+        let names: Vec<&str> = TABLE.iter().map(|function| function.name).collect();
+        assert_eq!(names, HOST_FUNCTIONS);
+    }
+
+    /// A name says its family, and the family what it takes.
+    #[test]
+    fn what_a_function_takes_follows_from_its_family() {
+        for function in TABLE {
+            let needs: &[Kind] = match function.name.split('.').next() {
+                Some("call") => &[Kind::CallFunction],
+                Some("storage") => &[],
+                Some("env") => &[Kind::EnvAccess],
+                Some("fs") if matches!(function.name, "fs.writeText" | "fs.appendText" | "fs.remove") => &[Kind::FileWrite],
+                Some("fs") => &[Kind::FileRead],
+                Some("http") => &[Kind::HttpClient, Kind::NetworkAccess],
+                Some("crypto") => &[Kind::CryptoAccess],
+                _ => panic!("{} is of no family", function.name),
+            };
+            assert_eq!(function.needs, needs, "{}", function.name);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test file uses its part
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -31,9 +32,21 @@ fn outside() -> Outside {
             ("API_URL".into(), "https://api.example.com".into()),
             ("EMPTY".into(), String::new()),
         ]),
-        private_folders: vec![],
-        trusted_roots: TrustedRoots::default(),
+        private_folders: vec![private_folder()],
+        trusted_roots: TrustedRoots::new(|| Ok(vec![trusted_certificate().cert.der().to_vec()])),
     }
+}
+
+/// What plays the data folder.
+pub fn private_folder() -> PathBuf {
+    let name = format!("parhelion-private-{}", std::process::id());
+    std::env::temp_dir().canonicalize().unwrap().join(name)
+}
+
+/// The certificate of a server `localhost` that the operator of the tests trusts.
+pub fn trusted_certificate() -> &'static rcgen::CertifiedKey<rcgen::KeyPair> {
+    static CERTIFICATE: OnceLock<rcgen::CertifiedKey<rcgen::KeyPair>> = OnceLock::new();
+    CERTIFICATE.get_or_init(|| rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap())
 }
 
 /// Functions run on threads with a large stack, as sessions have.
