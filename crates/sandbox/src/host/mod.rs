@@ -36,7 +36,8 @@ pub struct HostFunction {
     pub name: &'static str,
     /// What its arguments are, for errors and the documentation.
     pub usage: &'static str,
-    /// The capabilities that it takes, all of them.
+    /// The capabilities that it takes, all of them: what the documentation says, and its functions ask for.
+    #[cfg_attr(not(test), allow(dead_code))] // read by the test that compares the table with the documentation
     pub needs: &'static [Kind],
     /// Appends one value.
     run: fn(&mut State, Arguments, &mut Vec<u8>) -> Result<(), Failure>,
@@ -510,6 +511,20 @@ mod tests {
     fn the_table_is_the_list_by_which_guests_number_their_calls() {
         let names: Vec<&str> = TABLE.iter().map(|function| function.name).collect();
         assert_eq!(names, HOST_FUNCTIONS);
+    }
+
+    #[test]
+    fn the_documentation_lists_each_with_its_arguments_and_capabilities() {
+        let page = include_str!("../../../../docs/host-interface.md");
+        let (_, listed) = page.split_once("<!-- functions -->").unwrap();
+        let rows = listed.lines().filter_map(|line| line.strip_prefix("| `heliosdb."));
+        let listed: Vec<String> = rows.map(|row| row.split(" | ").take(2).collect::<Vec<_>>().join(" ")).collect();
+        let described = TABLE.iter().map(|function| {
+            let needs: Vec<&str> = function.needs.iter().map(|kind| kind.name()).collect();
+            let needs = if needs.is_empty() { "-".to_string() } else { needs.join(", ") };
+            format!("{}{}` {needs}", function.name, function.usage)
+        });
+        assert_eq!(described.collect::<Vec<_>>(), listed);
     }
 
     /// A name says its family, and the family what it takes.
