@@ -22,6 +22,7 @@ mod notify;
 mod parse;
 mod plan;
 mod point;
+mod prepared;
 mod row;
 mod session;
 mod settings;

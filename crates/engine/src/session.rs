@@ -6,6 +6,7 @@
 //! consumed the audit rows of the functions it called are durable, and [`Session::finish`] ends the implicit
 //! transaction. An error puts an explicit transaction into the failed state, as PostgreSQL does.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -107,6 +108,17 @@ impl Prepared {
         self.columns.as_deref()
     }
 
+    /// Whether it is a query or a write, and no command.
+    pub(crate) fn is_plannable(&self) -> bool {
+        match &self.statement {
+            Some(statement) => {
+                matches!(&statement.kind, Statement::Sql(_))
+                    && !matches!(&*self.plan.lock(), Some(cached) if matches!(&*cached.plan, Plan::Utility(_)))
+            }
+            None => false,
+        }
+    }
+
     /// Whether there is no statement in it.
     pub fn is_empty(&self) -> bool {
         self.statement.is_none()
@@ -121,6 +133,8 @@ pub struct Session {
     state: State,
     /// The function that this session created or altered last: what a bare GRANT CAPABILITY means.
     pub(crate) last_function: Option<u32>,
+    /// Prepared statements that have a name.
+    pub(crate) statements: HashMap<String, Arc<Prepared>>,
 }
 
 enum State {
@@ -189,6 +203,7 @@ impl Session {
             actor,
             state: State::Idle,
             last_function: None,
+            statements: HashMap::new(),
         })
     }
 
@@ -267,7 +282,7 @@ impl Session {
         result
     }
 
-    fn prepare_inner(&mut self, sql: &str, param_types: &[Option<Type>]) -> Result<Arc<Prepared>> {
+    pub(crate) fn prepare_inner(&mut self, sql: &str, param_types: &[Option<Type>]) -> Result<Arc<Prepared>> {
         let mut statements = crate::parse::parse(sql, Placeholders::Dollar)?;
         if statements.len() > 1 {
             return Err(SqlError::new(
@@ -297,7 +312,7 @@ impl Session {
             }
         };
         let (columns, cached) = match plan {
-            None => (statement::columns(&statement.kind), None),
+            None => (self.columns_of(&statement.kind), None),
             Some((plan, context)) => {
                 let columns = match &plan {
                     Plan::Utility(statement) => statement::columns(statement),
@@ -323,11 +338,27 @@ impl Session {
 
     /// Runs a prepared statement.
     pub fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<Datum>) -> Result<Outcome> {
-        let Some(statement) = &prepared.statement else {
-            return Ok(Outcome::Empty);
-        };
-        let result = self.run_inner(statement, params, Some(prepared));
+        let result = self.execute_within(prepared, params);
         self.settle(result)
+    }
+
+    /// The same, as part of another statement.
+    pub(crate) fn execute_within(&mut self, prepared: &Arc<Prepared>, params: Vec<Datum>) -> Result<Outcome> {
+        match &prepared.statement {
+            Some(statement) => self.run_inner(statement, params, Some(prepared)),
+            None => Ok(Outcome::Empty),
+        }
+    }
+
+    /// The result's columns of a statement that is not planned.
+    fn columns_of(&self, kind: &Statement) -> Option<Vec<ColumnDesc>> {
+        match kind {
+            Statement::Utility(utility) => match &**utility {
+                Utility::Execute { name, .. } => self.prepared(name).ok()?.columns.clone(),
+                _ => statement::columns(kind),
+            },
+            _ => statement::columns(kind),
+        }
     }
 
     /// What prints and reads values of these types.
@@ -414,6 +445,11 @@ impl Session {
         // A session that was terminated while it rested ends here.
         self.shared.cancel.check()?;
         self.open()?;
+        if let Statement::Utility(utility) = &statement.kind
+            && let Some(outcome) = self.by_name(utility)
+        {
+            return outcome;
+        }
         if !self.needs_binding(&statement.kind) {
             let context = self.context(params, Calls::top())?;
             return statement::execute(self, &context, &statement.kind, statement);
@@ -698,6 +734,9 @@ impl Session {
             | Utility::Show(_)
             | Utility::ShowAll
             | Utility::DiscardAll
+            | Utility::Prepare { .. }
+            | Utility::Execute { .. }
+            | Utility::Deallocate(_)
             | Utility::Listen(_)
             | Utility::Unlisten(_)
             | Utility::Notify { .. }

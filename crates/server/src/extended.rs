@@ -16,7 +16,8 @@ use engine::{ColumnDesc, Outcome, Prepared, RowIter, RowTag, TransactionStatus};
 /// The prepared statements and portals of a session.
 #[derive(Default)]
 pub struct Extended {
-    statements: Named<Arc<Prepared>>,
+    /// The prepared statement without a name; the session has the others.
+    unnamed: Option<Arc<Prepared>>,
     portals: Named<Portal>,
 }
 
@@ -98,19 +99,16 @@ impl<T> Named<T> {
 impl Connection {
     pub fn parse(&mut self, parse: Parse) -> Result<()> {
         let name = parse.name.as_deref().unwrap_or_default();
-        if self.extended.statements.has_named(name) {
-            return Err(SqlError::new(
-                SqlState::DuplicatePstatement,
-                format!("prepared statement \"{name}\" already exists"),
-            ));
-        }
         if name.is_empty() {
             // Gone even if this Parse fails.
-            self.extended.statements.unnamed = None;
+            self.extended.unnamed = None;
         }
         let types = parse.type_oids.iter().map(|oid| parameter_type(*oid)).collect::<Result<Vec<_>>>()?;
         let prepared = self.session.prepare(&parse.query, &types)?;
-        self.extended.statements.put(name, prepared);
+        match name.is_empty() {
+            true => self.extended.unnamed = Some(prepared),
+            false => self.session.keep_prepared(name, prepared)?,
+        }
         self.out.parse_complete();
         Ok(())
     }
@@ -233,10 +231,11 @@ impl Connection {
 
     pub fn close(&mut self, target: Target) -> Result<()> {
         match target {
-            Target::Statement(name) => drop(self.extended.statements.remove(&name)),
+            Target::Statement(name) if name.is_empty() => self.extended.unnamed = None,
+            // Closing what is not there is no error.
+            Target::Statement(name) => drop(self.session.forget_prepared(&name)),
             Target::Portal(name) => self.close_portal(&name),
         }
-        // Closing what is not there is no error.
         self.out.close_complete();
         Ok(())
     }
@@ -250,7 +249,7 @@ impl Connection {
     }
 
     pub fn forget_unnamed(&mut self) {
-        self.extended.statements.unnamed = None;
+        self.extended.unnamed = None;
         self.extended.portals.unnamed = None;
     }
 
@@ -290,13 +289,13 @@ impl Connection {
     }
 
     fn statement(&self, name: &str) -> Result<&Arc<Prepared>> {
-        self.extended.statements.get(name).ok_or_else(|| {
-            let message = match name.is_empty() {
-                true => "unnamed prepared statement does not exist".to_string(),
-                false => format!("prepared statement \"{name}\" does not exist"),
-            };
-            SqlError::new(SqlState::InvalidSqlStatementName, message)
-        })
+        if !name.is_empty() {
+            return self.session.prepared(name);
+        }
+        self.extended
+            .unnamed
+            .as_ref()
+            .ok_or_else(|| SqlError::new(SqlState::InvalidSqlStatementName, "unnamed prepared statement does not exist"))
     }
 }
 

@@ -343,6 +343,12 @@ impl SqlBackend {
                         "a function cannot send or receive notifications",
                     ));
                 }
+                Utility::Prepare { .. } | Utility::Execute { .. } | Utility::Deallocate(_) => {
+                    return Err(SqlError::new(
+                        SqlState::FeatureNotSupported,
+                        "a function cannot prepare statements; those that it runs are kept prepared anyway",
+                    ));
+                }
                 Utility::Set { .. } | Utility::Reset(_) | Utility::ResetAll | Utility::Show(_) | Utility::ShowAll | Utility::DiscardAll => {
                     return Err(SqlError::new(
                         SqlState::FeatureNotSupported,

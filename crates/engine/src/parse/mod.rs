@@ -8,6 +8,7 @@
 
 mod function;
 mod policy;
+mod prepared;
 mod trigger;
 mod utility;
 
@@ -22,6 +23,7 @@ use types::{Result, SqlError, SqlState};
 
 pub use function::{AlterAction, AlterFunction, Body, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind};
 pub use policy::{DefinitionText, PolicyStatement};
+pub use prepared::PrepareText;
 pub use trigger::{CreateTrigger, DropTrigger, Timing as TriggerTiming};
 pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
 
@@ -300,7 +302,9 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
         ("CREATE" | "ALTER" | "DROP", "SECURITY") => {
             policy::parse(&mut parser(&piece), source).map(|s| Statement::SecurityPolicy(Arc::new(s)))
         }
-        (first, second) if utility::is_ours(first, second) => utility::parse(&mut parser(&piece)).map(|s| Statement::Utility(Arc::new(s))),
+        (first, second) if utility::is_ours(first, second) => {
+            utility::parse(&mut parser(&piece), source).map(|s| Statement::Utility(Arc::new(s)))
+        }
         _ => {
             let mut parser = parser(&piece);
             parser.parse_statement().and_then(|statement| {

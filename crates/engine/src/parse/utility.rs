@@ -4,6 +4,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 use storage::Isolation;
 
+use super::prepared::{self, PrepareText};
 use super::{at_end, expect_word, fold, own_error, string, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
@@ -34,6 +35,18 @@ pub enum Utility {
     Show(String),
     ShowAll,
     DiscardAll,
+    Prepare {
+        name: String,
+        types: Vec<sqlparser::ast::DataType>,
+        sql: PrepareText,
+    },
+    /// The arguments' texts.
+    Execute {
+        name: String,
+        args: Vec<String>,
+    },
+    /// None: all.
+    Deallocate(Option<String>),
     Listen(String),
     /// None: every channel.
     Unlisten(Option<String>),
@@ -86,14 +99,17 @@ pub struct RoleOptions {
 pub fn is_ours(first: &str, second: &str) -> bool {
     match first {
         "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD"
-        | "LISTEN" | "UNLISTEN" | "NOTIFY" => true,
+        | "LISTEN" | "UNLISTEN" | "NOTIFY" | "PREPARE" | "EXECUTE" | "DEALLOCATE" => true,
         "CREATE" | "ALTER" | "DROP" => matches!(second, "ROLE" | "USER"),
         _ => false,
     }
 }
 
-pub fn parse(parser: &mut Parser<'_>) -> Parsed<Utility> {
-    let utility = parse_inner(parser)?;
+pub fn parse(parser: &mut Parser<'_>, source: &str) -> Parsed<Utility> {
+    let utility = match prepared::parse(parser, source)? {
+        Some(utility) => utility,
+        None => parse_inner(parser)?,
+    };
     at_end(parser)?;
     Ok(utility)
 }

@@ -70,7 +70,10 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
             | Utility::Rollback
             | Utility::Savepoint(_)
             | Utility::RollbackTo(_)
-            | Utility::Release(_) => Err(SqlError::internal("transaction control is the session's")),
+            | Utility::Release(_)
+            | Utility::Prepare { .. }
+            | Utility::Execute { .. }
+            | Utility::Deallocate(_) => Err(SqlError::internal("transactions and prepared statements are the session's")),
         },
     }
 }
@@ -150,6 +153,9 @@ fn writing_command(kind: &Statement) -> Option<String> {
             | Utility::Show(_)
             | Utility::ShowAll
             | Utility::DiscardAll
+            | Utility::Prepare { .. }
+            | Utility::Execute { .. }
+            | Utility::Deallocate(_)
             | Utility::Listen(_)
             | Utility::Unlisten(_)
             | Utility::Notify { .. } => return None,

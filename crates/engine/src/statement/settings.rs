@@ -54,6 +54,7 @@ pub fn discard_all(session: &mut Session) -> Result<Outcome> {
     }
     session.shared().settings.lock().reset_all()?;
     session.last_function = None;
+    session.forget_all_prepared();
     session.shared().signals.lock().push(Signal::UnlistenAll);
     Ok(complete("DISCARD ALL"))
 }
