@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit::MemorySink;
-use policy::{Effective, FunctionName, Gate, GateContext, Limits, Privileges, Request, RightsSource, Syscall};
+use policy::{Effective, FunctionName, Gate, GateContext, Limits, Policy, Privileges, Request, Rights, RightsSource, Syscall};
 use sandbox::*;
 use types::{Datum, Severity, SqlError, Type};
 
@@ -17,7 +17,8 @@ struct Nothing;
 
 impl RightsSource for Nothing {
     fn rights(&self) -> Option<Arc<Effective>> {
-        None
+        let rights = Rights::default().resolve(Policy::minimal(), policy::Language::JavaScript, true);
+        Some(Arc::new(rights))
     }
 
     fn add_violation(&self, _: Syscall) -> Result<u32, SqlError> {
@@ -95,6 +96,23 @@ fn increment(name: &str) -> FunctionSource {
     }
 }
 
+/// The same function as a module, over numbers and through memory.
+fn modules() -> [(&'static str, FunctionSource); 2] {
+    let source = |body: &str| FunctionSource {
+        language: Language::Wasm,
+        body: body.into(),
+        ..increment("")
+    };
+    let numbers = r#"(module (func (export "f") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1))))"#;
+    // The argument is a count of four bytes, a tag, and an i32, which is also the answer.
+    let memory = r#"(module (memory (export "memory") 1)
+      (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+      (func (export "f") (param $p i32) (param $n i32) (result i64)
+        (i32.store (i32.add (local.get $p) (i32.const 5)) (i32.add (i32.load (i32.add (local.get $p) (i32.const 5))) (i32.const 1)))
+        (i64.or (i64.shl (i64.extend_i32_u (i32.add (local.get $p) (i32.const 4))) (i64.const 32)) (i64.const 5))))"#;
+    [("numbers", source(numbers)), ("memory", source(memory))]
+}
+
 fn run() -> Result<(), Error> {
     let started = Instant::now();
     let runtime = Runtime::start(RuntimeOptions {
@@ -167,6 +185,30 @@ fn run() -> Result<(), Error> {
         times.push(started.elapsed() / 100_000);
     }
     report("a row of 100,000 in one call", times, anew);
+
+    for (form, source) in modules() {
+        println!("\nWebAssembly module, {form}");
+        let started = Instant::now();
+        let prepared = runtime.prepare(&source)?;
+        println!("CREATE FUNCTION: {:.2} ms", started.elapsed().as_secs_f64() * 1e3);
+        let mut whole = Vec::new();
+        for _ in 0..20_000 {
+            let started = Instant::now();
+            let mut instance = runtime.instantiate(&prepared, context(&world, &gate))?;
+            black_box(instance.call(&row)?);
+            drop(instance);
+            whole.push(started.elapsed());
+        }
+        report("fresh sandbox, first result, drop", whole, None);
+        let mut instance = runtime.instantiate(&prepared, context(&world, &gate))?;
+        let mut times = Vec::new();
+        for _ in 0..15 {
+            let started = Instant::now();
+            black_box(instance.call(&rows)?);
+            times.push(started.elapsed() / 100_000);
+        }
+        report("a row of 100,000 in one call", times, None);
+    }
     Ok(())
 }
 

@@ -40,7 +40,7 @@ impl Instance {
     pub fn call_set(&mut self, args: &[Datum]) -> Result<(), Error> {
         match &mut self.0 {
             Inside::Interpreted(interpreted) => interpreted.call_set(args),
-            Inside::Module(_) => Err(no_sets()),
+            Inside::Module(module) => module.call_set(args),
         }
     }
 
@@ -48,7 +48,7 @@ impl Instance {
     pub fn next_rows(&mut self, max: usize) -> Result<Vec<Datum>, Error> {
         match &mut self.0 {
             Inside::Interpreted(interpreted) => interpreted.next_rows(max),
-            Inside::Module(_) => Err(no_sets()),
+            Inside::Module(module) => module.next_rows(max),
         }
     }
 
@@ -66,8 +66,4 @@ impl Instance {
             Inside::Module(module) => module.usage(),
         }
     }
-}
-
-fn no_sets() -> Error {
-    Error::Unsupported("a set-returning function in LANGUAGE wasm".into())
 }

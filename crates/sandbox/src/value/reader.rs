@@ -11,6 +11,11 @@ impl<'a> Reader<'a> {
         Reader(bytes)
     }
 
+    /// Bytes that are left.
+    pub fn remaining(&self) -> usize {
+        self.0.len()
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (head, tail) = self.0.split_first_chunk::<N>().ok_or(Malformed)?;
         self.0 = tail;

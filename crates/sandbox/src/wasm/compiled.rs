@@ -8,6 +8,7 @@ use wasmtime::{ExternType, InstancePre, Module, ModuleExport};
 
 use super::machine::Machine;
 use super::raw::RawExport;
+use super::signature::{letters, spell};
 use crate::error::Error;
 use crate::host::{self, State};
 
@@ -23,6 +24,8 @@ pub struct Compiled {
     pub function: RawExport,
     pub memory: Option<ModuleExport>,
     pub allocate: Option<RawExport>,
+    /// Gives further rows of a set.
+    pub next: Option<RawExport>,
     /// A reactor's own start, which is called once in a fresh instance.
     pub initialize: Option<RawExport>,
     bytes: usize,
@@ -44,6 +47,10 @@ impl Compiled {
         let memory = matches!(module.get_export("memory"), Some(ExternType::Memory(_)))
             .then(|| module.get_export_index("memory"))
             .flatten();
+        let next = match module.get_export("next") {
+            Some(ExternType::Func(ty)) if letters(ty.params()) == "i" && letters(ty.results()) == "I" => RawExport::of(&module, "next"),
+            _ => None,
+        };
         let initialize = match module.get_export("_initialize") {
             Some(ExternType::Func(ty)) if ty.params().len() == 0 && ty.results().len() == 0 => RawExport::of(&module, "_initialize"),
             _ => None,
@@ -52,6 +59,7 @@ impl Compiled {
             function,
             memory,
             allocate: RawExport::of(&module, "alloc"),
+            next,
             initialize,
             bytes: module.text().len(),
             pre,
@@ -95,13 +103,13 @@ fn check_imports(module: &Module) -> Result<(), Error> {
         let Some((parameters, result)) = expected else {
             return Err(refused(format!("the module imports {name}, which does not exist")));
         };
-        let spelled = super::signature::letters(ty.params());
-        let results = super::signature::letters(ty.results());
+        let spelled = letters(ty.params());
+        let results = letters(ty.results());
         if spelled != parameters || results != if result { "i" } else { "" } {
-            let expected = super::signature::spell(parameters, if result { "i" } else { "" });
+            let expected = spell(parameters, if result { "i" } else { "" });
             return Err(refused(format!(
                 "the module imports {name} as {}, but it is {expected}",
-                super::signature::spell(&spelled, &results)
+                spell(&spelled, &results)
             )));
         }
     }

@@ -90,6 +90,29 @@ impl Sandbox {
 
     /// One result for each row of arguments.
     pub fn call(&mut self, rows: &[Vec<Datum>]) -> Result<Vec<Datum>, Error> {
+        let mut results = Vec::with_capacity(rows.len());
+        self.entered(|sandbox| sandbox.call_rows(rows, &mut results))?;
+        Ok(results)
+    }
+
+    /// Starts a set-returning function; [`Sandbox::next_rows`] fetches what it returns.
+    pub fn call_set(&mut self, args: &[Datum]) -> Result<(), Error> {
+        self.entered(|sandbox| match &mut sandbox.form {
+            Form::Buffer(buffer) => buffer.call_set(&mut sandbox.store, &mut sandbox.function, &sandbox.prepared, args),
+            Form::Plain { .. } => Err(no_set()),
+        })
+    }
+
+    /// At most `max` further rows of the set; an empty answer is its end.
+    pub fn next_rows(&mut self, max: usize) -> Result<Vec<Datum>, Error> {
+        self.entered(|sandbox| match &mut sandbox.form {
+            Form::Buffer(buffer) => buffer.next_rows(&mut sandbox.store, &sandbox.prepared, max),
+            Form::Plain { .. } => Err(no_set()),
+        })
+    }
+
+    /// Runs the module under its limits; one that trapped is not run again.
+    fn entered<R>(&mut self, run: impl FnOnce(&mut Sandbox) -> Result<R, Ended>) -> Result<R, Error> {
         if let Some(error) = &self.dead {
             return Err(error.clone());
         }
@@ -97,21 +120,19 @@ impl Sandbox {
         let ticking = self.ticker.running();
         let fuel = self.store.data_mut().meter.enter();
         self.store.set_fuel(fuel).map_err(metered)?;
-        let mut results = Vec::with_capacity(rows.len());
-        let outcome = self.call_rows(rows, &mut results);
+        let outcome = run(self);
         let fuel = self.store.get_fuel().map_err(metered)?;
         self.store.data_mut().meter.leave(fuel);
         drop(ticking);
-        match outcome {
-            Ok(()) => Ok(results),
-            Err(Ended::Row(error)) => Err(error),
-            Err(Ended::Trap(error)) => {
+        outcome.map_err(|ended| match ended {
+            Ended::Row(error) => error,
+            Ended::Trap(error) => {
                 let error = failure(&self.prepared, self.store.data(), &error);
                 self.dead = Some(error.clone());
                 self.store.data().meter.end_callers(&error);
-                Err(error)
+                error
             }
-        }
+        })
     }
 
     fn call_rows(&mut self, rows: &[Vec<Datum>], results: &mut Vec<Datum>) -> Result<(), Ended> {
@@ -176,6 +197,10 @@ pub enum Ended {
     /// The instance ended; what the host noted says why.
     Trap(wasmtime::Error),
     Row(Error),
+}
+
+fn no_set() -> Ended {
+    Ended::Row(Error::Host("a function over numbers returns no set".into()))
 }
 
 fn initialize(compiled: &Compiled, store: &mut Store<State>) -> wasmtime::Result<Instance> {

@@ -22,14 +22,15 @@ const BUFFER: (&str, &str) = ("ii", "I");
 
 /// The plain form where the export has it, else the buffer form, else an error that says what was expected.
 pub fn choose(source: &FunctionSource, module: &Module) -> Result<Signature, Error> {
-    if source.set {
-        return Err(Error::Unsupported("a set-returning function in LANGUAGE wasm".into()));
+    if source.returns == Type::Trigger {
+        return Err(Error::Unsupported("a trigger function in LANGUAGE wasm".into()));
     }
     let Some(ExternType::Func(ty)) = module.get_export(&source.name) else {
         return Err(Error::Host("an export is gone".into()));
     };
     let found = (letters(ty.params()), letters(ty.results()));
-    let plain = plain(source);
+    // A set is no number.
+    let plain = if source.set { None } else { plain(source) };
     if let Some((params, result)) = &plain
         && found == spelled(params, *result)
     {
