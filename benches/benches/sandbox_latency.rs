@@ -80,7 +80,7 @@ fn report(what: &str, mut times: Vec<Duration>, peer: Option<f64>) -> f64 {
     let micros = |time: Duration| time.as_nanos() as f64 / 1000.0;
     let at = |share: usize| micros(times[(times.len() - 1) * share / 100]);
     let ratio = peer.map_or(String::new(), |peer| format!("   {:>8.1} times faster", peer / at(50)));
-    println!("{what:<52} median {:>8.2} us   p99 {:>8.2} us{ratio}", at(50), at(99));
+    println!("{what:<52} median {:>9.3} us   p99 {:>9.3} us{ratio}", at(50), at(99));
     at(50)
 }
 

@@ -357,6 +357,31 @@ fn what_would_cost_too_much_to_compile_is_refused_before_it_does() {
         "0601d086037e0b".repeat(100)
     );
     refused(&functions.replace(' ', ""), &[], Type::Void, invalid, "too many locals");
+    // A thousand locals and twenty thousand blocks would make the compiler ask for gigabytes.
+    let branches = format!("(func (local {}) {})", "i32 ".repeat(1000), "(block)".repeat(9_000));
+    refused(
+        &format!("(module {branches} (func (export \"f\")))"),
+        &[],
+        Type::Void,
+        invalid,
+        "too many locals times blocks",
+    );
+    let blocks = format!("(func {})", "(block)".repeat(10_001));
+    refused(
+        &format!("(module {blocks} (func (export \"f\")))"),
+        &[],
+        Type::Void,
+        invalid,
+        "too many blocks in a function",
+    );
+    let nested = format!("(func {} {})", "block ".repeat(2_001), "end ".repeat(2_001));
+    refused(
+        &format!("(module {nested} (func (export \"f\")))"),
+        &[],
+        Type::Void,
+        invalid,
+        "too many blocks in each other",
+    );
     let nothing = "(func)".repeat(50_001);
     refused(
         &format!("(module {nothing} (func (export \"f\")))"),

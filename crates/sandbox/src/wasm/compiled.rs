@@ -61,7 +61,7 @@ impl Compiled {
             allocate: RawExport::of(&module, "alloc"),
             next,
             initialize,
-            bytes: module.text().len(),
+            bytes: module.image_range().end.addr().saturating_sub(module.image_range().start.addr()),
             pre,
         })
     }

@@ -1,11 +1,14 @@
 //! A module's measures, taken before it is compiled.
 //!
 //! A compiler spends far more than a byte of memory and a moment of time on a byte of code, and a few bytes
-//! can declare much: fifty thousand locals, a thousand results. Each bound here keeps the cost of compiling in
-//! proportion to the module's size, and with it under a few seconds. Whether the module is valid is the
-//! compiler's own question.
+//! can declare much: fifty thousand locals, a thousand results. The worst are many locals in a function of many
+//! branches: the compiler keeps something for each local in each block, and a megabyte of such code made it ask for
+//! 26 gigabytes at once, which ends the process. Each bound here keeps the cost of compiling in proportion to the
+//! module's size, to some seconds a megabyte at worst. Whether the module is valid is the compiler's own question.
 
-use wasmparser::{CompositeInnerType, Encoding, Parser, Payload};
+use wasmparser::{
+    BlockType, CompositeInnerType, Encoding, FunctionBody, FunctionSectionReader, Operator, Parser, Payload, TypeSectionReader,
+};
 
 use crate::error::Error;
 use crate::meter::MAX_TABLE_ELEMENTS;
@@ -13,28 +16,38 @@ use crate::meter::MAX_TABLE_ELEMENTS;
 /// A whole module, data included.
 pub const MAX_MODULE_BYTES: usize = 16 << 20;
 /// All code of a module.
-const MAX_CODE_BYTES: usize = 8 << 20;
+const MAX_CODE_BYTES: usize = 4 << 20;
 /// One function: the cost of compiling one grows faster than its size.
-const MAX_FUNCTION_BYTES: usize = 256 << 10;
+const MAX_FUNCTION_BYTES: usize = 128 << 10;
 const MAX_FUNCTIONS: u32 = 50_000;
 /// Types, imports, exports, globals, segments, each.
 const MAX_ITEMS: u32 = 50_000;
 /// Declared locals of all functions.
 const MAX_LOCALS: u64 = 2_000_000;
 /// Parameters of a type: a call of it costs that much in two bytes.
-const MAX_PARAMETERS: usize = 128;
+const MAX_PARAMETERS: u64 = 128;
 /// Results of a type.
-const MAX_RESULTS: usize = 16;
+const MAX_RESULTS: u64 = 16;
+/// Parameters and results of a block.
+const MAX_BLOCK_VALUES: u64 = 16;
+/// Blocks of one function, and how deep they nest, of which the cost is the square. A switch of a thousand cases is a
+/// thousand blocks in each other.
+const MAX_FUNCTION_BLOCKS: u64 = 20_000;
+const MAX_DEPTH: u64 = 2_000;
+/// Locals times blocks of one function. What compilers write stays far below: a large interpreter loop has some
+/// hundred locals and some thousand blocks.
+const MAX_FUNCTION_CELLS: u64 = 2_000_000;
+/// The same, of all functions.
+const MAX_CELLS: u64 = 32_000_000;
 /// The largest memory that any policy grants.
 pub const MAX_MEMORY_BYTES: usize = 128 << 20;
 const PAGE_BYTES: u64 = 65_536;
 
 /// Refuses what is no core module, or one that would cost too much.
 pub fn check(module: &[u8]) -> Result<(), Error> {
-    let mut code = 0;
-    let mut locals = 0u64;
+    let mut code = Code::default();
     for payload in Parser::new(0).parse_all(module) {
-        match payload.map_err(|error| invalid(&error))? {
+        match payload.map_err(invalid)? {
             Payload::Version {
                 encoding: Encoding::Component,
                 ..
@@ -43,52 +56,120 @@ pub fn check(module: &[u8]) -> Result<(), Error> {
                     "a WebAssembly component as the body of a function (a core module is)".into(),
                 ));
             }
-            Payload::TypeSection(types) => {
-                at_most("types", types.count(), MAX_ITEMS)?;
-                for group in types {
-                    for ty in group.map_err(|error| invalid(&error))?.into_types() {
-                        let CompositeInnerType::Func(ty) = ty.composite_type.inner else {
-                            continue;
-                        };
-                        within("parameters of a type", ty.params().len() as u64, MAX_PARAMETERS as u64)?;
-                        within("results of a type", ty.results().len() as u64, MAX_RESULTS as u64)?;
-                    }
-                }
-            }
+            Payload::TypeSection(section) => code.types(section)?,
+            Payload::FunctionSection(section) => code.functions(section)?,
+            Payload::CodeSectionEntry(body) => code.body(&body)?,
             Payload::ImportSection(section) => at_most("imports", section.count(), MAX_ITEMS)?,
-            Payload::FunctionSection(section) => at_most("functions", section.count(), MAX_FUNCTIONS)?,
             Payload::GlobalSection(section) => at_most("globals", section.count(), MAX_ITEMS)?,
             Payload::ExportSection(section) => at_most("exports", section.count(), MAX_ITEMS)?,
             Payload::ElementSection(section) => at_most("element segments", section.count(), MAX_ITEMS)?,
             Payload::DataSection(section) => at_most("data segments", section.count(), MAX_ITEMS)?,
             Payload::TableSection(tables) => {
                 for table in tables {
-                    let table = table.map_err(|error| invalid(&error))?;
-                    within("elements of a table", table.ty.initial, MAX_TABLE_ELEMENTS as u64)?;
+                    within("elements of a table", table.map_err(invalid)?.ty.initial, MAX_TABLE_ELEMENTS as u64)?;
                 }
             }
             Payload::MemorySection(memories) => {
                 for memory in memories {
-                    let memory = memory.map_err(|error| invalid(&error))?;
-                    let bytes = memory.initial.saturating_mul(PAGE_BYTES);
+                    let bytes = memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES);
                     within("bytes of memory at its start", bytes, MAX_MEMORY_BYTES as u64)?;
-                }
-            }
-            Payload::CodeSectionEntry(body) => {
-                let bytes = body.range().len();
-                code += bytes;
-                within("bytes of code in a function", bytes as u64, MAX_FUNCTION_BYTES as u64)?;
-                within("bytes of code", code as u64, MAX_CODE_BYTES as u64)?;
-                for declared in body.get_locals_reader().map_err(|error| invalid(&error))? {
-                    let (count, _) = declared.map_err(|error| invalid(&error))?;
-                    locals = locals.saturating_add(u64::from(count));
-                    within("locals", locals, MAX_LOCALS)?;
                 }
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What has been seen of the code so far.
+#[derive(Default)]
+struct Code {
+    /// Parameters and results of each type.
+    types: Vec<(u64, u64)>,
+    /// The type of each function.
+    functions: Vec<u32>,
+    bodies: usize,
+    bytes: usize,
+    locals: u64,
+    cells: u64,
+}
+
+impl Code {
+    fn types(&mut self, section: TypeSectionReader<'_>) -> Result<(), Error> {
+        at_most("types", section.count(), MAX_ITEMS)?;
+        for group in section {
+            for ty in group.map_err(invalid)?.into_types() {
+                let (params, results) = match &ty.composite_type.inner {
+                    CompositeInnerType::Func(ty) => (ty.params().len() as u64, ty.results().len() as u64),
+                    // Not supported: the compiler says so.
+                    CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) | CompositeInnerType::Cont(_) => (0, 0),
+                };
+                within("parameters of a type", params, MAX_PARAMETERS)?;
+                within("results of a type", results, MAX_RESULTS)?;
+                self.types.push((params, results));
+            }
+        }
+        Ok(())
+    }
+
+    fn functions(&mut self, section: FunctionSectionReader<'_>) -> Result<(), Error> {
+        at_most("functions", section.count(), MAX_FUNCTIONS)?;
+        for ty in section {
+            self.functions.push(ty.map_err(invalid)?);
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, body: &FunctionBody<'_>) -> Result<(), Error> {
+        let bytes = body.range().len();
+        self.bytes += bytes;
+        within("bytes of code in a function", bytes as u64, MAX_FUNCTION_BYTES as u64)?;
+        within("bytes of code", self.bytes as u64, MAX_CODE_BYTES as u64)?;
+        let (mut locals, _) = self.functions.get(self.bodies).map_or((0, 0), |ty| self.ty(*ty));
+        self.bodies += 1;
+        for declared in body.get_locals_reader().map_err(invalid)? {
+            let count = u64::from(declared.map_err(invalid)?.0);
+            locals = locals.saturating_add(count);
+            self.locals = self.locals.saturating_add(count);
+        }
+        within("locals", self.locals, MAX_LOCALS)?;
+        // One local more: what the block itself takes and gives.
+        let blocks = self.blocks(body)?;
+        within("blocks in a function", blocks, MAX_FUNCTION_BLOCKS)?;
+        let cells = (locals + 1).saturating_mul(blocks);
+        self.cells = self.cells.saturating_add(cells);
+        within("locals times blocks in a function", cells, MAX_FUNCTION_CELLS)?;
+        within("locals times blocks", self.cells, MAX_CELLS)
+    }
+
+    /// At most so many places in a function's code begin a block for the compiler.
+    fn blocks(&self, body: &FunctionBody<'_>) -> Result<u64, Error> {
+        let (mut blocks, mut depth) = (1, 0u64);
+        let mut operators = body.get_operators_reader().map_err(invalid)?;
+        while !operators.eof() {
+            match operators.read().map_err(invalid)? {
+                Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+                    if let BlockType::FuncType(ty) = blockty {
+                        let (params, results) = self.ty(ty);
+                        within("parameters and results of a block", params + results, MAX_BLOCK_VALUES)?;
+                    }
+                    blocks += 2;
+                    depth += 1;
+                    within("blocks in each other", depth, MAX_DEPTH)?;
+                }
+                Operator::End => depth = depth.saturating_sub(1),
+                Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } | Operator::Return | Operator::Unreachable => blocks += 1,
+                Operator::BrTable { targets } => blocks += u64::from(targets.len()) + 1,
+                _ => {}
+            }
+        }
+        Ok(blocks)
+    }
+
+    /// Parameters and results of a type.
+    fn ty(&self, number: u32) -> (u64, u64) {
+        self.types.get(number as usize).copied().unwrap_or_default()
+    }
 }
 
 fn at_most(what: &str, count: u32, most: u32) -> Result<(), Error> {
@@ -106,7 +187,8 @@ fn within(what: &str, count: u64, most: u64) -> Result<(), Error> {
     })
 }
 
-fn invalid(error: &wasmparser::BinaryReaderError) -> Error {
+#[allow(clippy::needless_pass_by_value)] // the shape that `map_err` takes
+fn invalid(error: wasmparser::BinaryReaderError) -> Error {
     Error::Definition {
         message: "the body is not a valid WebAssembly module".into(),
         detail: Some(format!("At byte {}: {}.", error.offset(), error.message())),
