@@ -268,6 +268,11 @@ fn wrong_paths_are_named() {
             "heliosdb.fs.readText expects the absolute path of a file"
         );
     }
+    // Longer than any path, and deeper than our stack.
+    assert_eq!(
+        machine.refused("heliosdb.fs.readText('/a'.repeat(500000))", SqlState::InvalidParameterValue),
+        "heliosdb.fs.readText expects the absolute path of a file"
+    );
     assert_eq!(
         machine.refused("heliosdb.fs.readText(5)", SqlState::InvalidParameterValue),
         "heliosdb.fs.readText expects a path, which is text"

@@ -184,6 +184,7 @@ impl Calls {
                 session_id: context.session.session_id,
                 call_id,
                 private: context.private_catalog.then(|| context.catalog.clone()),
+                resolved: Mutex::default(),
             }),
         };
         let actor = match function.security_definer {

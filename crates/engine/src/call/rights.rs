@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use audit::{Event, EventType};
 use catalog::{Function, Privilege, Snapshot};
+use parking_lot::Mutex;
 use policy::{Effective, ObjectName, Policy, Privileges, Request, RightsSource, Syscall, WriteAction};
 use types::{Result, SqlError, SqlState};
 
@@ -45,6 +46,14 @@ pub(super) struct LiveRights {
     pub(super) call_id: i64,
     /// The catalog of a transaction that has changed it and not committed yet.
     pub(super) private: Option<Arc<Snapshot>>,
+    /// What was worked out last: it holds as long as the catalog is this very one.
+    pub(super) resolved: Mutex<Option<Resolved>>,
+}
+
+/// Rights, and what they were worked out of.
+pub(super) struct Resolved {
+    catalog: Arc<Snapshot>,
+    effective: Arc<Effective>,
 }
 
 impl LiveRights {
@@ -60,9 +69,21 @@ impl RightsSource for LiveRights {
     fn rights(&self) -> Option<Arc<Effective>> {
         let catalog = self.catalog();
         let function = catalog.function_by_oid(self.function)?;
-        let policy = find_policy(&catalog, &function.rights.policy)?;
         let enabled = function.enabled && self.db.violations.since_forgiven(function) < policy::MAX_VIOLATIONS;
-        Some(Arc::new(function.rights.resolve(&policy, language(function), enabled)))
+        let mut resolved = self.resolved.lock();
+        if let Some(known) = &*resolved
+            && Arc::ptr_eq(&known.catalog, &catalog)
+            && known.effective.enabled == enabled
+        {
+            return Some(known.effective.clone());
+        }
+        let policy = find_policy(&catalog, &function.rights.policy)?;
+        let effective = Arc::new(function.rights.resolve(&policy, language(function), enabled));
+        *resolved = Some(Resolved {
+            catalog,
+            effective: effective.clone(),
+        });
+        Some(effective)
     }
 
     fn add_violation(&self, syscall: Syscall) -> Result<u32, SqlError> {

@@ -24,6 +24,8 @@ use crate::value::put_value;
 const MAX_READ_BYTES: u64 = 16 << 20;
 /// What a file may grow to by a function's writing.
 const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Linux's PATH_MAX; it also bounds how deep [`resolve`] goes.
+const MAX_PATH_BYTES: usize = 4096;
 /// Names that one listing gives.
 const MAX_NAMES: usize = 10_000;
 /// The machine's own: reading and writing there is more than files.
@@ -169,8 +171,10 @@ fn refuse_own(state: &State, path: &CanonicalPath) -> Result<(), SqlError> {
 fn path(arguments: &mut Arguments) -> Result<CanonicalPath, Failure> {
     let text = arguments.text("a path, which is text")?;
     let refuse = |why: &str| Failure::from(arguments.refuse("the absolute path of a file").detail(why.to_string()));
-    if !text.starts_with('/') || text.contains('\0') {
-        return Err(refuse("It does not start at the root, or contains a zero character."));
+    if !text.starts_with('/') || text.contains('\0') || text.len() > MAX_PATH_BYTES {
+        return Err(refuse(
+            "It does not start at the root, contains a zero character, or is longer than 4096 bytes.",
+        ));
     }
     let canonical = resolve(Path::new(&text)).ok_or_else(|| refuse("A part of it cannot be resolved."))?;
     let canonical = canonical.into_os_string().into_string().map_err(|_| refuse("It is not UTF-8."))?;
