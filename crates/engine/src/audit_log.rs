@@ -197,9 +197,7 @@ pub fn verify_for(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
         Datum::Bool(verdict.whole),
         number(verdict.rows),
         verdict.first_bad.map_or(Datum::Null, |(id, _)| number(id)),
-        verdict
-            .first_bad
-            .map_or(Datum::Null, |(_, reason)| Datum::text(&reason.to_string())),
+        verdict.first_bad.map_or(Datum::Null, |(_, reason)| Datum::text(reason.to_string())),
         number(verdict.head.0),
         Datum::Bytea(verdict.head.1.to_vec()),
     ]))

@@ -100,6 +100,6 @@ fn channels(context: &StatementContext) -> Datum {
     let rows = context.session.inbox.channels();
     Datum::Array(Box::new(types::Array::from_values(
         Type::Text,
-        rows.iter().map(|name| Datum::text(name)).collect(),
+        rows.iter().map(Datum::text).collect(),
     )))
 }

@@ -12,8 +12,11 @@ use crate::plan::{Call, Plan, QueryPlan};
 use crate::session::{self, ROW_BYTES_LIMIT};
 use crate::write::{self, Stop, Written};
 
+/// The table that a plan writes, and how.
+type Target<'a> = (&'a Arc<catalog::Table>, WriteAction);
+
 /// What a plan touches, and the table that it writes. None for what is neither a query nor a write.
-pub(super) fn touched(plan: &Plan) -> Option<(&Touched, Option<(&Arc<catalog::Table>, WriteAction)>)> {
+pub(super) fn touched(plan: &Plan) -> Option<(&Touched, Option<Target<'_>>)> {
     match plan {
         Plan::Query(query) => Some((&query.touched, None)),
         Plan::Insert(insert) => Some((&insert.touched, Some((&insert.table, WriteAction::Insert)))),

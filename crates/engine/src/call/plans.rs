@@ -44,10 +44,13 @@ impl Ground {
     }
 }
 
+/// Plans of one text, each for other types of its parameters.
+type ByTypes = Vec<(Vec<Option<Type>>, Arc<Bound>)>;
+
 #[derive(Default)]
 pub struct Plans {
     ground: Option<Ground>,
-    by_text: HashMap<String, Vec<(Vec<Option<Type>>, Arc<Bound>)>>,
+    by_text: HashMap<String, ByTypes>,
 }
 
 impl Plans {
