@@ -38,11 +38,29 @@ pub struct Function {
     pub storage_consent: bool,
     #[serde(default)]
     pub is_procedure: bool,
+    /// Of an aggregate: then there is no body, and the language is that of its parts' SQL face.
+    #[serde(default)]
+    pub aggregate: Option<Aggregate>,
     /// None: the default, EXECUTE for everybody.
     #[serde(default)]
     pub acl: Option<Acl>,
     #[serde(default)]
     pub comment: Option<String>,
+}
+
+/// What CREATE AGGREGATE said: the value goes from state to state through `transition`, once for each row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aggregate {
+    /// OID of the function that takes the state and a row's arguments to the next state.
+    pub transition: u32,
+    #[serde(with = "crate::stored_type")]
+    pub state: Type,
+    /// OID of the function that takes the last state to the result; None: the state is the result.
+    #[serde(default)]
+    pub finalizer: Option<u32>,
+    /// The first state, as text; None: NULL.
+    #[serde(default)]
+    pub initial: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +103,15 @@ pub enum Volatility {
 }
 
 impl Function {
+    /// `function`, `procedure` or `aggregate`.
+    pub fn kind(&self) -> &'static str {
+        match &self.aggregate {
+            _ if self.is_procedure => "procedure",
+            Some(_) => "aggregate",
+            None => "function",
+        }
+    }
+
     pub fn arg_types(&self) -> Vec<Type> {
         self.args.iter().map(|arg| arg.ty).collect()
     }

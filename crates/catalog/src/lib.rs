@@ -30,7 +30,7 @@ pub use builtin::{AUDITOR_OID, DATABASE_OID, HELIOSDB_OID, INFORMATION_SCHEMA_OI
 pub use call::{call, call_names};
 pub use change::Change;
 pub use error::Error;
-pub use function::{Argument, Function, Language, Returns, Volatility};
+pub use function::{Aggregate, Argument, Function, Language, Returns, Volatility};
 pub use privilege::{Acl, AclItem, AclKind, PUBLIC, Privilege};
 pub use role::{Role, Schema, SecurityPolicy};
 pub use snapshot::{FIRST_USER_OID, Relation, Snapshot};

@@ -421,6 +421,7 @@ impl Session {
             | Statement::AlterFunction(_)
             | Statement::DropFunction(_)
             | Statement::Do(_)
+            | Statement::CreateAggregate(_)
             | Statement::CreateTrigger(_)
             | Statement::DropTrigger(_)
             | Statement::GrantCapability { .. }
@@ -1124,6 +1125,7 @@ fn allowed_when_failed(statement: &Statement) -> bool {
         | Statement::AlterFunction(_)
         | Statement::DropFunction(_)
         | Statement::Do(_)
+        | Statement::CreateAggregate(_)
         | Statement::CreateTrigger(_)
         | Statement::DropTrigger(_)
         | Statement::GrantCapability { .. }

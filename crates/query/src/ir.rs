@@ -240,8 +240,20 @@ pub struct AggregateCall {
 #[derive(Clone, Debug)]
 pub enum AggregateTarget {
     Builtin(&'static functions::Aggregate),
+    User(Arc<UserAggregate>),
     /// `GROUPING(a, b)`: indexes into the Aggregate's groups.
     Grouping(Vec<usize>),
+}
+
+/// An aggregate that a user made of functions.
+#[derive(Clone, Debug)]
+pub struct UserAggregate {
+    /// Takes the state and a row's arguments to the next state.
+    pub transition: Arc<catalog::Function>,
+    /// Takes the last state to the result; None: the state is the result.
+    pub finalizer: Option<Arc<catalog::Function>>,
+    /// The first state.
+    pub initial: Datum,
 }
 
 #[derive(Clone, Debug)]
@@ -259,6 +271,7 @@ pub struct WindowCall {
 #[derive(Clone, Debug)]
 pub enum WindowTarget {
     Aggregate(&'static functions::Aggregate),
+    UserAggregate(Arc<UserAggregate>),
     RowNumber,
     Rank,
     DenseRank,

@@ -17,7 +17,8 @@ use crate::env::Slot;
 use crate::eval::Node;
 use crate::frame::Frame;
 use crate::ir::{
-    self, AggregateCall, AggregateTarget, ColumnId, Expr, FrameBound, FrameUnit, Rel, SetCall, SetOpKind, SortKey, WindowCall, WindowTarget,
+    self, AggregateCall, AggregateTarget, ColumnId, Expr, FrameBound, FrameUnit, Rel, SetCall, SetOpKind, SortKey, UserAggregate,
+    WindowCall, WindowTarget,
 };
 use crate::plan_join::JoinPlan;
 use crate::{road, walk};
@@ -149,6 +150,10 @@ pub(crate) enum Target {
     Builtin {
         function: &'static Aggregate,
         types: Arc<[Type]>,
+        distinct: bool,
+    },
+    User {
+        aggregate: Arc<UserAggregate>,
         distinct: bool,
     },
     Grouping(Vec<usize>),
@@ -590,6 +595,10 @@ impl<'a> Planner<'a> {
                     distinct: call.distinct,
                 }
             }
+            AggregateTarget::User(aggregate) => Target::User {
+                aggregate: aggregate.clone(),
+                distinct: call.distinct,
+            },
             AggregateTarget::Grouping(groups) => Target::Grouping(groups.clone()),
         };
         Ok(AggregateNode {

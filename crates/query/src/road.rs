@@ -71,11 +71,11 @@ pub(crate) fn is_lowered(rel: &Rel) -> bool {
         Rel::Aggregate {
             groups, sets, aggregates, ..
         } => {
-            let grouping = aggregates
+            let ours = aggregates
                 .iter()
-                .any(|(_, call)| matches!(call.function, AggregateTarget::Grouping(_)));
+                .any(|(_, call)| matches!(call.function, AggregateTarget::Grouping(_) | AggregateTarget::User(_)));
             let empty = groups.is_empty() && aggregates.is_empty();
-            sets.is_none() && !grouping && !empty && groups.iter().all(|(_, expr)| compares(expr.ty()))
+            sets.is_none() && !ours && !empty && groups.iter().all(|(_, expr)| compares(expr.ty()))
         }
         Rel::Distinct { input, on } => {
             on.is_none() && !input.columns().is_empty() && input.columns().into_iter().all(|(_, ty)| compares(ty))

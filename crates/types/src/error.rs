@@ -81,6 +81,12 @@ impl SqlError {
         self
     }
 
+    /// For an error whose advice does not fit where it is told.
+    pub fn without_hint(mut self) -> SqlError {
+        self.0.hint = None;
+        self
+    }
+
     /// For an error in a text that the client did not send.
     pub fn without_position(mut self) -> SqlError {
         self.0.position = None;

@@ -13,9 +13,7 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_constraintdef", constraint),
     ("pg_get_triggerdef", trigger),
     ("pg_get_viewdef", view),
-    ("pg_get_functiondef", |context, args| {
-        of_function(context, "pg_get_functiondef", args, |f| Some(describe::function(f)))
-    }),
+    ("pg_get_functiondef", function),
     ("pg_get_function_arguments", |context, args| {
         of_function(context, "pg_get_function_arguments", args, |f| Some(describe::arguments(f, true)))
     }),
@@ -131,6 +129,19 @@ fn constraint(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
     Ok(opt(found.map(|found| {
         describe::constraint(context, table, &found.columns, &found.kind, pretty)
     })))
+}
+
+fn function(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
+    let function = context.snapshot.function_by_oid(oid("pg_get_functiondef", args, 0)?);
+    if let Some(function) = function
+        && function.aggregate.is_some()
+    {
+        return Err(SqlError::new(
+            SqlState::WrongObjectType,
+            format!("\"{}\" is an aggregate function", function.name),
+        ));
+    }
+    of_function(context, "pg_get_functiondef", args, |f| Some(describe::function(f)))
 }
 
 /// (oid [, pretty]).

@@ -58,7 +58,7 @@ fn row(context: &SystemContext, function: &Function) -> Row {
         text(&function.name),
         text(describe::arguments(function, false)),
         opt_text(describe::result(function)),
-        text(if function.is_procedure { "procedure" } else { "function" }),
+        text(function.kind()),
         text(function.language.name()),
         text(role_name(context.snapshot, function.owner)),
         text(&effective.policy),

@@ -98,7 +98,7 @@ pub const TABLE: SystemTable = SystemTable {
         let functions = context
             .snapshot
             .functions()
-            .filter(|function| access::sees_function(context, function));
+            .filter(|function| function.aggregate.is_none() && access::sees_function(context, function));
         functions.map(|function| row(context, function)).collect()
     },
     finders: &[],

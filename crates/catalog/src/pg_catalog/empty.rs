@@ -7,38 +7,7 @@ use crate::SystemTable;
 use crate::row::*;
 
 /// A catalog becomes a file of its own on the day it gets rows.
-pub const TABLES: [SystemTable; 57] = [
-    SystemTable {
-        oid: 2600,
-        schema: "pg_catalog",
-        name: "pg_aggregate",
-        columns: &[
-            ("aggfnoid", Type::Regproc),
-            ("aggkind", Type::Char),
-            ("aggnumdirectargs", Type::Int2),
-            ("aggtransfn", Type::Regproc),
-            ("aggfinalfn", Type::Regproc),
-            ("aggcombinefn", Type::Regproc),
-            ("aggserialfn", Type::Regproc),
-            ("aggdeserialfn", Type::Regproc),
-            ("aggmtransfn", Type::Regproc),
-            ("aggminvtransfn", Type::Regproc),
-            ("aggmfinalfn", Type::Regproc),
-            ("aggfinalextra", Type::Bool),
-            ("aggmfinalextra", Type::Bool),
-            ("aggfinalmodify", Type::Char),
-            ("aggmfinalmodify", Type::Char),
-            ("aggsortop", Type::Oid),
-            ("aggtranstype", Type::Oid),
-            ("aggtransspace", Type::Int4),
-            ("aggmtranstype", Type::Oid),
-            ("aggmtransspace", Type::Int4),
-            ("agginitval", Type::Text),
-            ("aggminitval", Type::Text),
-        ],
-        rows: none,
-        finders: &[],
-    },
+pub const TABLES: [SystemTable; 56] = [
     SystemTable {
         oid: 2602,
         schema: "pg_catalog",

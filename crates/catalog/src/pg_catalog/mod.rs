@@ -1,6 +1,7 @@
 //! PostgreSQL 15's system catalogs and views, one file each: its columns in PostgreSQL's order, and its rows.
 
 mod empty;
+pub(crate) mod pg_aggregate;
 pub(crate) mod pg_am;
 pub(crate) mod pg_attrdef;
 pub(crate) mod pg_attribute;
@@ -40,6 +41,7 @@ use crate::SystemTable;
 
 /// Every catalog and view that has rows. The others: [`EMPTY`].
 pub const TABLES: &[SystemTable] = &[
+    pg_aggregate::TABLE,
     pg_am::TABLE,
     pg_attrdef::TABLE,
     pg_attribute::TABLE,

@@ -286,12 +286,20 @@ fn function_row(context: &SystemContext, function: &Function) -> Row {
         text(&function.name),
         oid(schema_oid(context, &function.schema)),
         oid(function.owner),
-        oid(function.language.oid()),
+        oid(if function.aggregate.is_some() {
+            INTERNAL
+        } else {
+            function.language.oid()
+        }),
         Datum::Float4(100.0),
         Datum::Float4(if set { 1000.0 } else { 0.0 }),
         oid(0), // provariadic
         oid(0), // prosupport
-        letter(if function.is_procedure { 'p' } else { 'f' }),
+        letter(match function.kind() {
+            "procedure" => 'p',
+            "aggregate" => 'a',
+            _ => 'f',
+        }),
         boolean(function.security_definer),
         boolean(false), // proleakproof
         boolean(function.strict),
@@ -307,7 +315,11 @@ fn function_row(context: &SystemContext, function: &Function) -> Row {
         names,
         if defaults.is_empty() { NULL } else { text(defaults.join(", ")) },
         NULL, // protrftypes
-        text(&function.body),
+        text(if function.aggregate.is_some() {
+            "aggregate_dummy"
+        } else {
+            &function.body
+        }),
         NULL, // probin
         NULL, // prosqlbody
         NULL, // proconfig
@@ -376,9 +388,11 @@ fn support_row(support: &Support) -> Row {
     )
 }
 
+/// The language `internal`.
+const INTERNAL: u32 = 12;
+
 /// A function of language `internal`.
 fn internal_row(function: u32, name: &str, returns: u32, args: &[u32], strict: bool, volatility: char) -> Row {
-    const INTERNAL: u32 = 12;
     vec![
         oid(function),
         text(name),

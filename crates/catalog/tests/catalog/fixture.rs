@@ -181,6 +181,7 @@ pub fn function(oid: u32, name: &str, args: Vec<Argument>, returns: Returns) -> 
         forgiven_violations: 0,
         storage_consent: false,
         is_procedure: false,
+        aggregate: None,
         acl: None,
         comment: None,
     }
@@ -367,6 +368,7 @@ pub fn changes() -> Vec<Change> {
         }),
         Change::PutFunction(Function {
             is_procedure: true,
+            aggregate: None,
             ..function(16412, "tidy", vec![argument("a", Type::Int4, None)], Returns::Void)
         }),
         Change::PutRole(Role {

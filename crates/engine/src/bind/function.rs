@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use functions::resolve::{Pick, Signature, Target};
-use query::ir::{AggregateCall, AggregateTarget, Expr, Frame, FrameBound, FrameUnit, SetCall, SortKey, WindowCall, WindowTarget};
+use query::ir::{
+    AggregateCall, AggregateTarget, Expr, Frame, FrameBound, FrameUnit, SetCall, SortKey, UserAggregate, WindowCall, WindowTarget,
+};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 use types::{Datum, Result, SqlError, SqlState, Type};
 
@@ -38,11 +40,12 @@ impl Binder<'_> {
             return self.keyword_function(&name, vec![]);
         }
         let is_aggregate = builtin && !functions::registry::aggregates_named(&name).is_empty();
+        let is_aggregate = is_aggregate || self.means_aggregate(schema.as_deref(), &name, call, scope)?;
         if let Some(over) = &call.over {
-            return self.window(&name, call, over, scope);
+            return self.window(schema.as_deref(), &name, call, over, scope);
         }
         if is_aggregate || (schema.is_none() && name == "grouping") {
-            return self.aggregate(&name, call, scope);
+            return self.aggregate(schema.as_deref(), &name, call, scope);
         }
         if call.filter.is_some() || !call.within_group.is_empty() {
             return Err(SqlError::new(
@@ -84,6 +87,35 @@ impl Binder<'_> {
             }
         }
         self.call(schema.as_deref(), &name, args.exprs, &args.names)
+    }
+
+    /// Whether a call is of a user's aggregate. Where aggregates and functions share the name, the arguments decide.
+    fn means_aggregate(&mut self, schema: Option<&str>, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<bool> {
+        let candidates = self.names.functions(schema, name);
+        let aggregates = candidates.iter().filter(|function| function.aggregate.is_some()).count();
+        if aggregates == 0 || aggregates == candidates.len() {
+            return Ok(aggregates > 0);
+        }
+        let arguments = self.arguments(call, scope)?;
+        let (chosen, _) = self.user_arguments(schema, name, &candidates, arguments.exprs, &arguments.names)?;
+        Ok(chosen.aggregate.is_some())
+    }
+
+    /// The functions that a user's aggregate is made of.
+    fn user_aggregate(&mut self, function: &Arc<catalog::Function>, aggregate: &catalog::Aggregate) -> Result<Arc<UserAggregate>> {
+        let find = |oid: u32| {
+            let found = self.names.snapshot.function_by_oid(oid).cloned();
+            found.ok_or_else(|| SqlError::internal(format!("a function that aggregate {} is made of is gone", function.name)))
+        };
+        let initial = match &aggregate.initial {
+            None => Datum::Null,
+            Some(text) => functions::cast::cast(self.env, Datum::text(text), Type::Unknown, aggregate.state, types::NO_TYPMOD, false)?,
+        };
+        Ok(Arc::new(UserAggregate {
+            transition: find(aggregate.transition)?,
+            finalizer: aggregate.finalizer.map(find).transpose()?,
+            initial,
+        }))
     }
 
     pub(super) fn arguments(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Result<Arguments> {
@@ -457,7 +489,7 @@ impl Binder<'_> {
         ))
     }
 
-    fn aggregate(&mut self, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<Expr> {
+    fn aggregate(&mut self, schema: Option<&str>, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<Expr> {
         let place = self.level().place;
         if place == Place::AggregateArgument {
             return Err(SqlError::new(SqlState::GroupingError, "aggregate function calls cannot be nested"));
@@ -468,7 +500,7 @@ impl Binder<'_> {
                 format!("aggregate functions are not allowed in {}", place.name()),
             ));
         }
-        let bound = self.in_place(Place::AggregateArgument, |binder| binder.aggregate_call(name, call, scope))?;
+        let bound = self.in_place(Place::AggregateArgument, |binder| binder.aggregate_call(schema, name, call, scope))?;
         if scope.only_outer(bound.args.iter().chain(&bound.filter)) {
             return Err(SqlError::unsupported("an aggregate over the columns of an outer query alone"));
         }
@@ -478,7 +510,7 @@ impl Binder<'_> {
         Ok(Expr::Column { id, ty })
     }
 
-    fn aggregate_call(&mut self, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<AggregateCall> {
+    fn aggregate_call(&mut self, schema: Option<&str>, name: &str, call: &ast::Function, scope: &Scope<'_>) -> Result<AggregateCall> {
         let mut args = self.arguments(call, scope)?;
         if name == "grouping" {
             // The indexes are filled in once the groups are known: until then the arguments stand here.
@@ -507,7 +539,36 @@ impl Binder<'_> {
             args.exprs.extend(order_by.iter().map(|key| key.expr.clone()));
         }
         let types: Vec<Type> = args.exprs.iter().map(Expr::ty).collect();
-        let resolved = functions::resolve::resolve_call(name, &types)?;
+        let filter = call
+            .filter
+            .as_deref()
+            .map(|filter| self.bool_expr(filter, scope, "FILTER"))
+            .transpose()?;
+        let builtin = schema.is_none_or(|schema| schema == "pg_catalog");
+        let resolved = match builtin {
+            true => functions::resolve::resolve_call(name, &types),
+            false => Err(undefined_function(schema, name, &types)),
+        };
+        let candidates = self.names.functions(schema, name);
+        let resolved = match resolved {
+            Err(error) if error.state() == SqlState::UndefinedFunction && candidates.iter().any(|f| f.aggregate.is_some()) => {
+                let (function, exprs) = self.user_arguments(schema, name, &candidates, args.exprs, &args.names)?;
+                let Some(aggregate) = &function.aggregate else {
+                    return Err(undefined_function(schema, name, &types));
+                };
+                let target = self.user_aggregate(&function, aggregate)?;
+                self.touched.calls.push(function.clone());
+                return Ok(AggregateCall {
+                    function: AggregateTarget::User(target),
+                    args: exprs,
+                    distinct: args.distinct,
+                    filter,
+                    order_by,
+                    ty: function.returns.ty(),
+                });
+            }
+            resolved => resolved?,
+        };
         let Target::Aggregate(function) = resolved.target else {
             return Err(SqlError::new(
                 SqlState::WrongObjectType,
@@ -527,11 +588,6 @@ impl Binder<'_> {
                 key.expr = arg.clone();
             }
         }
-        let filter = call
-            .filter
-            .as_deref()
-            .map(|filter| self.bool_expr(filter, scope, "FILTER"))
-            .transpose()?;
         Ok(AggregateCall {
             function: AggregateTarget::Builtin(function),
             args: exprs,
@@ -551,7 +607,14 @@ impl Binder<'_> {
             .collect()
     }
 
-    fn window(&mut self, name: &str, call: &ast::Function, over: &ast::WindowType, scope: &Scope<'_>) -> Result<Expr> {
+    fn window(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+        call: &ast::Function,
+        over: &ast::WindowType,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
         let place = self.level().place;
         if !place.allows_windows() {
             return Err(SqlError::new(
@@ -559,14 +622,21 @@ impl Binder<'_> {
                 format!("window functions are not allowed in {}", place.name()),
             ));
         }
-        let bound = self.in_place(Place::WindowArgument, |binder| binder.window_call(name, call, over, scope))?;
+        let bound = self.in_place(Place::WindowArgument, |binder| binder.window_call(schema, name, call, over, scope))?;
         let ty = bound.ty;
         let id = self.new_column(NO_META);
         self.level().windows.push((id, bound));
         Ok(Expr::Column { id, ty })
     }
 
-    fn window_call(&mut self, name: &str, call: &ast::Function, over: &ast::WindowType, scope: &Scope<'_>) -> Result<WindowCall> {
+    fn window_call(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+        call: &ast::Function,
+        over: &ast::WindowType,
+        scope: &Scope<'_>,
+    ) -> Result<WindowCall> {
         let spec = self.window_spec(over, 0)?;
         let partition_by = spec
             .partition_by
@@ -580,9 +650,13 @@ impl Binder<'_> {
         let frame = spec.window_frame.as_ref().map(|frame| self.frame(frame, scope)).transpose()?;
         let (function, args, filter, ty) = match window_function(name) {
             None => {
-                let aggregate = self.aggregate_call(name, call, scope)?;
-                let AggregateTarget::Builtin(function) = aggregate.function else {
-                    return Err(SqlError::new(SqlState::SyntaxError, "GROUPING is not a window function"));
+                let aggregate = self.aggregate_call(schema, name, call, scope)?;
+                let target = match aggregate.function {
+                    AggregateTarget::Builtin(function) => WindowTarget::Aggregate(function),
+                    AggregateTarget::User(user) => WindowTarget::UserAggregate(user),
+                    AggregateTarget::Grouping(_) => {
+                        return Err(SqlError::new(SqlState::SyntaxError, "GROUPING is not a window function"));
+                    }
                 };
                 if aggregate.distinct {
                     return Err(SqlError::new(
@@ -590,7 +664,7 @@ impl Binder<'_> {
                         "DISTINCT is not implemented for window functions",
                     ));
                 }
-                (WindowTarget::Aggregate(function), aggregate.args, aggregate.filter, aggregate.ty)
+                (target, aggregate.args, aggregate.filter, aggregate.ty)
             }
             Some(target) => {
                 let mut args = self.arguments(call, scope)?.exprs;

@@ -308,6 +308,7 @@ impl SqlBackend {
                 Administration::Function,
                 drop.names.first().map(|name| name.name.clone()).unwrap_or_default(),
             ),
+            Statement::CreateAggregate(create) => (Administration::Function, create.name.clone()),
             Statement::CreateTrigger(create) => return Err(self.refuse_ddl("CREATE TRIGGER", &create.name)),
             Statement::DropTrigger(drop) => return Err(self.refuse_ddl("DROP TRIGGER", &drop.name)),
             Statement::Do(_) => (Administration::Function, "inline_code_block".to_string()),

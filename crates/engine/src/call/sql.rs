@@ -78,6 +78,7 @@ fn first_word(statement: &Statement) -> String {
         Statement::AlterFunction(_) => "ALTER FUNCTION",
         Statement::DropFunction(_) => "DROP FUNCTION",
         Statement::Do(_) => "DO",
+        Statement::CreateAggregate(_) => "CREATE AGGREGATE",
         Statement::CreateTrigger(_) => "CREATE TRIGGER",
         Statement::DropTrigger(_) => "DROP TRIGGER",
         Statement::GrantCapability { .. } => "GRANT CAPABILITY",

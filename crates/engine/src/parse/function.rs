@@ -64,7 +64,8 @@ pub struct CreateFunction {
 pub enum RoutineKind {
     Function,
     Procedure,
-    /// Either.
+    Aggregate,
+    /// Any of them.
     Routine,
 }
 
@@ -73,9 +74,23 @@ impl RoutineKind {
         match self {
             RoutineKind::Function => "function",
             RoutineKind::Procedure => "procedure",
+            RoutineKind::Aggregate => "aggregate",
             RoutineKind::Routine => "routine",
         }
     }
+}
+
+#[derive(Clone, Debug)]
+pub struct CreateAggregate {
+    pub or_replace: bool,
+    pub schema: Option<String>,
+    pub name: String,
+    pub args: Vec<Argument>,
+    /// (schema, name) of SFUNC.
+    pub transition: Option<(Option<String>, String)>,
+    pub state: Option<DataType>,
+    pub finalizer: Option<(Option<String>, String)>,
+    pub initial: Option<String>,
 }
 
 /// `DO`: a body without a name.
@@ -277,6 +292,9 @@ fn routine_kind(parser: &mut Parser<'_>) -> Parsed<RoutineKind> {
     if word(parser, "ROUTINE") {
         return Ok(RoutineKind::Routine);
     }
+    if word(parser, "AGGREGATE") {
+        return Ok(RoutineKind::Aggregate);
+    }
     expect_word(parser, "FUNCTION")?;
     Ok(RoutineKind::Function)
 }
@@ -309,6 +327,64 @@ fn language_name(parser: &mut Parser<'_>) -> Parsed<String> {
         Token::SingleQuotedString(_) => Ok(string(parser)?.to_ascii_lowercase()),
         _ => Ok(fold(&parser.parse_identifier()?)),
     }
+}
+
+/// `CREATE AGGREGATE name(type, ...) (SFUNC = f, STYPE = type, FINALFUNC = f, INITCOND = 'text')`.
+pub fn create_aggregate(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateAggregate> {
+    expect_word(parser, "CREATE")?;
+    let or_replace = words(parser, &["OR", "REPLACE"]);
+    expect_word(parser, "AGGREGATE")?;
+    let (schema, name) = qualified(parser)?;
+    let args = match parser.peek_nth_token(1).token {
+        // Of no arguments, like count(*).
+        Token::Mul => {
+            parser.expect_token(&Token::LParen)?;
+            parser.next_token();
+            parser.expect_token(&Token::RParen)?;
+            vec![]
+        }
+        _ => arguments(parser, source)?,
+    };
+    let mut created = CreateAggregate {
+        or_replace,
+        schema,
+        name,
+        args,
+        transition: None,
+        state: None,
+        finalizer: None,
+        initial: None,
+    };
+    parser.expect_token(&Token::LParen)?;
+    loop {
+        let option = fold(&parser.parse_identifier()?);
+        let valued = parser.consume_token(&Token::Eq);
+        match option.as_str() {
+            "sfunc" | "sfunc1" if valued => created.transition = Some(qualified(parser)?),
+            "stype" | "stype1" if valued => created.state = Some(parser.parse_data_type()?),
+            "finalfunc" if valued => created.finalizer = Some(qualified(parser)?),
+            "initcond" | "initcond1" if valued => {
+                created.initial = Some(match parser.peek_token().token {
+                    Token::Number(number, _) => {
+                        parser.next_token();
+                        number
+                    }
+                    _ => string(parser)?,
+                });
+            }
+            // They make it faster, not different.
+            "parallel" | "sspace" | "finalfunc_modify" | "combinefunc" | "serialfunc" | "deserialfunc" if valued => {
+                parser.next_token();
+            }
+            other => return own_error(format!("aggregate attribute \"{other}\" is not supported")),
+        }
+        if !parser.consume_token(&Token::Comma) {
+            parser.expect_token(&Token::RParen)?;
+            break;
+        }
+    }
+    at_end(parser)?;
+    Ok(created)
 }
 
 /// The statement's text from here to its end.

@@ -21,7 +21,9 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use types::{Result, SqlError, SqlState};
 
-pub use function::{AlterAction, AlterFunction, Body, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind};
+pub use function::{
+    AlterAction, AlterFunction, Body, CreateAggregate, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind,
+};
 pub use policy::{DefinitionText, PolicyStatement};
 pub use prepared::PrepareText;
 pub use trigger::{CreateTrigger, DropTrigger, Timing as TriggerTiming};
@@ -56,6 +58,7 @@ pub enum Statement {
     AlterFunction(Arc<AlterFunction>),
     DropFunction(Arc<DropFunction>),
     Do(Arc<DoBlock>),
+    CreateAggregate(Arc<CreateAggregate>),
     CreateTrigger(Arc<CreateTrigger>),
     DropTrigger(Arc<DropTrigger>),
     /// The bare `GRANT CAPABILITY c` / `REVOKE CAPABILITY c`: text of the capability list.
@@ -285,7 +288,10 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
         ("ALTER", "FUNCTION" | "PROCEDURE" | "ROUTINE") => {
             function::alter(&mut parser(&piece), source).map(|s| Statement::AlterFunction(Arc::new(s)))
         }
-        ("DROP", "FUNCTION" | "PROCEDURE" | "ROUTINE") => function::drop(&mut parser(&piece)).map(|s| Statement::DropFunction(Arc::new(s))),
+        ("DROP", "FUNCTION" | "PROCEDURE" | "ROUTINE" | "AGGREGATE") => {
+            function::drop(&mut parser(&piece)).map(|s| Statement::DropFunction(Arc::new(s)))
+        }
+        ("CREATE", "AGGREGATE") => function::create_aggregate(&mut parser(&piece), source).map(|s| Statement::CreateAggregate(Arc::new(s))),
         ("CREATE", "TRIGGER") => trigger::create(&mut parser(&piece), source).map(|s| Statement::CreateTrigger(Arc::new(s))),
         ("DROP", "TRIGGER") => trigger::drop(&mut parser(&piece)).map(|s| Statement::DropTrigger(Arc::new(s))),
         ("DO", _) => function::do_block(&mut parser(&piece)).map(|s| Statement::Do(Arc::new(s))),

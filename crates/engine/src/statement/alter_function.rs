@@ -22,6 +22,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &Alter
     Ok(complete(match alter.kind {
         RoutineKind::Function => "ALTER FUNCTION",
         RoutineKind::Procedure => "ALTER PROCEDURE",
+        RoutineKind::Aggregate => "ALTER AGGREGATE",
         RoutineKind::Routine => "ALTER ROUTINE",
     }))
 }

@@ -176,6 +176,7 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         forgiven_violations: context.db.violations.total(oid),
         storage_consent: false,
         is_procedure: create.procedure,
+        aggregate: None,
         acl: None,
         comment: None,
     })
@@ -198,8 +199,8 @@ fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, 
         let word = if old.is_procedure { "PROCEDURE" } else { "FUNCTION" };
         SqlError::new(SqlState::InvalidFunctionDefinition, message).hint(format!("Use DROP {word} {name}({}) first.", types.join(",")))
     };
-    if old.is_procedure != new.is_procedure {
-        let kind = if old.is_procedure { "procedure" } else { "function" };
+    if old.kind() != new.kind() {
+        let kind = old.kind();
         return Err(SqlError::new(SqlState::WrongObjectType, "cannot change routine kind").detail(format!("\"{}\" is a {kind}.", old.name)));
     }
     if old.returns != new.returns {
@@ -229,7 +230,7 @@ fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, 
     })
 }
 
-fn value_type(data_type: &sqlparser::ast::DataType) -> Result<Type> {
+pub(super) fn value_type(data_type: &sqlparser::ast::DataType) -> Result<Type> {
     let (ty, typmod) = type_names::resolve(data_type)?;
     // As in PostgreSQL, a length on an argument or result is parsed and not kept.
     let _ = typmod != NO_TYPMOD;

@@ -62,6 +62,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, block: &DoBlo
         forgiven_violations: 0,
         storage_consent: false,
         is_procedure: true,
+        aggregate: None,
         acl: None,
         comment: None,
     });

@@ -38,12 +38,36 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
     Ok(complete(match drop.kind {
         RoutineKind::Function => "DROP FUNCTION",
         RoutineKind::Procedure => "DROP PROCEDURE",
+        RoutineKind::Aggregate => "DROP AGGREGATE",
         RoutineKind::Routine => "DROP ROUTINE",
     }))
 }
 
-/// The triggers that call the function.
+/// The triggers that call the function, and the aggregates that are made of it.
 pub fn drop_dependents(session: &mut Session, context: &Arc<StatementContext>, function: &Function, cascade: bool) -> Result<()> {
+    let depends = |aggregate: &catalog::Aggregate| aggregate.transition == function.oid || aggregate.finalizer == Some(function.oid);
+    let aggregates: Vec<Arc<Function>> = context
+        .catalog
+        .functions()
+        .filter(|other| other.aggregate.as_ref().is_some_and(depends))
+        .cloned()
+        .collect();
+    for aggregate in aggregates {
+        if !cascade {
+            return Err(SqlError::new(
+                SqlState::DependentObjectsStillExist,
+                format!("cannot drop function {} because other objects depend on it", function.signature()),
+            )
+            .detail(format!(
+                "function {} depends on function {}",
+                aggregate.signature(),
+                function.signature()
+            ))
+            .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        context.notice(Notice::notice(format!("drop cascades to function {}", aggregate.signature())));
+        drop_one(session, context, &aggregate)?;
+    }
     let tables: Vec<Arc<Table>> = context.catalog.user_tables().cloned().collect();
     for table in tables {
         for trigger in table.triggers.iter().filter(|trigger| trigger.function == function.oid) {
@@ -98,8 +122,9 @@ pub fn find(context: &StatementContext, name: &FunctionName, kind: RoutineKind) 
     let candidates = names.functions(name.schema.as_deref(), &name.name);
     let word = kind.word();
     let is_kind = |function: &Function| match kind {
-        RoutineKind::Function => !function.is_procedure,
-        RoutineKind::Procedure => function.is_procedure,
+        RoutineKind::Function => function.kind() == "function",
+        RoutineKind::Procedure => function.kind() == "procedure",
+        RoutineKind::Aggregate => function.kind() == "aggregate",
         RoutineKind::Routine => true,
     };
     match &name.args {
@@ -116,6 +141,15 @@ pub fn find(context: &StatementContext, name: &FunctionName, kind: RoutineKind) 
                 .ok_or_else(|| SqlError::new(SqlState::UndefinedFunction, format!("{word} {signature} does not exist")))?;
             match is_kind(&found) {
                 true => Ok(found),
+                false if found.aggregate.is_some() => Err(SqlError::new(
+                    SqlState::WrongObjectType,
+                    format!("\"{}\" is an aggregate function", found.name),
+                )
+                .hint("Use DROP AGGREGATE to drop aggregate functions.")),
+                false if kind == RoutineKind::Aggregate => Err(SqlError::new(
+                    SqlState::WrongObjectType,
+                    format!("function {signature} is not an aggregate"),
+                )),
                 false => Err(SqlError::new(SqlState::WrongObjectType, format!("{signature} is not a {word}"))),
             }
         }

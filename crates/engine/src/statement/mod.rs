@@ -2,6 +2,7 @@
 
 mod alter_function;
 mod call;
+mod create_aggregate;
 mod create_function;
 mod create_schema;
 mod create_table;
@@ -39,6 +40,7 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
         Statement::CreateFunction(create) => create_function::run(session, context, create),
         Statement::AlterFunction(alter) => alter_function::run(session, context, alter),
         Statement::DropFunction(drop) => drop_function::run(session, context, drop),
+        Statement::CreateAggregate(create) => create_aggregate::run(session, context, create),
         Statement::CreateTrigger(create) => trigger::create(session, context, create),
         Statement::DropTrigger(drop) => trigger::drop(session, context, drop),
         Statement::Do(block) => do_block::run(session, context, block, statement.siblings == 1),
@@ -125,6 +127,7 @@ fn writing_command(kind: &Statement) -> Option<String> {
         Statement::CreateFunction(_) => "CREATE FUNCTION",
         Statement::AlterFunction(alter) => return Some(format!("ALTER {}", alter.kind.word().to_uppercase())),
         Statement::DropFunction(drop) => return Some(format!("DROP {}", drop.kind.word().to_uppercase())),
+        Statement::CreateAggregate(_) => "CREATE AGGREGATE",
         Statement::CreateTrigger(_) => "CREATE TRIGGER",
         Statement::DropTrigger(_) => "DROP TRIGGER",
         // What the body does is looked at when it does it.

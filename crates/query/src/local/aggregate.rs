@@ -15,12 +15,13 @@ use crate::compare::normal;
 use crate::env::Env;
 use crate::eval::eval_all;
 use crate::host::{BATCH_ROWS, Row};
+use crate::ir::UserAggregate;
 use crate::plan::{AggregateNode, AggregatePlan, SortNode, Target};
 
 /// One aggregate call's state for one group: what DISTINCT and ORDER BY need around a function's own.
 #[derive(Debug)]
 pub(crate) struct State {
-    accumulator: Box<dyn Accumulator>,
+    machine: Machine,
     strict: bool,
     ordered_set: bool,
     distinct: Option<HashSet<Key>>,
@@ -30,11 +31,86 @@ pub(crate) struct State {
     waiting: Vec<(Row, Row)>,
 }
 
+/// What goes from row to row.
+#[derive(Debug)]
+enum Machine {
+    Builtin(Box<dyn Accumulator>),
+    User {
+        aggregate: Arc<UserAggregate>,
+        state: Datum,
+        /// A strict transition without a first state begins with the first row's argument.
+        begun: bool,
+    },
+}
+
+impl Machine {
+    fn add(&mut self, args: &[Datum], env: &Env) -> Result<()> {
+        match self {
+            Machine::Builtin(accumulator) => accumulator.add(env.functions(), args),
+            Machine::User { aggregate, state, begun } => {
+                let strict = aggregate.transition.strict;
+                if strict && state.is_null() {
+                    if !*begun {
+                        *state = args.first().cloned().unwrap_or_default();
+                        *begun = true;
+                    }
+                    // Once NULL, a strict transition leaves it so.
+                    return Ok(());
+                }
+                *begun = true;
+                let mut row = Vec::with_capacity(args.len() + 1);
+                row.push(std::mem::take(state));
+                row.extend_from_slice(args);
+                *state = one(env, &aggregate.transition, row)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&self, env: &Env) -> Result<Datum> {
+        match self {
+            Machine::Builtin(accumulator) => accumulator.finish(env.functions()),
+            Machine::User { aggregate, state, .. } => match &aggregate.finalizer {
+                None => Ok(state.clone()),
+                Some(finalizer) if finalizer.strict && state.is_null() => Ok(Datum::Null),
+                Some(finalizer) => one(env, finalizer, vec![state.clone()]),
+            },
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Machine::Builtin(accumulator) => accumulator.size(),
+            Machine::User { .. } => size_of::<Datum>(),
+        }
+    }
+}
+
+fn one(env: &Env, function: &Arc<catalog::Function>, row: Row) -> Result<Datum> {
+    let mut results = env.host.call(function, &[row])?;
+    results.pop().ok_or_else(|| SqlError::internal("a function gave no result"))
+}
+
 impl State {
     /// For calls with these keys in their ORDER BY or WITHIN GROUP. `None`: GROUPING has no state.
     pub fn new(target: &Target, order_by: &[SortNode]) -> Option<State> {
-        let Target::Builtin { function, types, distinct } = target else {
-            return None;
+        let (function, types, distinct) = match target {
+            Target::Builtin { function, types, distinct } => (function, types, distinct),
+            Target::User { aggregate, distinct } => {
+                return Some(State {
+                    machine: Machine::User {
+                        aggregate: aggregate.clone(),
+                        state: aggregate.initial.clone(),
+                        begun: !aggregate.initial.is_null(),
+                    },
+                    strict: aggregate.transition.strict,
+                    ordered_set: false,
+                    distinct: distinct.then(HashSet::new),
+                    sorted: !order_by.is_empty() || *distinct,
+                    waiting: vec![],
+                });
+            }
+            Target::Grouping(_) => return None,
         };
         // PostgreSQL finds distinct arguments by sorting, and so gives them sorted.
         let unordered = matches!(
@@ -42,7 +118,7 @@ impl State {
             Some(NativeAggregate::Count | NativeAggregate::Min | NativeAggregate::Max)
         );
         Some(State {
-            accumulator: (function.new)(types),
+            machine: Machine::Builtin((function.new)(types)),
             strict: function.strict,
             ordered_set: function.ordered_set,
             distinct: distinct.then(HashSet::new),
@@ -68,7 +144,7 @@ impl State {
             self.waiting.push((keys, args));
             return Ok(());
         }
-        self.accumulator.add(env.functions(), &args)
+        self.machine.add(&args, env)
     }
 
     pub fn finish(&mut self, order_by: &[SortNode], env: &Env) -> Result<Datum> {
@@ -82,14 +158,14 @@ impl State {
             waiting.sort_by(|(left, _), (right, _)| compare_keys(order_by, left, right));
         }
         for (_, args) in waiting {
-            self.accumulator.add(env.functions(), &args)?;
+            self.machine.add(&args, env)?;
         }
-        self.accumulator.finish(env.functions())
+        self.machine.finish(env)
     }
 
     pub fn size(&self) -> usize {
         let rows = self.waiting.len() + self.distinct.as_ref().map_or(0, HashSet::len);
-        self.accumulator.size() + rows * 2 * size_of::<Row>()
+        self.machine.size() + rows * 2 * size_of::<Row>()
     }
 }
 
@@ -161,7 +237,7 @@ fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Vec<Row>> {
                 row.push(match (state, &call.target) {
                     (Some(mut state), _) => state.finish(&call.order_by, env)?,
                     (None, Target::Grouping(groups)) => grouping(groups, &members),
-                    (None, Target::Builtin { .. }) => return Err(SqlError::internal("an aggregate without state")),
+                    (None, Target::Builtin { .. } | Target::User { .. }) => return Err(SqlError::internal("an aggregate without state")),
                 });
             }
             out.push(row);

@@ -122,6 +122,10 @@ impl<'a> Partition<'a> {
             WindowTarget::FirstValue => self.framed(|frame| Ok(frame.start)),
             WindowTarget::LastValue => self.framed(|frame| Ok(frame.end - 1)),
             WindowTarget::NthValue => self.nth_value(),
+            WindowTarget::UserAggregate(aggregate) => self.aggregate(&Target::User {
+                aggregate: aggregate.clone(),
+                distinct: false,
+            }),
             WindowTarget::Aggregate(function) => {
                 let target = Target::Builtin {
                     function,

@@ -247,6 +247,7 @@ pub fn user_function(name: &str, args: &[Type], returns: Type, volatility: Volat
         forgiven_violations: 0,
         storage_consent: false,
         is_procedure: false,
+        aggregate: None,
         acl: None,
         comment: None,
     })
