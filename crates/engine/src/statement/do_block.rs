@@ -79,16 +79,20 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, block: &DoBlo
 /// The body as the body of a function, indented, as PL/Python does it. Where its first line is empty, as
 /// after an opening `$$`, the function's head takes its place, so that line numbers are the body's own.
 fn python_function(body: &str) -> String {
-    let (head, rest) = match body.split_once('\n') {
-        Some((first, rest)) if first.trim().is_empty() => (format!("def {NAME}():"), rest),
-        _ => (format!("def {NAME}():"), body),
+    let rest = match body.split_once('\n') {
+        Some((first, rest)) if first.trim().is_empty() => rest,
+        _ => body,
     };
-    let mut function = head;
+    let mut function = format!("def {NAME}():");
     for line in rest.lines() {
         function.push_str("\n ");
         function.push_str(line);
     }
-    // A body of comments alone is no body.
-    function.push_str("\n pass\n");
+    // To Python a body of comments alone is none.
+    let is_code = |line: &str| !matches!(line.trim_start().chars().next(), None | Some('#'));
+    if !rest.lines().any(is_code) {
+        function.push_str("\n pass");
+    }
+    function.push('\n');
     function
 }
