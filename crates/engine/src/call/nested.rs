@@ -35,12 +35,7 @@ pub(super) struct Permits {
 }
 
 /// Puts every table and function of a plan to the gate.
-pub(super) fn permits(
-    gate: &Gate,
-    touched: &Touched,
-    target: Option<(&Arc<catalog::Table>, WriteAction)>,
-    context: &StatementContext,
-) -> Result<Permits> {
+pub(super) fn permits(gate: &Gate, touched: &Touched, target: Option<Target<'_>>, context: &StatementContext) -> Result<Permits> {
     let mut reads = vec![];
     let mut seen = vec![];
     for table in &touched.reads {
