@@ -3,8 +3,11 @@
 //!
 //! Format: sqllogictest's. `statement error` and `query error` match against `SQLSTATE: message` and the
 //! lines `DETAIL: ...`, `HINT: ...`, `CONTEXT: ...`. An argument is a part of a path: only files whose path
-//! holds it are run. After `control substitution on`, `${FOLDER}` is the file's own folder. A `create.sql` beside a file is run before it.
+//! holds it are run. After `control substitution on`, `${FOLDER}` is the file's own folder, `${HTTP}`
+//! host and port of a web server that answers `{}`. A `create.sql` beside a file is run before it.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -161,6 +164,36 @@ async fn create(file: &Path, port: u16) -> Result<(), String> {
         .map_err(|error| format!("{}: {}", script.display(), Refused::from(error)))
 }
 
+/// A web server for functions to speak to: it answers every request with 200 and `{}`.
+fn answer_http() -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(mut connection) = connection else { return };
+            let mut request = vec![];
+            let mut chunk = [0; 4096];
+            // The head, and as much body as it says.
+            let complete = |request: &[u8]| {
+                let text = String::from_utf8_lossy(request).to_lowercase();
+                text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+                    body.len() >= length.and_then(|length| length.trim().parse().ok()).unwrap_or(0)
+                })
+            };
+            while !complete(&request) {
+                match connection.read(&mut chunk) {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => request.extend_from_slice(&chunk[..count]),
+                }
+            }
+            let _ = connection
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+        }
+    });
+    Ok(address)
+}
+
 fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let options = Options {
@@ -189,6 +222,7 @@ fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     )
     .map_err(|error| error.to_string())?;
     let port = server.local_addr().port();
+    let http = answer_http().map_err(|error| error.to_string())?;
     let result = runtime.block_on(async {
         create(file, port).await?;
         let mut runner = sqllogictest::Runner::new(move || async move {
@@ -199,6 +233,7 @@ fn run(file: &Path, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         });
         if let Some(folder) = file.canonicalize().ok().as_deref().and_then(Path::parent) {
             runner.set_var("FOLDER".into(), folder.display().to_string());
+            runner.set_var("HTTP".into(), http.to_string());
         }
         let result = runner.run_file_async(file).await.map_err(|error| error.to_string());
         runner.shutdown_async().await;
