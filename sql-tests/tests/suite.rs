@@ -5,6 +5,7 @@
 //! lines `DETAIL: ...`, `HINT: ...`, `CONTEXT: ...`. An argument is a part of a path: only files whose path
 //! holds it are run. After `control substitution on`, `${FOLDER}` is the file's own folder, `${HTTP}`
 //! host and port of a web server that answers `{}`. A `create.sql` beside a file is run before it.
+//! A run that has nothing to check has failed: no file found, or one without a record.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use engine::{Database, FunctionOptions, Options, StorageOptions, StoreKind, TrustedRoots};
 use server::{Server, ServerOptions};
-use sqllogictest::{DBOutput, DefaultColumnType};
+use sqllogictest::{DBOutput, DefaultColumnType, Record};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 /// One connection: simple protocol, values as text.
@@ -121,7 +122,7 @@ fn main() -> ExitCode {
             continue;
         }
         let started = Instant::now();
-        match run(&file, &runtime) {
+        match records(&file).and_then(|()| run(&file, &runtime)) {
             Ok(()) => {
                 passed += 1;
                 println!("ok     {name} ({} ms)", started.elapsed().as_millis());
@@ -133,7 +134,21 @@ fn main() -> ExitCode {
         }
     }
     println!("\n{passed} passed, {failed} failed");
+    if passed + failed == 0 {
+        println!("no file's path holds {}", wanted.join(" or "));
+        return ExitCode::FAILURE;
+    }
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Refuses a file in which nothing is checked.
+fn records(file: &Path) -> Result<(), String> {
+    let records = sqllogictest::parse_file::<DefaultColumnType>(file).map_err(|error| error.to_string())?;
+    let checks = |record: &Record<DefaultColumnType>| matches!(record, Record::Statement { .. } | Record::Query { .. });
+    match records.iter().any(checks) {
+        true => Ok(()),
+        false => Err("no record in it".to_string()),
+    }
 }
 
 fn find(folder: &Path, files: &mut Vec<PathBuf>) {

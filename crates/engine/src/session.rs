@@ -29,7 +29,7 @@ use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan, QueryPlan};
 use crate::settings::Settings;
 use crate::text_io::TextIo;
-use crate::transaction::{NamedSavepoint, Open, ProcedureTransaction};
+use crate::transaction::{NamedSavepoint, Open, Overlay, ProcedureTransaction};
 use crate::write::{self, Stop, Written};
 use crate::{authorize, point, statement};
 
@@ -451,6 +451,7 @@ impl Session {
         {
             return outcome;
         }
+        self.refresh_catalog();
         if !self.needs_binding(&statement.kind) {
             let context = self.context(params, Calls::top())?;
             return statement::execute(self, &context, &statement.kind, statement);
@@ -589,9 +590,21 @@ impl Session {
 
     /// The catalog as this transaction sees it.
     pub(crate) fn visible_catalog(&self) -> Arc<Snapshot> {
-        match self.open_transaction().and_then(|open| open.overlay.clone()) {
-            Some(overlay) => overlay,
+        match self.open_transaction().and_then(|open| open.overlay.as_ref()) {
+            Some(overlay) => overlay.changed.clone(),
             None => self.db.catalog(),
+        }
+    }
+
+    /// Puts this transaction's changes onto what others have committed meanwhile.
+    fn refresh_catalog(&mut self) {
+        let current = self.db.catalog();
+        if let State::Implicit(open) | State::Explicit(open) = &mut self.state
+            && let Some(overlay) = &mut open.overlay
+            && !Arc::ptr_eq(&overlay.base, &current)
+        {
+            overlay.changed = Arc::new(current.apply(&open.changes));
+            overlay.base = current;
         }
     }
 
@@ -618,23 +631,48 @@ impl Session {
 
     /// Takes the right to change the catalog: one transaction has it at a time, to its end.
     pub(crate) fn lock_catalog(&mut self) -> Result<()> {
+        self.lock_for_change(b"C")
+    }
+
+    /// Takes the right to change one function. A change of its rights alone needs nothing else, so that a revoke
+    /// never waits for somebody who is creating a table.
+    pub(crate) fn lock_function(&mut self, oid: u32) -> Result<()> {
+        let mut key = vec![b'F'];
+        key.extend_from_slice(&oid.to_be_bytes());
+        self.lock_for_change(&key)
+    }
+
+    fn lock_for_change(&mut self, key: &[u8]) -> Result<()> {
         let cancel = self.shared.cancel.clone();
+        let timeout_ms = self.shared.settings.lock().lock_timeout_ms;
         let open = self.open()?;
         if open.read_only {
             return Err(read_only("a change of the catalog"));
         }
-        open.txn.lock(b"C", LockMode::Exclusive, &*cancel)?;
+        open.txn
+            .lock(key, LockMode::Exclusive, &crate::cancel::LockWait::new(&cancel, timeout_ms))?;
+        // Whoever had the lock before has changed what is to be changed now.
+        self.refresh_catalog();
         Ok(())
     }
 
     /// Changes the catalog in this transaction. The catalog must be locked.
     pub(crate) fn change(&mut self, changes: Vec<Change>) -> Result<()> {
-        let before = self.visible_catalog();
+        let committed = self.db.catalog();
         let open = self.open()?;
         for change in &changes {
             crate::database::put_change(&open.txn, change)?;
         }
-        open.overlay = Some(Arc::new(before.apply(&changes)));
+        open.overlay = Some(match &open.overlay {
+            Some(overlay) => Overlay {
+                base: overlay.base.clone(),
+                changed: Arc::new(overlay.changed.apply(&changes)),
+            },
+            None => Overlay {
+                changed: Arc::new(committed.apply(&changes)),
+                base: committed,
+            },
+        });
         open.changes.extend(changes);
         Ok(())
     }
@@ -797,7 +835,10 @@ impl Session {
                         open.savepoints.truncate(at + 1);
                         open.changes.truncate(open.savepoints[at].changes);
                         self.shared.signals.lock().truncate(open.savepoints[at].signals);
-                        open.overlay = (!open.changes.is_empty()).then(|| Arc::new(base.apply(&open.changes)));
+                        open.overlay = (!open.changes.is_empty()).then(|| Overlay {
+                            changed: Arc::new(base.apply(&open.changes)),
+                            base,
+                        });
                         State::Explicit(open)
                     }
                     Err(error) => {
@@ -1110,7 +1151,7 @@ pub(crate) fn lock_point(input: &query::ir::Rel, context: &Arc<StatementContext>
         return Ok(());
     }
     let key = crate::table::row_key(table, &values)?;
-    context.txn.lock(&key, LockMode::Exclusive, &*context.cancel)?;
+    context.lock_row(&key, LockMode::Exclusive)?;
     if context.txn.changed_since_snapshot(&key)? {
         context.txn.refresh_snapshot()?;
     }

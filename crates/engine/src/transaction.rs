@@ -26,11 +26,17 @@ pub struct Open {
     /// Catalog changes so far, in order.
     pub changes: Vec<Change>,
     /// The catalog with them.
-    pub overlay: Option<Arc<Snapshot>>,
+    pub overlay: Option<Overlay>,
     pub savepoints: Vec<NamedSavepoint>,
     settings_before: Settings,
     /// What SET LOCAL hid, newest last; it comes back when the transaction ends.
     pub hidden: Vec<(String, String)>,
+}
+
+/// The committed catalog as it was, and with a transaction's changes.
+pub struct Overlay {
+    pub base: Arc<Snapshot>,
+    pub changed: Arc<Snapshot>,
 }
 
 pub struct NamedSavepoint {
@@ -155,7 +161,10 @@ impl ProcedureTransaction {
             txn: open.txn.clone(),
             read_only: open.read_only,
             timestamp: open.timestamp,
-            catalog: open.overlay.clone().unwrap_or_else(|| self.db.catalog()),
+            catalog: match &open.overlay {
+                Some(overlay) => overlay.changed.clone(),
+                None => self.db.catalog(),
+            },
             private_catalog: open.overlay.is_some(),
         })
     }

@@ -46,48 +46,67 @@ pub(super) struct LiveRights {
     pub(super) call_id: i64,
     /// The catalog of a transaction that has changed it and not committed yet.
     pub(super) private: Option<Arc<Snapshot>>,
-    /// What was worked out last: it holds as long as the catalog is this very one.
+    /// What was worked out last: it holds as long as the committed catalog is this very one.
     pub(super) resolved: Mutex<Option<Resolved>>,
 }
 
 /// Rights, and what they were worked out of.
 pub(super) struct Resolved {
+    /// The committed catalog.
     catalog: Arc<Snapshot>,
+    violations: u32,
     effective: Arc<Effective>,
 }
 
 impl LiveRights {
-    fn catalog(&self) -> Arc<Snapshot> {
-        match &self.private {
-            Some(private) => private.clone(),
-            None => self.db.catalog(),
+    /// The caller's transaction may have changed the catalog, this function or something else. Whoever changes a function
+    /// holds its lock to the end, so of the private and the committed one the newer counts: it is this transaction's own
+    /// change, or somebody's revoke that this transaction has not heard of.
+    fn resolve(&self, committed: &Arc<Snapshot>) -> Option<Arc<Effective>> {
+        let theirs = committed.function_by_oid(self.function);
+        let Some(private) = &self.private else {
+            return self.under(theirs?, &[committed]);
+        };
+        let own = private.function_by_oid(self.function)?;
+        match theirs {
+            Some(theirs) if theirs.version > own.version => self.under(theirs, &[committed, private]),
+            _ => self.under(own, &[private, committed]),
         }
+    }
+
+    /// A function's rights under its policy, which is looked up in these catalogs in turn.
+    fn under(&self, function: &Function, catalogs: &[&Snapshot]) -> Option<Arc<Effective>> {
+        let policy = catalogs.iter().find_map(|catalog| find_policy(catalog, &function.rights.policy))?;
+        let enabled = function.enabled && self.db.violations.since_forgiven(function) < policy::MAX_VIOLATIONS;
+        Some(Arc::new(function.rights.resolve(&policy, language(function), enabled)))
     }
 }
 
 impl RightsSource for LiveRights {
     fn rights(&self) -> Option<Arc<Effective>> {
-        let catalog = self.catalog();
-        let function = catalog.function_by_oid(self.function)?;
-        let enabled = function.enabled && self.db.violations.since_forgiven(function) < policy::MAX_VIOLATIONS;
+        let catalog = self.db.catalog();
+        let violations = self.db.violations.total(self.function);
         let mut resolved = self.resolved.lock();
         if let Some(known) = &*resolved
             && Arc::ptr_eq(&known.catalog, &catalog)
-            && known.effective.enabled == enabled
+            && known.violations == violations
         {
             return Some(known.effective.clone());
         }
-        let policy = find_policy(&catalog, &function.rights.policy)?;
-        let effective = Arc::new(function.rights.resolve(&policy, language(function), enabled));
+        let effective = self.resolve(&catalog)?;
         *resolved = Some(Resolved {
             catalog,
+            violations,
             effective: effective.clone(),
         });
         Some(effective)
     }
 
     fn add_violation(&self, syscall: Syscall) -> Result<u32, SqlError> {
-        let catalog = self.catalog();
+        let catalog = match &self.private {
+            Some(private) => private.clone(),
+            None => self.db.catalog(),
+        };
         let function = catalog
             .function_by_oid(self.function)
             .ok_or_else(|| SqlError::internal("a function that was dropped made a system call"))?;

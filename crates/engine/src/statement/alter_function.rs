@@ -15,10 +15,23 @@ use crate::parse::{AlterAction, AlterFunction, RoutineKind};
 use crate::session::{Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &AlterFunction) -> Result<Outcome> {
-    session.lock_catalog()?;
-    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    let function = drop_function::find(context, &alter.name, alter.kind)?;
-    apply(session, context, &function, &alter.actions)?;
+    if alter.actions.iter().any(refers_to_others) {
+        session.lock_catalog()?;
+    }
+    let mut context = session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    let mut function = drop_function::find(&context, &alter.name, alter.kind)?;
+    loop {
+        session.lock_function(function.oid)?;
+        context = session.context(vec![], crate::call::Calls::at(&context.calls))?;
+        let found = drop_function::find(&context, &alter.name, alter.kind)?;
+        // While this waited the name may have become another function's.
+        let same = found.oid == function.oid;
+        function = found;
+        if same {
+            break;
+        }
+    }
+    apply(session, &context, &function, &alter.actions)?;
     Ok(complete(match alter.kind {
         RoutineKind::Function => "ALTER FUNCTION",
         RoutineKind::Procedure => "ALTER PROCEDURE",
@@ -27,9 +40,23 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &Alter
     }))
 }
 
+/// Whether an action names something else in the catalog, which must stay there until it is done.
+fn refers_to_others(action: &AlterAction) -> bool {
+    match action {
+        AlterAction::SetPolicy(_) | AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) => true,
+        AlterAction::Grant(_)
+        | AlterAction::Revoke(_)
+        | AlterAction::SetEnabled(_)
+        | AlterAction::SetStorage(_)
+        | AlterAction::SetLimit(..) => false,
+    }
+}
+
 /// `GRANT CAPABILITY c` without a function: the one that this session created or altered last.
 pub fn run_bare_grant(session: &mut Session, context: &Arc<StatementContext>, list: &str, revoke: bool) -> Result<Outcome> {
-    session.lock_catalog()?;
+    if let Some(oid) = session.last_function {
+        session.lock_function(oid)?;
+    }
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let function = session
         .last_function

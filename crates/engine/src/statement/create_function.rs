@@ -22,10 +22,14 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let schema = creation_schema(context, create.schema.as_deref())?;
     let function = describe(context, create, schema)?;
-    let existing = context
-        .catalog
-        .function(&function.schema, &function.name, &function.arg_types())
-        .cloned();
+    let find = |catalog: &catalog::Snapshot| catalog.function(&function.schema, &function.name, &function.arg_types()).cloned();
+    let existing = match find(&context.catalog) {
+        None => None,
+        Some(old) => {
+            session.lock_function(old.oid)?;
+            find(&session.visible_catalog())
+        }
+    };
     let replaced = existing.is_some();
     let function = match existing {
         None => function,

@@ -102,6 +102,7 @@ pub fn drop_one(session: &mut Session, context: &Arc<StatementContext>, function
     let mut event = Event::new(EventType::FunctionDropped);
     event.function_name = Some(Arc::from(function.name.as_str()));
     event.details = Some(serde_json::json!({ "signature": function.signature(), "schema": function.schema }));
+    session.lock_function(function.oid)?;
     session.audit(event)?;
     if session.last_function == Some(function.oid) {
         session.last_function = None;

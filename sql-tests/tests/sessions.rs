@@ -1,0 +1,369 @@
+//! Sessions that meet: what one does while a statement of the other is running or waiting. The `.slt` files cannot
+//! show it, because their records run one after the other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{Database, FunctionOptions, Options, StoreKind};
+use server::{Server, ServerOptions};
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// A server on a fresh data folder, and what its clients run on.
+struct House {
+    server: Option<Server>,
+    runtime: Runtime,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    fn new() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(Options {
+            data_dir: folder.path().join("data"),
+            store: StoreKind::Fjall,
+            progress: Arc::new(|_| {}),
+            functions: FunctionOptions::default(),
+        })
+        .unwrap();
+        let options = ServerOptions {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..ServerOptions::default()
+        };
+        House {
+            server: Some(Server::start(database, options).unwrap()),
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .worker_threads(2)
+                .build()
+                .unwrap(),
+            _folder: folder,
+        }
+    }
+
+    fn connect(&self) -> Connection<'_> {
+        let port = self.server.as_ref().unwrap().local_addr().port();
+        let client = self.runtime.block_on(async move {
+            let config = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
+            let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client
+        });
+        Connection {
+            client: Arc::new(client),
+            runtime: &self.runtime,
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop(Duration::from_secs(1));
+        }
+    }
+}
+
+struct Connection<'a> {
+    client: Arc<Client>,
+    runtime: &'a Runtime,
+}
+
+/// A statement on its way.
+struct Pending<'a> {
+    task: tokio::task::JoinHandle<Result<String, String>>,
+    runtime: &'a Runtime,
+}
+
+impl<'a> Connection<'a> {
+    /// The rows of the answer, their values separated by spaces; or `SQLSTATE: message`.
+    fn run(&self, sql: &str) -> Result<String, String> {
+        self.runtime.block_on(ask(&self.client, sql))
+    }
+
+    fn ok(&self, sql: &str) -> String {
+        self.run(sql).unwrap_or_else(|error| panic!("{sql}\n{error}"))
+    }
+
+    fn begin(&self, sql: &str) -> Pending<'a> {
+        let (client, sql) = (self.client.clone(), sql.to_string());
+        Pending {
+            task: self.runtime.spawn(async move { ask(&client, &sql).await }),
+            runtime: self.runtime,
+        }
+    }
+}
+
+impl Pending<'_> {
+    fn is_done(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    fn wait(self) -> Result<String, String> {
+        let patience = Duration::from_secs(60);
+        self.runtime
+            .block_on(async { tokio::time::timeout(patience, self.task).await })
+            .expect("an answer within a minute")
+            .unwrap()
+    }
+}
+
+async fn ask(client: &Client, sql: &str) -> Result<String, String> {
+    let messages = client.simple_query(sql).await.map_err(|error| match error.as_db_error() {
+        Some(db) => format!("{}: {}", db.code().code(), db.message()),
+        None => format!("connection: {error}"),
+    })?;
+    let rows: Vec<String> = messages
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("NULL")).collect::<Vec<_>>().join(" ")),
+            _ => None,
+        })
+        .collect();
+    Ok(rows.join("\n"))
+}
+
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// Reads until it is refused; `rounds` is never reached unless nobody refuses.
+const READER: &str = "CREATE FUNCTION f(rounds integer) RETURNS integer LANGUAGE javascript AS $$
+    function f(rounds) { for (let i = 0; i < rounds; i++) heliosdb.query('SELECT n FROM t'); return rounds; } $$";
+
+#[test]
+fn a_revoke_reaches_a_call_that_runs() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (n integer)");
+    one.ok(READER);
+    one.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    one.ok("ALTER FUNCTION f SET max_cpu_time_ms = 60000");
+    one.ok("ALTER FUNCTION f SET max_wall_time_ms = 60000");
+    assert_eq!(one.ok("SELECT f(3)"), "3");
+
+    let call = one.begin("SELECT f(100000000)");
+    pause(500);
+    assert!(!call.is_done());
+    two.ok("ALTER FUNCTION f REVOKE CAPABILITY DATABASE_READ('t')");
+    let refused = call.wait().unwrap_err();
+    assert!(
+        refused.starts_with("42501: permission denied for table t: function f lacks"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_revoke_reaches_a_transaction_that_has_changed_the_catalog() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (n integer)");
+    one.ok(READER);
+    one.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    one.ok("ALTER FUNCTION f SET max_cpu_time_ms = 60000");
+    one.ok("ALTER FUNCTION f SET max_wall_time_ms = 60000");
+
+    one.ok("BEGIN");
+    one.ok("CREATE TABLE elsewhere (n integer)");
+    let call = one.begin("SELECT f(100000000)");
+    pause(500);
+    assert!(!call.is_done());
+    let started = Instant::now();
+    two.ok("ALTER FUNCTION f REVOKE CAPABILITY DATABASE_READ('t')");
+    assert!(started.elapsed() < Duration::from_secs(5), "the revoke waited for the transaction");
+    let refused = call.wait().unwrap_err();
+    assert!(
+        refused.starts_with("42501: permission denied for table t: function f lacks"),
+        "{refused}"
+    );
+    one.ok("ROLLBACK");
+
+    // The switch, too.
+    two.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    one.ok("BEGIN");
+    one.ok("CREATE TABLE elsewhere (n integer)");
+    let call = one.begin("SELECT f(100000000)");
+    pause(500);
+    assert!(!call.is_done());
+    two.ok("ALTER FUNCTION f SET ENABLED = false");
+    let refused = call.wait().unwrap_err();
+    assert!(refused.starts_with("55000: function f is disabled"), "{refused}");
+    one.ok("ROLLBACK");
+    two.ok("ALTER FUNCTION f SET ENABLED = true");
+
+    // What two transactions have changed is all there in the end.
+    one.ok("BEGIN");
+    one.ok("CREATE TABLE elsewhere (n integer)");
+    two.ok("ALTER FUNCTION f SET max_cpu_time_ms = 777");
+    one.ok("CREATE TABLE further (n integer)");
+    one.ok("COMMIT");
+    assert_eq!(
+        one.ok("SELECT count(*) FROM pg_class WHERE relname IN ('elsewhere', 'further')"),
+        "2"
+    );
+    assert_eq!(
+        two.ok("SELECT max_cpu_time_ms FROM heliosdb.functions WHERE function_name = 'f'"),
+        "777"
+    );
+}
+
+#[test]
+fn two_transactions_do_not_alter_one_function_at_once() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (n integer)");
+    one.ok(READER);
+    one.ok("BEGIN");
+    one.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    // Its own grant counts at once, nobody else's yet.
+    assert_eq!(one.ok("SELECT f(1)"), "1");
+    assert!(two.run("SELECT f(1)").unwrap_err().starts_with("42501:"));
+    let second = two.begin("ALTER FUNCTION f GRANT CAPABILITY TIME_ACCESS");
+    pause(300);
+    assert!(!second.is_done(), "the second change waits for the first");
+    one.ok("COMMIT");
+    second.wait().unwrap();
+    assert_eq!(
+        one.ok("SELECT capability FROM heliosdb.function_capabilities ORDER BY 1"),
+        "DATABASE_READ('t')\nTIME_ACCESS"
+    );
+
+    // A waiting change meets the function as it is then: gone.
+    one.ok("BEGIN");
+    one.ok("DROP FUNCTION f");
+    let late = two.begin("ALTER FUNCTION f REVOKE CAPABILITY TIME_ACCESS");
+    pause(300);
+    assert!(!late.is_done());
+    one.ok("COMMIT");
+    assert!(late.wait().unwrap_err().starts_with("42883:"));
+}
+
+#[test]
+fn a_deadlock_ends_one_of_the_two() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (id integer PRIMARY KEY, n integer)");
+    one.ok("INSERT INTO t VALUES (1, 0), (2, 0)");
+    one.ok("BEGIN");
+    two.ok("BEGIN");
+    one.ok("UPDATE t SET n = 1 WHERE id = 1");
+    two.ok("UPDATE t SET n = 2 WHERE id = 2");
+    let first = one.begin("UPDATE t SET n = 1 WHERE id = 2");
+    pause(300);
+    assert!(!first.is_done(), "the row is the other's");
+    let second = two.begin("UPDATE t SET n = 2 WHERE id = 1");
+    // The victim's transaction has failed: its locks go with its ROLLBACK, and the other goes on.
+    let started = Instant::now();
+    let (first_failed, error) = loop {
+        if second.is_done() {
+            let error = second.wait().unwrap_err();
+            two.ok("ROLLBACK");
+            first.wait().unwrap();
+            one.ok("COMMIT");
+            break (false, error);
+        }
+        if first.is_done() {
+            let error = first.wait().unwrap_err();
+            one.ok("ROLLBACK");
+            second.wait().unwrap();
+            two.ok("COMMIT");
+            break (true, error);
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "nobody found the deadlock");
+        pause(10);
+    };
+    assert_eq!(error, "40P01: deadlock detected");
+    let kept = if first_failed { "2\n2" } else { "1\n1" };
+    assert_eq!(one.ok("SELECT n FROM t ORDER BY id"), kept);
+}
+
+#[test]
+fn a_repeatable_read_does_not_overwrite_what_it_has_not_seen() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (id integer PRIMARY KEY, n integer)");
+    one.ok("INSERT INTO t VALUES (1, 0), (2, 0)");
+    one.ok("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    assert_eq!(one.ok("SELECT n FROM t WHERE id = 1"), "0");
+    two.ok("UPDATE t SET n = 5 WHERE id = 1");
+    assert_eq!(
+        one.run("UPDATE t SET n = n + 1 WHERE id = 1").unwrap_err(),
+        "40001: could not serialize access due to concurrent update"
+    );
+    one.ok("ROLLBACK");
+
+    // The same while it waits for the other's lock; and a delete.
+    one.ok("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    assert_eq!(one.ok("SELECT n FROM t WHERE id = 1"), "5");
+    two.ok("BEGIN");
+    two.ok("DELETE FROM t WHERE id = 1");
+    let waiting = one.begin("UPDATE t SET n = n + 1 WHERE id = 1");
+    pause(300);
+    assert!(!waiting.is_done());
+    two.ok("COMMIT");
+    // PostgreSQL would say "concurrent delete"; that it was one is not known here.
+    assert_eq!(
+        waiting.wait().unwrap_err(),
+        "40001: could not serialize access due to concurrent update"
+    );
+    one.ok("ROLLBACK");
+
+    // READ COMMITTED goes on with the new value; a row that nobody else touched is no conflict at all.
+    one.ok("BEGIN");
+    assert_eq!(one.ok("SELECT n FROM t WHERE id = 2"), "0");
+    two.ok("UPDATE t SET n = 5 WHERE id = 2");
+    one.ok("UPDATE t SET n = n + 1 WHERE id = 2");
+    one.ok("COMMIT");
+    assert_eq!(one.ok("SELECT n FROM t WHERE id = 2"), "6");
+    one.ok("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    assert_eq!(one.ok("SELECT n FROM t WHERE id = 2"), "6");
+    two.ok("INSERT INTO t VALUES (3, 0)");
+    one.ok("UPDATE t SET n = n + 1");
+    one.ok("COMMIT");
+    assert_eq!(one.ok("SELECT id, n FROM t ORDER BY id"), "2 7\n3 0");
+}
+
+#[test]
+fn a_wait_for_a_lock_ends_at_lock_timeout() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (id integer PRIMARY KEY, n integer)");
+    one.ok("INSERT INTO t VALUES (1, 0), (2, 0)");
+    two.ok("SET lock_timeout = '200ms'");
+    one.ok("BEGIN");
+    one.ok("UPDATE t SET n = 1 WHERE id = 1");
+    for sql in [
+        "UPDATE t SET n = 2 WHERE id = 1",
+        "DELETE FROM t WHERE id = 1",
+        "DROP TABLE t",
+        "TRUNCATE t",
+    ] {
+        let started = Instant::now();
+        assert_eq!(two.run(sql).unwrap_err(), "55P03: canceling statement due to lock timeout", "{sql}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{sql}");
+    }
+    // Others' rows are nobody's wait, and a free lock none at all.
+    two.ok("UPDATE t SET n = 2 WHERE id = 2");
+    one.ok("COMMIT");
+    two.ok("UPDATE t SET n = 2 WHERE id = 1");
+
+    // A change of the catalog waits for another one no longer.
+    one.ok("BEGIN");
+    one.ok("CREATE TABLE elsewhere (n integer)");
+    assert_eq!(
+        two.run("CREATE TABLE further (n integer)").unwrap_err(),
+        "55P03: canceling statement due to lock timeout"
+    );
+    one.ok("COMMIT");
+
+    // Without the setting it waits.
+    two.ok("RESET lock_timeout");
+    one.ok("BEGIN");
+    one.ok("UPDATE t SET n = 3 WHERE id = 1");
+    let waiting = two.begin("UPDATE t SET n = n + 1 WHERE id = 1");
+    pause(500);
+    assert!(!waiting.is_done());
+    one.ok("COMMIT");
+    waiting.wait().unwrap();
+    assert_eq!(one.ok("SELECT n FROM t WHERE id = 1"), "4");
+}
