@@ -64,9 +64,14 @@ impl Cancel for Nothing {
     }
 }
 
-fn context(world: &Arc<Nothing>, gate: &Arc<Gate>) -> CallContext {
+fn context(world: &Arc<Nothing>, gate: &Arc<Gate>, language: Language) -> CallContext {
+    let limits = Limits::default_for(match language {
+        Language::JavaScript => policy::Language::JavaScript,
+        Language::Python => policy::Language::Python,
+        Language::Wasm => policy::Language::Wasm,
+    });
     CallContext {
-        budget: Budget::new("f()".into(), Limits::default_for(policy::Language::JavaScript), None),
+        budget: Budget::new("f()".into(), limits, None),
         gate: gate.clone(),
         backend: world.clone(),
         cancel: world.clone(),
@@ -84,11 +89,31 @@ fn report(what: &str, mut times: Vec<Duration>, peer: Option<f64>) -> f64 {
     at(50)
 }
 
-fn increment(name: &str) -> FunctionSource {
-    FunctionSource {
+/// f(x) = x + 1, and fib(20).
+struct Bodies {
+    language: Language,
+    increment: &'static str,
+    fib: &'static str,
+}
+
+const BODIES: &[Bodies] = &[
+    Bodies {
         language: Language::JavaScript,
+        increment: "function f(x) { return x + 1 } //",
+        fib: "function f(x) { return x < 2 ? x : f(x - 1) + f(x - 2) }",
+    },
+    Bodies {
+        language: Language::Python,
+        increment: "def f(x): return x + 1 #",
+        fib: "def f(x): return x if x < 2 else f(x - 1) + f(x - 2)",
+    },
+];
+
+fn function(language: Language, body: String) -> FunctionSource {
+    FunctionSource {
+        language,
         name: "f".into(),
-        body: format!("function f(x) {{ return x + 1 }} // {name}"),
+        body,
         args: vec![Type::Int4],
         returns: Type::Int4,
         set: false,
@@ -133,12 +158,24 @@ fn run() -> Result<(), Error> {
         sink: Arc::new(MemorySink::new()),
         parent: None,
     }));
+    for bodies in BODIES {
+        println!("{}", bodies.language.name());
+        measure(&runtime, &world, &gate, bodies)?;
+    }
+    measure_modules(&runtime, &world, &gate)
+}
+
+fn measure(runtime: &Runtime, world: &Arc<Nothing>, gate: &Arc<Gate>, bodies: &Bodies) -> Result<(), Error> {
+    let context = || context(world, gate, bodies.language);
     let row = vec![vec![Datum::Int4(41)]];
+    let started = Instant::now();
+    let fib = runtime.prepare(&function(bodies.language, bodies.fib.into()))?;
+    println!("interpreter and first function: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
 
     let mut times = Vec::new();
     let mut functions = Vec::new();
     for number in 0..200 {
-        let source = increment(&number.to_string());
+        let source = function(bodies.language, format!("{} {number}", bodies.increment));
         let started = Instant::now();
         functions.push(runtime.prepare(&source)?);
         times.push(started.elapsed());
@@ -148,7 +185,7 @@ fn run() -> Result<(), Error> {
     let mut times = Vec::new();
     for prepared in &functions {
         let started = Instant::now();
-        let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
+        let mut instance = runtime.instantiate(prepared, context())?;
         black_box(instance.call(&row)?);
         times.push(started.elapsed());
     }
@@ -158,7 +195,7 @@ fn run() -> Result<(), Error> {
     let (mut first, mut whole) = (Vec::new(), Vec::new());
     for _ in 0..20_000 {
         let started = Instant::now();
-        let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
+        let mut instance = runtime.instantiate(prepared, context())?;
         black_box(instance.call(&row)?);
         first.push(started.elapsed());
         drop(instance);
@@ -167,7 +204,7 @@ fn run() -> Result<(), Error> {
     report("fresh sandbox to first result, warm", first, anew);
     report("the same, with drop and reset", whole, anew);
 
-    let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
+    let mut instance = runtime.instantiate(prepared, context())?;
     let mut times = Vec::new();
     for _ in 0..20_000 {
         let started = Instant::now();
@@ -179,13 +216,29 @@ fn run() -> Result<(), Error> {
     let rows: Vec<Vec<Datum>> = (0..100_000).map(|n| vec![Datum::Int4(n)]).collect();
     let mut times = Vec::new();
     for _ in 0..15 {
-        let mut instance = runtime.instantiate(prepared, context(&world, &gate))?;
+        let mut instance = runtime.instantiate(prepared, context())?;
         let started = Instant::now();
         black_box(instance.call(&rows)?);
         times.push(started.elapsed() / 100_000);
     }
     report("a row of 100,000 in one call", times, anew);
 
+    let twenty = vec![vec![Datum::Int4(20)]];
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        let mut instance = runtime.instantiate(&fib, context())?;
+        let started = Instant::now();
+        black_box(instance.call(&twenty)?);
+        times.push(started.elapsed());
+    }
+    report("fib(20)", times, None);
+    Ok(())
+}
+
+/// The same of plain modules.
+fn measure_modules(runtime: &Runtime, world: &Arc<Nothing>, gate: &Arc<Gate>) -> Result<(), Error> {
+    let row = vec![vec![Datum::Int4(41)]];
+    let rows: Vec<Vec<Datum>> = (0..100_000).map(|n| vec![Datum::Int4(n)]).collect();
     for (form, source) in modules() {
         println!("\nWebAssembly module, {form}");
         let started = Instant::now();
@@ -194,13 +247,13 @@ fn run() -> Result<(), Error> {
         let mut whole = Vec::new();
         for _ in 0..20_000 {
             let started = Instant::now();
-            let mut instance = runtime.instantiate(&prepared, context(&world, &gate))?;
+            let mut instance = runtime.instantiate(&prepared, context(world, gate, Language::Wasm))?;
             black_box(instance.call(&row)?);
             drop(instance);
             whole.push(started.elapsed());
         }
         report("fresh sandbox, first result, drop", whole, None);
-        let mut instance = runtime.instantiate(&prepared, context(&world, &gate))?;
+        let mut instance = runtime.instantiate(&prepared, context(world, gate, Language::Wasm))?;
         let mut times = Vec::new();
         for _ in 0..15 {
             let started = Instant::now();

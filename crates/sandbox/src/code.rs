@@ -7,12 +7,15 @@
 #![allow(unsafe_code)]
 
 use std::hash::{Hash, Hasher};
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
 use crate::error::Error;
+use crate::memory::memory_file;
 
 /// A guest interpreter as the build script left it.
 pub struct Guest {
@@ -22,6 +25,7 @@ pub struct Guest {
     /// (offset: u32, length: u32, bytes), repeated: its data.
     memory: &'static [u8],
     code: &'static [u8],
+    file: OnceLock<Option<OwnedFd>>,
 }
 
 pub static JAVASCRIPT: Guest = Guest {
@@ -29,6 +33,7 @@ pub static JAVASCRIPT: Guest = Guest {
     module: include_bytes!(env!("GUEST_JAVASCRIPT_MODULE")),
     memory: include_bytes!(env!("GUEST_JAVASCRIPT_MEMORY")),
     code: include_bytes!(env!("GUEST_JAVASCRIPT_CODE")),
+    file: OnceLock::new(),
 };
 
 pub static PYTHON: Guest = Guest {
@@ -36,17 +41,35 @@ pub static PYTHON: Guest = Guest {
     module: include_bytes!(env!("GUEST_PYTHON_MODULE")),
     memory: include_bytes!(env!("GUEST_PYTHON_MEMORY")),
     code: include_bytes!(env!("GUEST_PYTHON_CODE")),
+    file: OnceLock::new(),
 };
 
 impl Guest {
     /// The interpreter for `engine`.
     pub fn load(&self, engine: &Engine, cache_dir: &Path, progress: &dyn Fn(&str)) -> Result<Module, Error> {
-        // SAFETY: the code is what our build script got from `precompile_module`, and nobody can have
-        // changed it without changing this program. wasmtime checks version, configuration and processor.
-        match unsafe { Module::deserialize(engine, self.code) } {
+        match self.load_built_in(engine) {
             Ok(module) => Ok(module),
             Err(_) => self.load_cached(engine, cache_dir, progress),
         }
+    }
+
+    /// The code that is part of this program, mapped from a memory file: each stack limit has an engine of
+    /// its own, and they share its tens of megabytes.
+    fn load_built_in(&self, engine: &Engine) -> wasmtime::Result<Module> {
+        let file = self.file.get_or_init(|| memory_file(&[self.code]).ok());
+        if let Some(file) = file
+            && let Ok(file) = file.try_clone()
+        {
+            #[allow(clippy::disallowed_types)] // it is memory
+            let file = std::fs::File::from(file);
+            // SAFETY: as below, and the file is sealed: nobody can change it while it is mapped.
+            if let Ok(module) = unsafe { Module::deserialize_open_file(engine, file) } {
+                return Ok(module);
+            }
+        }
+        // SAFETY: the code is what our build script got from `precompile_module`, and nobody can have
+        // changed it without changing this program. wasmtime checks version, configuration and processor.
+        unsafe { Module::deserialize(engine, self.code) }
     }
 
     fn load_cached(&self, engine: &Engine, cache_dir: &Path, progress: &dyn Fn(&str)) -> Result<Module, Error> {
@@ -132,6 +155,7 @@ mod tests {
             module: b"\0asm\x01\0\0\0",
             memory: b"",
             code: b"not code",
+            file: OnceLock::new(),
         };
         let engine = Engine::new(&crate::machine::config(1 << 20)).unwrap();
         let progress = |_: &str| told.set(told.get() + 1);

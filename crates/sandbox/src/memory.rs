@@ -41,7 +41,7 @@ const MAX_PRIVATE_PAGES: usize = 64;
 const MAX_IDLE_SLOTS: usize = 32;
 /// Warm slots kept in all; each is four gigabytes of address space and some tens of mappings.
 const MAX_IDLE_SLOTS_TOTAL: usize = 512;
-/// A picture made of more pieces than this is stored whole instead.
+/// A picture is made of at most this many pieces: each is a mapping of every slot.
 const MAX_PIECES: usize = 24;
 /// Unchanged pages between two changed ones that are not worth a piece of their own.
 const MAX_GAP_PAGES: usize = 16;
@@ -79,10 +79,11 @@ impl Image {
 
     /// A picture that shares with `base` the pages in which it does not differ.
     pub fn over(base: &Image, content: &[u8]) -> std::io::Result<Arc<Image>> {
-        let runs = changed_runs(base.content(), content);
-        if content.len() < base.length || base.pieces.len() + runs.len() > MAX_PIECES {
+        let room = MAX_PIECES.saturating_sub(base.pieces.len());
+        if content.len() < base.length || room == 0 {
             return Image::whole(content);
         }
+        let runs = at_most(room, changed_runs(base.content(), content));
         let chunks: Vec<&[u8]> = runs.iter().map(|run| &content[run.clone()]).collect();
         let file = Arc::new(memory_file(&chunks)?);
         let mut pieces = base.pieces.clone();
@@ -170,8 +171,24 @@ fn changed_runs(base: &[u8], content: &[u8]) -> Vec<std::ops::Range<usize>> {
     runs
 }
 
+/// Joins the runs with the smallest gaps between them, until no more than `max` are left.
+fn at_most(max: usize, mut runs: Vec<std::ops::Range<usize>>) -> Vec<std::ops::Range<usize>> {
+    let Some(surplus) = runs.len().checked_sub(max.max(1)).filter(|surplus| *surplus > 0) else {
+        return runs;
+    };
+    let mut gaps: Vec<(usize, usize)> = runs.windows(2).map(|pair| pair[1].start - pair[0].end).zip(1..).collect();
+    gaps.sort_unstable();
+    let mut joined: Vec<usize> = gaps.iter().take(surplus).map(|(_, second)| *second).collect();
+    joined.sort_unstable();
+    for second in joined.into_iter().rev() {
+        runs[second - 1].end = runs[second].end;
+        runs.remove(second);
+    }
+    runs
+}
+
 /// An anonymous file with the chunks one after the other, sealed against any change.
-fn memory_file(chunks: &[&[u8]]) -> std::io::Result<OwnedFd> {
+pub fn memory_file(chunks: &[&[u8]]) -> std::io::Result<OwnedFd> {
     // SAFETY: the name is a C string; the descriptor is new and nobody else's.
     let file = unsafe {
         let file = libc::memfd_create(c"sandbox-image".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING);
@@ -499,6 +516,22 @@ mod tests {
     fn slot_bytes<'a>(slot: &'a mut Slot, image: &Image) -> &'a mut [u8] {
         // SAFETY: the slot maps the picture's length, and the test holds its only owner.
         unsafe { std::slice::from_raw_parts_mut(slot.0.base.as_ptr(), image.len()) }
+    }
+
+    #[test]
+    fn a_picture_with_many_changes_is_made_of_few_pieces() {
+        let base = Image::whole(&vec![7; 64 << 20]).unwrap();
+        let mut content = base.content().to_vec();
+        for change in 0..100 {
+            // Gaps of one to a hundred times more pages than are worth a piece.
+            content[change * (change + 1) / 2 * (MAX_GAP_PAGES + 1) / 7 * PAGE] = 1;
+        }
+        let over = Image::over(&base, &content).unwrap();
+        assert!(over.pieces.len() <= MAX_PIECES, "{}", over.pieces.len());
+        assert!(over.own_bytes() < content.len(), "{}", over.own_bytes());
+        assert!(over.content() == content.as_slice());
+        let runs = at_most(2, vec![0..1, 5..6, 7..8, 20..21]);
+        assert_eq!(runs, [0..8, 20..21]);
     }
 
     type Attack = (&'static str, fn(&mut [u8]));
