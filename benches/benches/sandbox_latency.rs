@@ -123,11 +123,7 @@ fn function(language: Language, body: String) -> FunctionSource {
 
 /// The same function as a module, over numbers and through memory.
 fn modules() -> [(&'static str, FunctionSource); 2] {
-    let source = |body: &str| FunctionSource {
-        language: Language::Wasm,
-        body: body.into(),
-        ..increment("")
-    };
+    let source = |body: &str| function(Language::Wasm, body.into());
     let numbers = r#"(module (func (export "f") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1))))"#;
     // The argument is a count of four bytes, a tag, and an i32, which is also the answer.
     let memory = r#"(module (memory (export "memory") 1)

@@ -284,7 +284,7 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ("fs.readBytes", &["path"]),
     ("fs.writeText", &["path", "text"]),
     ("fs.appendText", &["path", "text"]),
-    ("fs.list", &["path"]),
+    ("fs.list", &["folder"]),
     ("fs.remove", &["path"]),
     ("http.fetch", &["url"]),
     ("http.get", &["url"]),
@@ -294,7 +294,7 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ("crypto.hmac", &["algorithm", "key", "data"]),
     ("crypto.randomBytes", &["count"]),
     ("crypto.uuid", &[]),
-    ("crypto.timingSafeEqual", &["a", "b"]),
+    ("crypto.timingSafeEqual", &["one", "other"]),
 ];
 
 /// Operation `FIRST_HOST_FUNCTION + index`: packs the arguments, unpacks the answer.
