@@ -239,11 +239,10 @@ fn a_cancel_request_is_heard_within_a_tenth_of_a_second() {
             teller.cancelled.store(true, Ordering::SeqCst);
             Instant::now()
         });
-        let error = on_session_thread(|| {
+        let (error, ended_at) = on_session_thread(|| {
             let mut instance = runtime().instantiate(&prepared, context(&world, python_limits())).unwrap();
-            instance.call(&[vec![]]).unwrap_err()
+            (instance.call(&[vec![]]).unwrap_err(), Instant::now())
         });
-        let ended_at = Instant::now();
         assert!(
             matches!(&error, Error::Cancelled(error) if error.message() == "canceling statement due to user request"),
             "{error:?}"
