@@ -10,6 +10,7 @@ use types::{Datum, Result, SqlError};
 use crate::host::{Host, Row};
 use crate::ir::ColumnId;
 use crate::local::Source;
+use crate::memory::Account;
 use crate::subquery::Cached;
 
 /// Cheap to clone; every clone belongs to the same execution.
@@ -19,6 +20,8 @@ pub(crate) struct Env {
     outer: Option<Arc<Outer>>,
     tables: Option<Arc<WorkTable>>,
     cache: Arc<Mutex<HashMap<Slot, Cached>>>,
+    /// What this execution keeps in memory.
+    pub account: Arc<Account>,
     begun: Option<Arc<Begun>>,
 }
 
@@ -57,6 +60,7 @@ impl Env {
             outer: None,
             tables: None,
             cache: Arc::default(),
+            account: Arc::default(),
             begun: None,
         }
     }
@@ -73,6 +77,7 @@ impl Env {
                 row,
                 around: self.outer.clone(),
             })),
+            account: Arc::default(),
             ..self.clone()
         }
     }
@@ -102,6 +107,7 @@ impl Env {
                 rows,
                 around: self.tables.clone(),
             })),
+            account: Arc::default(),
             ..self.clone()
         }
     }

@@ -26,7 +26,7 @@ pub(crate) fn known(error: &DataFusionError) -> Option<SqlError> {
         DataFusionError::Shared(inner) => known(inner),
         DataFusionError::Collection(all) => all.iter().find_map(known),
         DataFusionError::ArrowError(inner, _) => arrow(inner),
-        DataFusionError::ResourcesExhausted(_) => Some(SqlError::new(SqlState::OutOfMemory, "out of memory")),
+        DataFusionError::ResourcesExhausted(_) => Some(crate::memory::exhausted()),
         DataFusionError::NotImplemented(what) => {
             Some(SqlError::new(SqlState::FeatureNotSupported, "this query is not supported").detail(what.clone()))
         }

@@ -23,6 +23,7 @@ mod host;
 pub mod ir;
 mod local;
 mod lower;
+mod memory;
 mod plan;
 mod plan_join;
 mod push;
@@ -34,6 +35,7 @@ mod walk;
 pub use eval::{Evaluator, eval};
 pub use explain::explain;
 pub use host::{BATCH_ROWS, BatchIter, Host, Row, RowIter, ScanBounds};
+pub use memory::{STATEMENT_MEMORY_BYTES, datum_bytes};
 
 use std::sync::Arc;
 

@@ -146,7 +146,7 @@ fn collect(query: &QueryPlan, context: &Arc<StatementContext>) -> Result<Written
     let mut bytes = 0usize;
     for row in query::execute(&query.rel, &host)? {
         let row = row?;
-        bytes = bytes.saturating_add(row.iter().map(size_of_value).sum());
+        bytes = bytes.saturating_add(row.iter().map(query::datum_bytes).sum());
         if bytes > ROW_BYTES_LIMIT {
             return Err(SqlError::new(
                 SqlState::ProgramLimitExceeded,
@@ -159,15 +159,4 @@ fn collect(query: &QueryPlan, context: &Arc<StatementContext>) -> Result<Written
     }
     written.rows = written.returned.len() as u64;
     Ok(written)
-}
-
-fn size_of_value(value: &Datum) -> usize {
-    let outside = match value {
-        Datum::Text(text) | Datum::Json(text) => text.len(),
-        Datum::Bytea(bytes) => bytes.len(),
-        Datum::Array(array) => array.values.iter().map(size_of_value).sum(),
-        Datum::Record(fields) => fields.iter().map(size_of_value).sum(),
-        _ => 0,
-    };
-    size_of::<Datum>() + outside
 }

@@ -16,6 +16,7 @@ use crate::env::Env;
 use crate::eval::eval_all;
 use crate::host::{BATCH_ROWS, Row};
 use crate::ir::UserAggregate;
+use crate::memory::row_bytes;
 use crate::plan::{AggregateNode, AggregatePlan, SortNode, Target};
 
 /// One aggregate call's state for one group: what DISTINCT and ORDER BY need around a function's own.
@@ -140,11 +141,22 @@ impl State {
         {
             return Ok(());
         }
+        if self.distinct.is_some() {
+            env.account.charge(row_bytes(&args))?;
+        }
         if self.sorted {
+            env.account.charge(row_bytes(&args) + row_bytes(&keys))?;
             self.waiting.push((keys, args));
             return Ok(());
         }
-        self.machine.add(&args, env)
+        self.step(&args, env)
+    }
+
+    /// One row into the machine, and what it keeps of it onto the account.
+    fn step(&mut self, args: &[Datum], env: &Env) -> Result<()> {
+        let before = self.machine.size();
+        self.machine.add(args, env)?;
+        env.account.charge(self.machine.size().saturating_sub(before))
     }
 
     pub fn finish(&mut self, order_by: &[SortNode], env: &Env) -> Result<Datum> {
@@ -158,7 +170,7 @@ impl State {
             waiting.sort_by(|(left, _), (right, _)| compare_keys(order_by, left, right));
         }
         for (_, args) in waiting {
-            self.machine.add(&args, env)?;
+            self.step(&args, env)?;
         }
         self.machine.finish(env)
     }
@@ -219,11 +231,15 @@ fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Vec<Row>> {
         for values in groups {
             let added: Vec<Option<(Row, Row)>> = calls.iter_mut().map(|call| call.next().flatten()).collect();
             for set in &mut sets {
+                let known = set.groups.len();
                 let group = set.group(&values);
                 for (state, added) in group.states.iter_mut().zip(&added) {
                     if let (Some(state), Some((args, keys))) = (state, added) {
                         state.add(args.clone(), keys.clone(), env)?;
                     }
+                }
+                if set.groups.len() > known {
+                    env.account.charge(2 * row_bytes(&values) + plan.calls.len() * size_of::<State>())?;
                 }
             }
         }

@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::eval::Node;
 use crate::host::Row;
 use crate::ir::SetOpKind;
+use crate::memory::row_bytes;
 use crate::plan::Plan;
 
 /// The key that equal rows share.
@@ -43,11 +44,18 @@ impl<F: FnMut(&Row) -> Result<bool> + Send> Source for Pick<F> {
     }
 }
 
-pub(super) fn distinct(input: Box<dyn Source>, types: Arc<[Type]>) -> Box<dyn Source> {
+pub(super) fn distinct(input: Box<dyn Source>, types: Arc<[Type]>, env: &Env) -> Box<dyn Source> {
+    let account = env.account.clone();
     let mut seen: HashSet<Key> = HashSet::new();
     Box::new(Pick {
         input,
-        keep: move |row: &Row| Ok(seen.insert(key(row, &types))),
+        keep: move |row: &Row| {
+            let new = seen.insert(key(row, &types));
+            if new {
+                account.charge(row_bytes(row))?;
+            }
+            Ok(new)
+        },
     })
 }
 
@@ -104,7 +112,7 @@ pub(super) fn set_operation(
                 then: Some(right),
                 env: env.clone(),
             });
-            Ok(if all { both } else { distinct(both, types) })
+            Ok(if all { both } else { distinct(both, types, env) })
         }
         SetOpKind::Intersect | SetOpKind::Except => {
             let env = env.clone();

@@ -61,7 +61,7 @@ pub(crate) fn open(plan: &Plan, env: &Env) -> Result<Box<dyn Source>> {
         Plan::Window { input, calls } => window::open(open(input, env)?, calls.clone(), env),
         Plan::Sort { input, keys } => sort::open(open(input, env)?, keys.clone(), env),
         Plan::Limit { input, limit, offset } => basic::limit(input, limit.as_ref(), offset.as_ref(), env)?,
-        Plan::Distinct { input, types } => distinct::distinct(open(input, env)?, types.clone()),
+        Plan::Distinct { input, types } => distinct::distinct(open(input, env)?, types.clone(), env),
         Plan::DistinctOn { input, on } => distinct::distinct_on(open(input, env)?, on.clone(), env),
         Plan::SetOp {
             kind,
@@ -123,6 +123,7 @@ pub(crate) fn collect(mut source: Box<dyn Source>, env: &Env) -> Result<Vec<Row>
             return Ok(rows);
         }
         env.host.check_cancelled()?;
+        env.account.charge_rows(&batch)?;
         rows.extend(batch);
     }
 }

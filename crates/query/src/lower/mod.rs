@@ -21,7 +21,7 @@ use std::sync::Arc;
 use datafusion::common::NullEquality;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr::Sort as SortExpr;
 use datafusion::logical_expr::{
     Aggregate, Expr as DfExpr, Filter, Join, JoinConstraint, JoinType, Limit, LogicalPlan, Projection, Sort, TableScanBuilder,
@@ -89,7 +89,8 @@ fn start(rel: &Rel, columns: &[(ColumnId, Type)], env: &Env) -> Result<Box<dyn S
     let plan = exactly(plan, columns)?;
     let plan = state.optimize(&plan)?;
     let physical = session::block_on(state.query_planner().create_physical_plan(&plan, state), host)??;
-    let stream = execute_stream(physical, state.task_ctx())?;
+    let context = TaskContext::from(state).with_runtime(crate::memory::runtime()?);
+    let stream = execute_stream(physical, Arc::new(context))?;
     let types = columns.iter().map(|(_, ty)| *ty).collect();
     Ok(Box::new(Frame {
         stream,
