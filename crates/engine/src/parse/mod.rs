@@ -6,6 +6,7 @@
 //! directly (transactions, settings, roles). Errors come back as PostgreSQL words them, with the
 //! position of the offending token. Nesting is bounded here, before anything recurses over it.
 
+mod dialect;
 mod function;
 mod policy;
 mod prepared;
@@ -112,7 +113,7 @@ pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
     let source: Arc<str> = Arc::from(sql);
     let tokens = tokenize(&source, Placeholders::Dollar)?;
     check_nesting(&tokens)?;
-    let dialect = PostgreSqlDialect {};
+    let dialect = dialect::Postgres::new(tokens.len());
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(MAX_NESTING)
         .with_tokens_with_locations(tokens);
@@ -260,7 +261,7 @@ fn too_complex() -> SqlError {
 }
 
 fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = dialect::Postgres::new(piece.len());
     let words: Vec<String> = piece
         .iter()
         .take(4)
@@ -473,6 +474,58 @@ mod tests {
             statements.iter().map(|s| &*s.text).collect::<Vec<_>>(),
             ["SELECT ';'", "SELECT $$;$$"]
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_soon() {
+        // On a stack as large as a session's.
+        let thread = std::thread::Builder::new().stack_size(64 << 20);
+        thread.spawn(read_what_cannot_be_read).unwrap().join().unwrap();
+    }
+
+    fn read_what_cannot_be_read() {
+        let started = std::time::Instant::now();
+        for (open, close) in [
+            ("NOT(", ")"),
+            ("NOT NOT (", ")"),
+            ("CASE WHEN (", ") THEN 1 END"),
+            ("CAST(", " AS int)"),
+            ("(", ")"),
+            ("f(", ")"),
+            ("position(", " IN 'a')"),
+            ("substring(", " FROM 1)"),
+            ("trim(", ")"),
+            ("extract(day FROM ", ")"),
+            ("overlay(", " PLACING 'a' FROM 1)"),
+            ("ceil(", ")"),
+            ("ARRAY[", "]"),
+            ("(SELECT ", ")"),
+            ("EXISTS(SELECT ", ")"),
+            ("interval (", ")"),
+        ] {
+            for deepest in ["1 +", "1 1 1", "1"] {
+                let text = format!("SELECT {}{deepest}{}", open.repeat(60), close.repeat(60));
+                let result = parse(&text, Placeholders::Dollar);
+                assert_eq!(result.is_ok(), deepest == "1", "{text}");
+            }
+        }
+        for from in ["(", "LATERAL (", "f(("] {
+            let text = format!("SELECT 1 FROM {}a b c d{}", from.repeat(60), ")".repeat(60));
+            assert!(parse(&text, Placeholders::Dollar).is_err(), "{text}");
+        }
+        let elapsed = started.elapsed();
+        assert!(elapsed < std::time::Duration::from_secs(20), "{elapsed:?}");
+    }
+
+    #[test]
+    fn reserved_words_are_still_what_they_were() {
+        for sql in [
+            "SELECT NOT true, NOT (a OR b), a IS NOT NULL, a NOT IN (1), NOT EXISTS (SELECT 1)",
+            "SELECT CASE WHEN a THEN 1 END, CASE a WHEN 1 THEN 2 ELSE 3 END, CAST(a AS integer), a::integer",
+            "SELECT \"not\", \"case\", t.\"cast\" FROM t",
+        ] {
+            assert!(parse(sql, Placeholders::Dollar).is_ok(), "{sql}");
+        }
     }
 
     #[test]

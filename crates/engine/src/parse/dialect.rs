@@ -1,0 +1,129 @@
+//! PostgreSQL's dialect of the parser, with a bound on how often it may read a text.
+//!
+//! The life of a word: the parser guesses what it begins, reads on, and where that fails guesses again. Where both guesses
+//! read the same brackets, and these hold brackets of which that is true again, the work doubles at every level: forty bytes
+//! of `NOT(NOT(...` kept a thread busy for minutes, and nothing could cancel it. So PostgreSQL's reserved words are
+//! no names here, an argument is read once, and the readings are counted.
+
+use std::any::TypeId;
+use std::cell::Cell;
+
+use sqlparser::ast::Expr;
+use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+
+/// How many operands may be begun while a statement is parsed, for each of its tokens. Ordinary statements stay below one:
+/// few places are read twice.
+const READINGS_OF_A_TOKEN: usize = 50;
+
+/// The dialect for one statement.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    inner: PostgreSqlDialect,
+    /// How many operands may still be begun.
+    readings: Cell<usize>,
+}
+
+impl Postgres {
+    pub fn new(tokens: usize) -> Postgres {
+        Postgres {
+            inner: PostgreSqlDialect {},
+            readings: Cell::new(tokens.saturating_mul(READINGS_OF_A_TOKEN)),
+        }
+    }
+}
+
+/// What the wrapped dialect says of itself; the parser's defaults are its, too.
+macro_rules! as_inner {
+    ($($name:ident),* $(,)?) => {
+        $(fn $name(&self) -> bool {
+            self.inner.$name()
+        })*
+    };
+}
+
+impl Dialect for Postgres {
+    fn dialect(&self) -> TypeId {
+        self.inner.dialect()
+    }
+
+    fn parse_prefix(&self, _parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        match self.readings.get().checked_sub(1) {
+            Some(left) => {
+                self.readings.set(left);
+                None
+            }
+            None => Some(Err(ParserError::RecursionLimitExceeded)),
+        }
+    }
+
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        matches!(keyword, Keyword::NOT | Keyword::CASE | Keyword::CAST) || self.inner.is_reserved_for_identifier(keyword)
+    }
+
+    /// `f(expression => value)` is nobody's SQL, and looking for it reads every argument twice: `f(f(f(1)))` eight times.
+    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+        false
+    }
+
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        self.inner.identifier_quote_style(identifier)
+    }
+
+    fn is_delimited_identifier_start(&self, c: char) -> bool {
+        self.inner.is_delimited_identifier_start(c)
+    }
+
+    fn is_identifier_start(&self, c: char) -> bool {
+        self.inner.is_identifier_start(c)
+    }
+
+    fn is_identifier_part(&self, c: char) -> bool {
+        self.inner.is_identifier_part(c)
+    }
+
+    fn is_custom_operator_part(&self, c: char) -> bool {
+        self.inner.is_custom_operator_part(c)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        self.inner.get_next_precedence(parser)
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        self.inner.prec_value(precedence)
+    }
+
+    as_inner! {
+        supports_unicode_string_literal,
+        supports_filter_during_aggregation,
+        supports_group_by_expr,
+        allow_extract_custom,
+        allow_extract_single_quotes,
+        supports_create_index_with_clause,
+        supports_explain_with_utility_options,
+        supports_listen_notify,
+        supports_factorial_operator,
+        supports_bitwise_shift_operators,
+        supports_comment_on,
+        supports_load_extension,
+        supports_named_fn_args_with_colon_operator,
+        supports_empty_projections,
+        supports_nested_comments,
+        supports_string_escape_constant,
+        supports_numeric_literal_underscores,
+        supports_array_typedef_with_brackets,
+        supports_geometric_types,
+        supports_set_names,
+        supports_alter_column_type_using,
+        supports_notnull_operator,
+        supports_interval_options,
+        supports_insert_table_alias,
+        supports_create_table_like_parenthesized,
+        supports_select_wildcard_with_alias,
+        supports_comma_separated_trim,
+        supports_xml_expressions,
+        supports_comment_optimizer_hint,
+    }
+}
