@@ -202,11 +202,14 @@ impl<'a> Writer<'a> {
                 tables: vec![entry],
                 parent: None,
             };
-            let node = crate::parse::parse_expression(expression)?;
+            // A position in the constraint's text would be taken for one in the statement.
+            let condition = crate::parse::parse_expression(expression)
+                .and_then(|node| binder.condition(&node, &scope))
+                .map_err(SqlError::without_position)?;
             checks.push(Check {
                 name: constraint.name.clone(),
                 columns,
-                condition: binder.condition(&node, &scope)?,
+                condition,
             });
         }
         Ok(Writer {

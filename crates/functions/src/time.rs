@@ -15,16 +15,10 @@ pub(crate) const HOUR: i64 = 3_600_000_000;
 pub(crate) const MINUTE: i64 = 60_000_000;
 pub(crate) const SECOND: i64 = 1_000_000;
 
-/// 4714-11-24 BC, the first day of all.
-pub(crate) const MIN_DATE: i32 = -2_440_588;
-/// 5874897-12-31.
-pub(crate) const MAX_DATE: i32 = 2_145_031_948;
-pub(crate) const MIN_TIMESTAMP: i64 = -210_866_803_200_000_000;
+pub(crate) use types::calendar::{DATE_INFINITY, DATE_NEG_INFINITY, MAX_DATE, MIN_DATE, MIN_TIMESTAMP};
 /// Counted from 1970, the last moments of PostgreSQL's year 294276 don't fit: ours end in January 294247.
 pub(crate) const END_TIMESTAMP: i64 = i64::MAX;
 
-pub(crate) const DATE_INFINITY: i32 = i32::MAX;
-pub(crate) const DATE_NEG_INFINITY: i32 = i32::MIN;
 pub(crate) const INFINITY: i64 = i64::MAX;
 pub(crate) const NEG_INFINITY: i64 = i64::MIN;
 

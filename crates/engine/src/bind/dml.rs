@@ -87,8 +87,10 @@ impl Binder<'_> {
             (_, Some(Generated::Stored(_))) => return Err(SqlError::unsupported("a generated column")),
             (None, None) => return Ok(Expr::Const(Datum::Null, column.ty)),
         };
-        let node = crate::parse::parse_expression(&text)?;
-        self.assign(&node, &Scope::default(), &column.name, column.ty, column.typmod)
+        // A position in the default's text would be taken for one in the statement.
+        crate::parse::parse_expression(&text)
+            .and_then(|node| self.assign(&node, &Scope::default(), &column.name, column.ty, column.typmod))
+            .map_err(SqlError::without_position)
     }
 
     pub fn insert(&mut self, insert: &ast::Insert) -> Result<Insert> {

@@ -108,7 +108,7 @@ fn add_column(table: &mut Table, definition: &ast::ColumnDef, wanted: &mut Vec<W
         ));
     }
     if type_names::serial(&definition.data_type).is_some() {
-        return Err(SqlError::unsupported("serial columns"));
+        return Err(SqlError::new(SqlState::FeatureNotSupported, "serial columns are not supported"));
     }
     let (ty, typmod) = type_names::resolve(&definition.data_type)?;
     if matches!(
@@ -139,7 +139,7 @@ fn add_column(table: &mut Table, definition: &ast::ColumnDef, wanted: &mut Vec<W
                         ),
                     ));
                 }
-                column.default = Some(expr.to_string());
+                column.default = default_text(expr, ty);
             }
             ast::ColumnOption::PrimaryKey(_) => wanted.push(Wanted {
                 name: constraint_name,
@@ -159,12 +159,45 @@ fn add_column(table: &mut Table, definition: &ast::ColumnDef, wanted: &mut Vec<W
             // One collation: nothing to keep.
             ast::ColumnOption::Collation(_) => {}
             ast::ColumnOption::ForeignKey(_) => return Err(SqlError::unsupported("FOREIGN KEY")),
-            ast::ColumnOption::Generated { .. } | ast::ColumnOption::Identity(_) => return Err(SqlError::unsupported("GENERATED columns")),
+            ast::ColumnOption::Generated { .. } | ast::ColumnOption::Identity(_) => {
+                return Err(SqlError::new(SqlState::FeatureNotSupported, "GENERATED columns are not supported"));
+            }
             other => return Err(SqlError::new(SqlState::SyntaxError, format!("syntax error at or near \"{other}\""))),
         }
     }
     table.columns.push(column);
     Ok(())
+}
+
+/// A default as the catalog keeps it and psql shows it: PostgreSQL gives a literal its type, and keeps no NULL.
+fn default_text(expr: &ast::Expr, ty: Type) -> Option<String> {
+    let literal = match expr {
+        ast::Expr::Nested(inner) => return default_text(inner, ty),
+        ast::Expr::Value(value) => &value.value,
+        other => return Some(other.to_string()),
+    };
+    match literal {
+        ast::Value::Null => None,
+        ast::Value::SingleQuotedString(text)
+        | ast::Value::EscapedStringLiteral(text)
+        | ast::Value::UnicodeStringLiteral(text)
+        | ast::Value::NationalStringLiteral(text) => Some(typed_text(text, ty)),
+        ast::Value::DollarQuotedString(text) => Some(typed_text(&text.value, ty)),
+        other => Some(other.to_string()),
+    }
+}
+
+/// A string as a literal of this type: `'x'::text`, and `5` for an integer.
+fn typed_text(text: &str, ty: Type) -> String {
+    let quoted = types::ident::quote_literal(text);
+    let canonical = |number: &i32| *number >= 0 && number.to_string() == text;
+    match (ty, text) {
+        (Type::Int4, _) if text.parse().as_ref().is_ok_and(canonical) => text.to_string(),
+        (Type::Bool, "true" | "t") => "true".to_string(),
+        (Type::Bool, "false" | "f") => "false".to_string(),
+        (Type::Bpchar, _) => format!("{quoted}::bpchar"),
+        _ => format!("{quoted}::{ty}"),
+    }
 }
 
 fn table_constraint(table: &Table, constraint: &ast::TableConstraint) -> Result<Wanted> {

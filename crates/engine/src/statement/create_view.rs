@@ -17,7 +17,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     if create.materialized || create.temporary {
-        return Err(SqlError::unsupported("materialized and temporary views"));
+        return Err(SqlError::new(
+            SqlState::FeatureNotSupported,
+            "materialized and temporary views are not supported",
+        ));
     }
     let (schema, name) = object_name(&create.name)?;
     let schema = creation_schema(context, schema.as_deref())?;
