@@ -7,9 +7,10 @@ use types::{Result, SqlError, SqlState, Type};
 
 use crate::ir::{AggregateCall, ColumnId, Expr, Frame, FrameBound, Rel, SetCall, SortKey};
 
-/// How deeply relations and expressions may nest, counted together. Every later pass recurses
-/// over the plan, ours and DataFusion's, on stacks of 64 MiB.
-pub(crate) const MAX_PLAN_DEPTH: usize = 2_000;
+/// How deeply relations and expressions may nest, counted together: a chain of 2,000 operators
+/// at the bottom of some subqueries. Every later pass recurses over the plan, ours and
+/// DataFusion's, on stacks of 64 MiB.
+pub(crate) const MAX_PLAN_DEPTH: usize = 2_500;
 
 /// The relations that `rel` reads, outer to inner.
 pub(crate) fn inputs(rel: &Rel) -> impl Iterator<Item = &Rel> {

@@ -78,7 +78,7 @@ impl Binder<'_> {
                 self.explicit_cast(arg, ty, typmod)
             }
             ast::Expr::UnaryOp { op, expr } => self.unary(op, expr, scope),
-            ast::Expr::BinaryOp { left, op, right } => self.binary(node, left, op, right, scope),
+            ast::Expr::BinaryOp { .. } => self.chain(node, scope),
             ast::Expr::IsNull(inner) => Ok(Expr::IsNull(Box::new(self.null_test(inner, scope)?))),
             ast::Expr::IsNotNull(inner) => Ok(Expr::Not(Box::new(Expr::IsNull(Box::new(self.null_test(inner, scope)?))))),
             ast::Expr::IsTrue(inner) => self.truth(inner, scope, "IS TRUE", false, false),
@@ -92,7 +92,8 @@ impl Binder<'_> {
             ast::Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated, scope),
             ast::Expr::InSubquery { expr, subquery, negated } => {
                 let symbol = if *negated { "<>" } else { "=" };
-                self.any_query(expr, symbol, subquery, *negated, scope)
+                let result = self.any_query(expr, symbol, subquery, *negated, scope);
+                self.at_operator(expr, node, result)
             }
             ast::Expr::Between { expr, negated, low, high } => {
                 let low = self.between_side(expr, ">=", low, scope)?;
@@ -466,28 +467,69 @@ impl Binder<'_> {
         self.operator(symbol, None, arg)
     }
 
-    fn binary(&mut self, node: &ast::Expr, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, scope: &Scope<'_>) -> Result<Expr> {
-        match op {
-            BinaryOperator::And => {
-                let mut parts = vec![];
-                flatten(self.bool_expr(left, scope, "AND")?, &mut parts, true);
-                flatten(self.bool_expr(right, scope, "AND")?, &mut parts, true);
-                return Ok(Expr::And(parts));
-            }
-            BinaryOperator::Or => {
-                let mut parts = vec![];
-                flatten(self.bool_expr(left, scope, "OR")?, &mut parts, false);
-                flatten(self.bool_expr(right, scope, "OR")?, &mut parts, false);
-                return Ok(Expr::Or(parts));
-            }
-            _ => {}
+    /// A chain of operators, `1 + 1 + ...`: its tree leans to the left, so it is bound from its
+    /// first operand on, without recursion.
+    fn chain(&mut self, node: &ast::Expr, scope: &Scope<'_>) -> Result<Expr> {
+        let mut chain = vec![];
+        let mut next = node;
+        while let ast::Expr::BinaryOp { left, op, right } = next {
+            chain.push((next, left, op, right));
+            next = left;
+        }
+        let mut bound = None;
+        while let Some((node, left, op, right)) = chain.pop() {
+            let result = self.binary(node, (left, bound.take()), op, right, scope);
+            bound = Some(self.at(node, result)?);
+        }
+        bound.ok_or_else(|| SqlError::internal("a chain has an operator"))
+    }
+
+    /// One operator; its left operand may be bound already.
+    fn binary(
+        &mut self,
+        node: &ast::Expr,
+        (left, bound): (&ast::Expr, Option<Expr>),
+        op: &BinaryOperator,
+        right: &ast::Expr,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let logical = match op {
+            BinaryOperator::And => Some("AND"),
+            BinaryOperator::Or => Some("OR"),
+            _ => None,
+        };
+        if let Some(name) = logical {
+            let and = name == "AND";
+            let left = match bound {
+                Some(bound) => {
+                    let result = self.coerce_bool(bound, name);
+                    self.at(left, result)?
+                }
+                None => self.bool_expr(left, scope, name)?,
+            };
+            let mut parts = vec![];
+            flatten(left, &mut parts, and);
+            flatten(self.bool_expr(right, scope, name)?, &mut parts, and);
+            return Ok(if and { Expr::And(parts) } else { Expr::Or(parts) });
         }
         let symbol = symbol(op)?;
+        // (a, b) = (SELECT ...), with the subquery's only row.
+        if let (ast::Expr::Tuple(lefts), ast::Expr::Subquery(query)) = (strip(left), strip(right)) {
+            let query = self.query(query, Some(scope), false)?;
+            let compared = self.compare_rows(lefts, &symbol, query, scope);
+            return Ok(Expr::Scalar {
+                ty: Type::Bool,
+                query: Box::new(self.at_operator(left, node, compared)?),
+            });
+        }
         // Row comparison: (a, b) = (c, d).
         if let (ast::Expr::Tuple(lefts), ast::Expr::Tuple(rights)) = (strip(left), strip(right)) {
             return self.row_comparison(lefts, &symbol, rights, scope);
         }
-        let left_bound = self.expr(left, scope)?;
+        let left_bound = match bound {
+            Some(bound) => bound,
+            None => self.expr(left, scope)?,
+        };
         let right_bound = self.expr(right, scope)?;
         // Rows that are spelled out are compared field by field, with NULL unknown; stored ones as a whole.
         let (left_bound, right_bound) = match (left_bound, right_bound) {
@@ -499,8 +541,25 @@ impl Binder<'_> {
             bound => bound,
         };
         let result = self.operator(&symbol, Some(left_bound), right_bound);
+        let result = match (strip(left), strip(right)) {
+            // A string that is no value of the other side's type: PostgreSQL points at the string.
+            (literal @ ast::Expr::Value(_), _) | (_, literal @ ast::Expr::Value(_)) => {
+                result.map_err(|error| match is_bad_literal(error.state()) {
+                    true => error.position_if_absent(self.position(literal.span())),
+                    false => error,
+                })
+            }
+            _ => result,
+        };
+        self.at_operator(left, node, result)
+    }
+
+    /// PostgreSQL points at the operator; the tree only knows its operands.
+    fn at_operator<T>(&self, left: &ast::Expr, node: &ast::Expr, result: Result<T>) -> Result<T> {
         result.map_err(|error| {
-            // PostgreSQL points at the operator; the tree only knows its operands.
+            if error.fields().position.is_some() {
+                return error;
+            }
             let end = crate::parse::byte_offset(&self.source, left.span().end);
             let gap = self.source[end..].find(|c: char| !c.is_whitespace() && c != ')').unwrap_or(0);
             let position = (left.span().end.line > 0).then(|| self.source[..end + gap].chars().count() + 1);
@@ -711,10 +770,15 @@ impl Binder<'_> {
     fn any_query(&mut self, left: &ast::Expr, symbol: &str, query: &ast::Query, all: bool, scope: &Scope<'_>) -> Result<Expr> {
         let mut bound = self.query(query, Some(scope), false)?;
         if let ast::Expr::Tuple(lefts) = strip(left) {
-            if symbol != "=" && symbol != "<>" {
-                return Err(SqlError::unsupported(format!("the operator {symbol} between a row and a subquery")));
-            }
-            return self.row_in_query(lefts, bound, all, scope);
+            // `TRUE = ANY (SELECT left = right)`, `FALSE <> ALL (...)`: unknown where the comparison is.
+            let outer = if all { "<>" } else { "=" };
+            let compared = self.compare_rows(lefts, symbol, bound, scope)?;
+            return Ok(Expr::AnyQuery {
+                left: Box::new(Expr::Const(Datum::Bool(!all), Type::Bool)),
+                op: functions::resolve::resolve_operator(outer, Some(Type::Bool), Type::Bool)?.function,
+                query: Box::new(compared),
+                all,
+            });
         }
         let left = self.expr(left, scope)?;
         let [column] = bound.columns.as_slice() else {
@@ -749,31 +813,26 @@ impl Binder<'_> {
         })
     }
 
-    /// `(a, b) IN (SELECT ...)`: EXISTS over the query filtered by equality of each column.
-    fn row_in_query(&mut self, lefts: &[ast::Expr], bound: super::Bound, negated: bool, scope: &Scope<'_>) -> Result<Expr> {
+    /// What comparing `(a, b)` with each of the query's rows gives.
+    fn compare_rows(&mut self, lefts: &[ast::Expr], symbol: &str, bound: super::Bound, scope: &Scope<'_>) -> Result<Rel> {
         if lefts.len() != bound.columns.len() {
-            return Err(SqlError::new(
-                SqlState::SyntaxError,
-                "subquery has a different number of columns than the row",
-            ));
+            let few = if bound.columns.len() > lefts.len() { "many" } else { "few" };
+            return Err(SqlError::new(SqlState::SyntaxError, format!("subquery has too {few} columns")));
         }
-        let mut equal = vec![];
+        let mut pairs = vec![];
         for (left, column) in lefts.iter().zip(&bound.columns) {
             let left = self.expr(left, scope)?;
-            equal.push(self.operator(
-                "=",
-                Some(left),
-                Expr::Column {
-                    id: column.id,
-                    ty: column.ty,
-                },
-            )?);
+            let right = Expr::Column {
+                id: column.id,
+                ty: column.ty,
+            };
+            pairs.push((left, right));
         }
-        let exists = Expr::Exists(Box::new(Rel::Filter {
+        let compared = self.row_pairs(pairs, symbol)?;
+        Ok(Rel::Project {
             input: Box::new(bound.rel),
-            predicate: Expr::And(equal),
-        }));
-        Ok(if negated { negate(exists) } else { exists })
+            exprs: vec![(self.new_column(super::NO_META), compared)],
+        })
     }
 
     fn scalar_subquery(&mut self, query: &ast::Query, scope: &Scope<'_>) -> Result<Expr> {
@@ -881,6 +940,35 @@ impl Binder<'_> {
         }
     }
 
+    /// `(t).a`: the field of a table's whole row.
+    fn field(&self, root: &ast::Expr, rest: &[ast::AccessExpr], scope: &Scope<'_>) -> Result<Option<Expr>> {
+        let (ast::Expr::Nested(_), ast::Expr::Identifier(row)) = (root, strip(root)) else {
+            return Ok(None);
+        };
+        let Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) = rest.first() else {
+            return Ok(None);
+        };
+        let row = fold(row);
+        if scope.column(&row)?.is_some() {
+            return Ok(None);
+        }
+        let Some(table) = scope.table(&row) else {
+            return Ok(None);
+        };
+        let name = fold(field);
+        let Some(column) = table.columns.iter().find(|column| column.name == name) else {
+            let error = match &table.table {
+                Some(table) => format!("column \"{name}\" not found in data type {}", table.name),
+                None => format!("could not identify column \"{name}\" in record data type"),
+            };
+            return Err(SqlError::new(SqlState::UndefinedColumn, error));
+        };
+        Ok(Some(Expr::Column {
+            id: column.id,
+            ty: column.ty,
+        }))
+    }
+
     fn access(&mut self, root: &ast::Expr, chain: &[ast::AccessExpr], scope: &Scope<'_>) -> Result<Expr> {
         // `t.a[1]` comes as root `t` and the chain `.a`, `[1]`.
         let mut parts = match root {
@@ -892,10 +980,13 @@ impl Binder<'_> {
             parts.push(ident.clone());
             rest = tail;
         }
-        let mut value = match parts.len() {
-            0 => self.expr(root, scope)?,
-            1 => self.expr(root, scope)?,
-            _ => self.compound(&parts, scope)?,
+        let mut value = match (parts.len(), self.field(root, rest, scope)?) {
+            (_, Some(field)) => {
+                rest = &rest[1..];
+                field
+            }
+            (0 | 1, None) => self.expr(root, scope)?,
+            (_, None) => self.compound(&parts, scope)?,
         };
         let mut subscripts = vec![];
         for access in rest {
@@ -972,6 +1063,15 @@ fn flatten(expr: Expr, parts: &mut Vec<Expr>, and: bool) {
 
 /// The expression inside its parentheses.
 const ROW_COMPARISONS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
+
+fn is_bad_literal(state: SqlState) -> bool {
+    [
+        SqlState::InvalidTextRepresentation,
+        SqlState::InvalidDatetimeFormat,
+        SqlState::DatetimeFieldOverflow,
+    ]
+    .contains(&state)
+}
 
 /// `ROW(...)` or `(a, b)`, and not a table's name.
 fn spelled_row(node: &ast::Expr) -> bool {

@@ -28,9 +28,6 @@ pub use function::undefined_function;
 pub use names::Names;
 pub use scope::{Scope, ScopeColumn, ScopeTable};
 
-/// How deep views and subqueries may nest in each other once views are expanded.
-const MAX_DEPTH: usize = 200;
-
 /// How many copies of views and WITH queries one statement may expand to. A chain of queries that each
 /// read the one before twice doubles at every link, so their number is bounded and not only their depth.
 const MAX_EXPANSIONS: usize = 4_000;
@@ -223,12 +220,15 @@ impl<'a> Binder<'a> {
 
     /// Puts the node's position on an error that has none yet.
     fn at<T>(&self, node: &dyn Spanned, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.position_if_absent(self.position(node.span())))
+        result.map_err(|error| match error.fields().position {
+            Some(_) => error,
+            None => error.position_if_absent(self.position(node.span())),
+        })
     }
 
     fn deeper<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth >= MAX_DEPTH {
-            return Err(SqlError::new(SqlState::StatementTooComplex, "stack depth limit exceeded"));
+        if self.depth >= crate::parse::MAX_NESTING {
+            return Err(crate::parse::too_complex());
         }
         self.depth += 1;
         let result = f(self);

@@ -8,6 +8,7 @@
 
 mod dialect;
 mod function;
+mod nesting;
 mod policy;
 mod prepared;
 mod trigger;
@@ -17,9 +18,8 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 use types::{Result, SqlError, SqlState};
 
 pub use function::{
@@ -30,15 +30,20 @@ pub use prepared::PrepareText;
 pub use trigger::{CreateTrigger, DropTrigger, Timing as TriggerTiming};
 pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
 
-/// How deep parentheses, sub-selects and operators may nest in one statement. PostgreSQL's bound
-/// is its stack (2 MB, about 5,000 levels); a session's stack of 64 MiB holds this with room for
-/// the parser, the binder and the query library, each of which recurses over the same tree.
-const MAX_NESTING: usize = 300;
+/// How deep parentheses, sub-selects, views and prefix operators may nest in one statement.
+/// PostgreSQL's bound is its stack (2 MB, about 5,000 levels); a session's stack of 64 MiB holds
+/// this with room for the parser, the binder and the query library, each of which recurses over
+/// the same tree.
+pub const MAX_NESTING: usize = 300;
 
-/// How many operands one chain of operators may have (`1 + 1 + ...`): the parser makes a
-/// left-deep tree of it, which is recursed over later.
-const MAX_TOKENS: usize = 200_000;
+/// How many operators one chain may have (`1 + 1 + ...`, or `a AND b AND ...` of such chains): the
+/// parser makes a left-deep tree of it. The binder walks it in a loop, the query library recurses.
 const MAX_CHAIN: usize = 2_000;
+const MAX_TOKENS: usize = 200_000;
+
+/// What the parser may recurse: up to three of its levels go into one of ours. It takes some of
+/// its own refusals for a wrong guess at what a word means, so it is not left to it to refuse.
+const PARSER_RECURSION: usize = 3 * MAX_NESTING;
 
 /// One statement and where it stands in the text that the client sent.
 #[derive(Clone, Debug)]
@@ -92,7 +97,7 @@ pub fn parse(sql: &str, placeholders: Placeholders) -> Result<Vec<ParsedStatemen
     let siblings = pieces.len();
     let mut statements = Vec::with_capacity(siblings);
     for piece in pieces {
-        check_nesting(piece)?;
+        nesting::check(piece)?;
         let piece: Vec<TokenWithSpan> = piece.iter().filter(|token| !is_space(&token.token)).cloned().collect();
         let first = piece[0].span.start;
         let last = piece[piece.len() - 1].span.end;
@@ -112,10 +117,10 @@ pub fn parse(sql: &str, placeholders: Placeholders) -> Result<Vec<ParsedStatemen
 pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
     let source: Arc<str> = Arc::from(sql);
     let tokens = tokenize(&source, Placeholders::Dollar)?;
-    check_nesting(&tokens)?;
+    nesting::check(&tokens)?;
     let dialect = dialect::Postgres::new(tokens.len());
     let mut parser = Parser::new(&dialect)
-        .with_recursion_limit(MAX_NESTING)
+        .with_recursion_limit(PARSER_RECURSION)
         .with_tokens_with_locations(tokens);
     parser.parse_expr().map_err(|error| syntax_error(error, &source, &[]))
 }
@@ -182,6 +187,9 @@ fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpa
             None => error,
         }
     })?;
+    check_identifiers(source, &tokens)?;
+    check_numbers(source, &tokens)?;
+    join_strings(&mut tokens);
     // `f(a := 1)` is the older spelling of `f(a => 1)`, and SQL has no other use for it.
     for token in &mut tokens {
         if token.token == Token::Assignment {
@@ -205,6 +213,82 @@ fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpa
     Ok(tokens)
 }
 
+/// `""` names nothing.
+fn check_identifiers(source: &str, tokens: &[TokenWithSpan]) -> Result<()> {
+    let empty = |token: &&TokenWithSpan| matches!(&token.token, Token::Word(word) if word.quote_style.is_some() && word.value.is_empty());
+    let Some(token) = tokens.iter().find(empty) else {
+        return Ok(());
+    };
+    let error = SqlError::new(SqlState::SyntaxError, "zero-length delimited identifier at or near \"\"\"\"");
+    Err(error.position_if_absent(position(source, token.span.start)))
+}
+
+/// A number ends before the next word: `12abc` is neither `12` under the name `abc` nor a name.
+fn check_numbers(source: &str, tokens: &[TokenWithSpan]) -> Result<()> {
+    let glued = tokens.windows(2).find(|pair| {
+        matches!(
+            pair,
+            [number, word] if matches!(number.token, Token::Number(..))
+                && matches!(&word.token, Token::Word(word) if word.quote_style.is_none())
+                && number.span.end == word.span.start
+        )
+    });
+    let Some([number, word]) = glued else {
+        return Ok(());
+    };
+    let text = &source[byte_offset(source, number.span.start)..byte_offset(source, word.span.end)];
+    let error = SqlError::new(
+        SqlState::SyntaxError,
+        format!("trailing junk after numeric literal at or near \"{text}\""),
+    );
+    Err(error.position_if_absent(position(source, number.span.start)))
+}
+
+/// String literals that follow each other are one, but only across a line's end; on one line the
+/// second is a syntax error, where the parser would take both.
+fn join_strings(tokens: &mut Vec<TokenWithSpan>) {
+    /// What follows a string.
+    enum After {
+        Spaces,
+        LineEnd,
+        /// Between the parts of one string PostgreSQL takes no such comment.
+        BlockComment,
+    }
+    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    // The last string, if only spaces and comments followed it.
+    let mut last: Option<(usize, After)> = None;
+    for mut token in tokens.drain(..) {
+        last = match (&token.token, last.take()) {
+            (Token::Whitespace(Whitespace::Newline | Whitespace::SingleLineComment { .. }), Some((index, After::Spaces))) => {
+                Some((index, After::LineEnd))
+            }
+            (Token::Whitespace(Whitespace::MultiLineComment(_)), Some((index, _))) => Some((index, After::BlockComment)),
+            (Token::Whitespace(_), last) => last,
+            (Token::SingleQuotedString(text), Some((index, After::LineEnd))) => {
+                if let Some(TokenWithSpan {
+                    token: Token::SingleQuotedString(whole),
+                    span,
+                }) = joined.get_mut(index)
+                {
+                    whole.push_str(text);
+                    span.end = token.span.end;
+                }
+                last = Some((index, After::Spaces));
+                continue;
+            }
+            (Token::SingleQuotedString(_), Some(_)) => {
+                // No grammar has a lone quote: the parser refuses it, here and no earlier.
+                token.token = Token::Char('\'');
+                None
+            }
+            (Token::SingleQuotedString(_), None) => Some((joined.len(), After::Spaces)),
+            _ => None,
+        };
+        joined.push(token);
+    }
+    *tokens = joined;
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("").trim_end()
 }
@@ -213,48 +297,7 @@ fn is_space(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_) | Token::EOF)
 }
 
-/// Refuses what would recurse too deep: nested brackets, and chains of operators in one list item.
-fn check_nesting(tokens: &[TokenWithSpan]) -> Result<()> {
-    let mut depth = 0usize;
-    let mut chains = vec![0usize];
-    for token in tokens {
-        match &token.token {
-            Token::LParen | Token::LBracket => {
-                depth += 1;
-                chains.push(0);
-            }
-            Token::RParen | Token::RBracket => {
-                depth = depth.saturating_sub(1);
-                if chains.len() > 1 {
-                    chains.pop();
-                }
-            }
-            Token::Word(word) if matches!(word.keyword, Keyword::CASE) => depth += 1,
-            Token::Word(word) if matches!(word.keyword, Keyword::END) => depth = depth.saturating_sub(1),
-            Token::Comma => {
-                if let Some(chain) = chains.last_mut() {
-                    *chain = 0;
-                }
-            }
-            Token::Whitespace(_) => continue,
-            _ => {
-                if let Some(chain) = chains.last_mut() {
-                    *chain += 1;
-                    // Two tokens an operand.
-                    if *chain > 2 * MAX_CHAIN {
-                        return Err(too_complex());
-                    }
-                }
-            }
-        }
-        if depth > MAX_NESTING {
-            return Err(too_complex());
-        }
-    }
-    Ok(())
-}
-
-fn too_complex() -> SqlError {
+pub fn too_complex() -> SqlError {
     SqlError::new(SqlState::StatementTooComplex, "stack depth limit exceeded").hint(format!(
         "A statement may nest {MAX_NESTING} levels deep and chain {MAX_CHAIN} operators; write it with fewer."
     ))
@@ -277,7 +320,7 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
         let end = piece.last().map(|token| token.span.end).unwrap_or(Location::new(1, 1));
         tokens.push(TokenWithSpan::new(Token::EOF, sqlparser::tokenizer::Span::new(end, end)));
         Parser::new(&dialect)
-            .with_recursion_limit(MAX_NESTING)
+            .with_recursion_limit(PARSER_RECURSION)
             .with_tokens_with_locations(tokens)
     };
     let or_replace = word(1) == "OR" && word(2) == "REPLACE";
@@ -540,10 +583,66 @@ mod tests {
             parse(&long, Placeholders::Dollar).unwrap_err().state(),
             SqlState::StatementTooComplex
         );
-        let minus = format!("SELECT {}1", "- ".repeat(50_000));
+        for prefix in ["- ", "NOT ", "NOT - ", "1 = NOT "] {
+            for count in [1_100, 50_000] {
+                let run = format!("SELECT {}1", prefix.repeat(count));
+                assert_eq!(
+                    parse(&run, Placeholders::Dollar).unwrap_err().state(),
+                    SqlState::StatementTooComplex,
+                    "{prefix}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn chains_of_two_thousand_operators_are_taken() {
+        for (first, next) in [
+            ("1", " + 1"),
+            ("'a'", " || 'b'"),
+            ("true", " AND true"),
+            ("x.a = 1", " OR x.a = 1"),
+            ("x.a = 1", " OR NOT x.a <= -1"),
+            ("1", "::int::int"),
+        ] {
+            let chain = |count: usize| parse(&format!("SELECT {first}{}", next.repeat(count)), Placeholders::Dollar);
+            let fits = if next.starts_with("::") { 1_000 } else { 2_000 };
+            chain(fits).unwrap();
+            let error = chain(fits + 1).unwrap_err();
+            assert_eq!(error.state(), SqlState::StatementTooComplex, "{next}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_has_a_name() {
         assert_eq!(
-            parse(&minus, Placeholders::Dollar).unwrap_err().state(),
-            SqlState::StatementTooComplex
+            error("SELECT 1 AS \"\""),
+            ("zero-length delimited identifier at or near \"\"\"\"".into(), Some(13))
         );
+    }
+
+    #[test]
+    fn a_number_ends_before_a_word() {
+        assert_eq!(
+            error("SELECT 12abc"),
+            ("trailing junk after numeric literal at or near \"12abc\"".into(), Some(8))
+        );
+        for sql in ["SELECT 12 abc", "SELECT 1e5", "SELECT 1.5 AS a1", "SELECT a1 FROM t2"] {
+            parse(sql, Placeholders::Dollar).unwrap();
+        }
+    }
+
+    #[test]
+    fn strings_are_joined_across_lines_only() {
+        assert_eq!(error("SELECT 'a' 'b'"), ("syntax error at or near \"'b'\"".into(), Some(12)));
+        assert_eq!(error("SELECT 'a' /**/\n'b'"), ("syntax error at or near \"'b'\"".into(), Some(17)));
+        assert_eq!(error("SELEC 'a' 'b'"), ("syntax error at or near \"SELEC\"".into(), Some(1)));
+        for joined in ["SELECT 'a'\n'b'", "SELECT 'a' -- one\n  'b'"] {
+            let statements = parse(joined, Placeholders::Dollar).unwrap();
+            let Statement::Sql(statement) = &statements[0].kind else {
+                panic!("a query");
+            };
+            assert_eq!(statement.to_string(), "SELECT 'ab'");
+        }
     }
 }
