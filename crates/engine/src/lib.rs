@@ -26,6 +26,7 @@ mod prepared;
 mod row;
 mod session;
 mod settings;
+mod stack;
 mod statement;
 mod system;
 mod table;

@@ -968,6 +968,7 @@ fn bind_with(
     more_params: bool,
     arguments: Option<&FunctionArguments>,
 ) -> Result<(Plan, Vec<Type>)> {
+    crate::stack::check()?;
     let Statement::Sql(sql) = &statement.kind else {
         return Ok((Plan::Utility(statement.kind.clone()), vec![]));
     };
@@ -977,6 +978,9 @@ fn bind_with(
     };
     let mut binder = Binder::new(names, context, statement.source.clone(), params);
     binder.function_arguments = arguments.cloned();
+    if arguments.is_none() && context.calls.depth() == 0 {
+        binder = binder.with_long_chains();
+    }
     if more_params {
         binder = binder.with_more_params();
     }

@@ -476,12 +476,16 @@ impl Binder<'_> {
             chain.push((next, left, op, right));
             next = left;
         }
-        let mut bound = None;
-        while let Some((node, left, op, right)) = chain.pop() {
-            let result = self.binary(node, (left, bound.take()), op, right, scope);
-            bound = Some(self.at(node, result)?);
-        }
-        bound.ok_or_else(|| SqlError::internal("a chain has an operator"))
+        // The chain is deep where it is evaluated, though not here.
+        let levels = if self.long_chains { 0 } else { chain.len() };
+        self.deeper_by(levels, |binder| {
+            let mut bound = None;
+            while let Some((node, left, op, right)) = chain.pop() {
+                let result = binder.binary(node, (left, bound.take()), op, right, scope);
+                bound = Some(binder.at(node, result)?);
+            }
+            bound.ok_or_else(|| SqlError::internal("a chain has an operator"))
+        })
     }
 
     /// One operator; its left operand may be bound already.

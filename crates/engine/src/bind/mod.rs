@@ -28,6 +28,10 @@ pub use function::undefined_function;
 pub use names::Names;
 pub use scope::{Scope, ScopeColumn, ScopeTable};
 
+/// How deep a statement of a function may nest, each operator of a chain included: sixteen functions that
+/// call each other from within such statements have one stack of 64 MiB between them.
+const MAX_NESTING_WITHIN: usize = 200;
+
 /// How many copies of views and WITH queries one statement may expand to. A chain of queries that each
 /// read the one before twice doubles at every link, so their number is bounded and not only their depth.
 const MAX_EXPANSIONS: usize = 4_000;
@@ -78,6 +82,8 @@ pub struct Binder<'a> {
     params: Vec<Option<Type>>,
     /// Whether the statement may ask for more parameters than those: it is being prepared.
     more_params: bool,
+    /// Whether chains of operators may be as long as the parser lets them.
+    long_chains: bool,
     columns: Vec<ColumnMeta>,
     levels: Vec<Level>,
     ctes: Vec<Cte>,
@@ -184,6 +190,7 @@ impl<'a> Binder<'a> {
             source,
             params: params.to_vec(),
             more_params: false,
+            long_chains: false,
             columns: vec![],
             levels: vec![],
             ctes: vec![],
@@ -197,6 +204,12 @@ impl<'a> Binder<'a> {
     /// Lets the statement ask for parameters that nobody has spoken of yet.
     pub fn with_more_params(mut self) -> Binder<'a> {
         self.more_params = true;
+        self
+    }
+
+    /// For a client's own statement: only one of them is on a stack at a time.
+    pub fn with_long_chains(mut self) -> Binder<'a> {
+        self.long_chains = true;
         self
     }
 
@@ -227,12 +240,21 @@ impl<'a> Binder<'a> {
     }
 
     fn deeper<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth >= crate::parse::MAX_NESTING {
+        self.deeper_by(1, f)
+    }
+
+    fn deeper_by<T>(&mut self, levels: usize, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let most = if self.long_chains {
+            crate::parse::MAX_NESTING
+        } else {
+            MAX_NESTING_WITHIN
+        };
+        if self.depth + levels > most {
             return Err(crate::parse::too_complex());
         }
-        self.depth += 1;
+        self.depth += levels;
         let result = f(self);
-        self.depth -= 1;
+        self.depth -= levels;
         result
     }
 

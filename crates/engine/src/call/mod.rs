@@ -167,6 +167,7 @@ impl Calls {
 
     /// A fresh sandbox for this statement.
     fn start(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Running> {
+        crate::stack::check()?;
         let depth = self.depth();
         if depth >= policy::MAX_CALL_DEPTH {
             return Err(SqlError::new(

@@ -202,6 +202,7 @@ impl Calls {
                 reference(function, &context.catalog)
             )));
         }
+        crate::stack::check()?;
         if self.sql_depth >= MAX_SQL_DEPTH {
             return Err(SqlError::new(SqlState::StatementTooComplex, "stack depth limit exceeded")
                 .detail(format!("SQL functions call each other more than {MAX_SQL_DEPTH} deep.")));
