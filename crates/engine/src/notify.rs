@@ -13,8 +13,11 @@ use types::{Result, SqlError, SqlState};
 /// PostgreSQL's bounds: names are shorter than NAMEDATALEN, payloads than 8000 bytes.
 const MAX_CHANNEL_BYTES: usize = 63;
 const MAX_PAYLOAD_BYTES: usize = 7999;
-/// What waits for one session at most; PostgreSQL's queue is 8 GB and shared.
+/// What waits for one session at most, each of some 8 KB; PostgreSQL's queue is 8 GB and shared.
 const MAX_WAITING: usize = 100_000;
+/// What one transaction may leave until its commit.
+const MAX_PENDING_BYTES: usize = 64 << 20;
+const COUNTED_EVERY: usize = 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
@@ -34,6 +37,15 @@ pub enum Signal {
 }
 
 impl Signal {
+    fn bytes(&self) -> usize {
+        size_of::<Signal>()
+            + match self {
+                Signal::Listen(channel) | Signal::Unlisten(channel) => channel.len(),
+                Signal::UnlistenAll => 0,
+                Signal::Notify { channel, payload } => channel.len() + payload.len(),
+            }
+    }
+
     /// Checks what the client or a query made up.
     pub fn notify(channel: &str, payload: &str) -> Result<Signal> {
         let refused = |message: &str| Err(SqlError::new(SqlState::InvalidParameterValue, message.to_string()));
@@ -51,6 +63,20 @@ impl Signal {
             payload: payload.to_string(),
         })
     }
+}
+
+/// Leaves a signal with a session until its transaction commits.
+pub fn leave(pending: &Mutex<Vec<Signal>>, signal: Signal) -> Result<()> {
+    let mut pending = pending.lock();
+    // Counted now and then only: a transaction may leave many.
+    if pending.len() % COUNTED_EVERY == COUNTED_EVERY - 1 && pending.iter().map(Signal::bytes).sum::<usize>() > MAX_PENDING_BYTES {
+        return Err(
+            SqlError::new(SqlState::ProgramLimitExceeded, "too many notifications in one transaction")
+                .detail(format!("They would take more than {MAX_PENDING_BYTES} bytes.")),
+        );
+    }
+    pending.push(signal);
+    Ok(())
 }
 
 /// What a session has been sent and has not read, and where it listens.

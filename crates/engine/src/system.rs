@@ -72,6 +72,7 @@ pub fn own_call(context: &StatementContext, name: &str, args: &[Datum]) -> Optio
 
 fn signal(context: &StatementContext, args: &[Datum], terminate: bool) -> Result<Datum> {
     use functions::Environment;
+    refuse_in_function(context, "end other sessions' work")?;
     if !context.is_superuser() {
         return Err(SqlError::new(
             SqlState::InsufficientPrivilege,
@@ -82,17 +83,20 @@ fn signal(context: &StatementContext, args: &[Datum], terminate: bool) -> Result
     Ok(Datum::Bool(pid.is_some_and(|pid| context.db.signal(pid, terminate))))
 }
 
-/// `pg_notify(channel, payload)`. A function must not reach the world this way: nothing grants it.
-fn notify(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
-    if context.calls.depth() > 0 {
-        return Err(SqlError::new(
-            SqlState::InsufficientPrivilege,
-            "a function cannot send notifications",
-        ));
+/// A function acts with its caller's privileges, a superuser's among them: what no capability grants stays out of its reach.
+pub fn refuse_in_function(context: &StatementContext, what: &str) -> Result<()> {
+    if context.calls.depth() == 0 {
+        return Ok(());
     }
+    Err(SqlError::new(SqlState::InsufficientPrivilege, format!("a function cannot {what}")))
+}
+
+/// `pg_notify(channel, payload)`.
+fn notify(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
+    refuse_in_function(context, "send notifications")?;
     let text = |at: usize| args.get(at).and_then(Datum::as_str).unwrap_or_default();
     let signal = Signal::notify(text(0), text(1))?;
-    context.session.signals.lock().push(signal);
+    crate::notify::leave(&context.session.signals, signal)?;
     Ok(Datum::Null)
 }
 

@@ -75,10 +75,6 @@ impl Open {
             self.roll_back(db, session);
             return Err(error);
         }
-        let signals = std::mem::take(&mut *session.signals.lock());
-        if !signals.is_empty() {
-            db.channels.apply(session.pid, &session.inbox, signals);
-        }
         if !self.changes.is_empty() {
             db.publish(&self.changes);
             for change in &self.changes {
@@ -96,6 +92,11 @@ impl Open {
                     | Change::OidMark(_) => {}
                 }
             }
+        }
+        // Whoever is told of the commit finds all of it done.
+        let signals = std::mem::take(&mut *session.signals.lock());
+        if !signals.is_empty() {
+            db.channels.apply(session.pid, &session.inbox, signals);
         }
         let mut settings = session.settings.lock();
         for (name, value) in self.hidden.iter().rev() {
