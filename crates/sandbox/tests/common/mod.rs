@@ -11,7 +11,8 @@ use std::time::Duration;
 use audit::MemorySink;
 use policy::{Capability, Effective, FunctionName, Gate, GateContext, Limits, Policy, Privileges, Request, Rights, RightsSource, Syscall};
 use sandbox::*;
-use types::{Datum, Severity, SqlError, SqlState, Type};
+use types::text::{TextStyle, format, parse};
+use types::{Datum, NO_TYPMOD, Severity, SqlError, SqlState, Type};
 
 pub fn runtime() -> &'static Arc<Runtime> {
     static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
@@ -333,4 +334,16 @@ pub fn call_python_in(world: &Arc<World>, limits: Limits, body: &str, args: &[(T
 
 pub fn call_python(body: &str, args: &[(Type, Datum)], returns: Type) -> Result<Datum, Error> {
     call_python_in(&Arc::default(), python_limits(), body, args, returns)
+}
+
+/// A value from the text that PostgreSQL prints.
+pub fn value(ty: Type, text: &str) -> Datum {
+    parse(ty, NO_TYPMOD, text, &TextStyle::default()).unwrap_or_else(|error| panic!("{ty} {text}: {error}"))
+}
+
+/// A value as PostgreSQL prints it.
+pub fn printed(ty: Type, datum: &Datum) -> String {
+    let mut text = String::new();
+    format(ty, datum, &TextStyle::default(), &mut text);
+    text
 }
