@@ -35,8 +35,8 @@ pub use privilege::{Acl, AclItem, AclKind, PUBLIC, Privilege};
 pub use role::{Role, Schema, SecurityPolicy};
 pub use snapshot::{FIRST_USER_OID, Relation, Snapshot};
 pub use system::{
-    BuiltinFunction, Finder, FunctionStats, Live, Offline, Row, SessionInfo, Setting, SystemContext, SystemRelations, SystemTable,
-    system_relations, system_tables,
+    BuiltinFunction, Encryption, Finder, FunctionStats, Live, Offline, Row, SessionInfo, Setting, SystemContext, SystemRelations,
+    SystemTable, system_relations, system_tables,
 };
 pub use table::{
     Column, Constraint, ConstraintKind, ForeignKeyAction, Generated, Index, IndexKey, IndexTarget, Key, Sequence, Table, TableKind,

@@ -150,6 +150,18 @@ pub struct SessionInfo {
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: &'static str,
     pub query: String,
+    /// What its connection is encrypted with.
+    pub encryption: Option<Encryption>,
+}
+
+/// TLS as `pg_stat_ssl` tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encryption {
+    /// `TLSv1.3`.
+    pub version: String,
+    /// OpenSSL's name of it.
+    pub cipher: String,
+    pub bits: i32,
 }
 
 impl SystemTable {

@@ -87,6 +87,7 @@ pub fn describe(session: &SessionShared) -> SessionInfo {
         state_change: Some(doing.changed),
         state: doing.state,
         query: doing.query.to_string(),
+        encryption: session.encryption.clone(),
     }
 }
 

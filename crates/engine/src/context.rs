@@ -45,6 +45,7 @@ pub struct SessionShared {
     pub notices: Mutex<Vec<Notice>>,
     pub cancel: Arc<Cancel>,
     pub client: Option<std::net::SocketAddr>,
+    pub encryption: Option<catalog::Encryption>,
     /// Of the statements that its functions run.
     pub plans: Mutex<Plans>,
     pub activity: Activity,

@@ -38,6 +38,7 @@ mod write;
 
 pub use audit_archive::AuditArchive;
 pub use cancel::Cancel;
+pub use catalog::Encryption;
 pub use database::{Database, FunctionOptions, Options, Progress, RoleLogin, StorageOptions};
 pub use notify::Notification;
 pub use parse::ParsedStatement;

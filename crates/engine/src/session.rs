@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use catalog::{Change, Snapshot, TableKind};
+use catalog::{Change, Encryption, Snapshot, TableKind};
 use parking_lot::Mutex;
 use query::{Host, RowIter};
 use sqlparser::ast;
@@ -44,6 +44,8 @@ pub struct ConnectOptions {
     /// Settings from the startup message.
     pub settings: Vec<(String, String)>,
     pub client: Option<SocketAddr>,
+    /// What the client's connection is encrypted with.
+    pub encryption: Option<Encryption>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -191,6 +193,7 @@ impl Session {
             notices: Mutex::new(vec![]),
             cancel: Arc::new(Cancel::default()),
             client: options.client,
+            encryption: options.encryption,
             plans: Mutex::default(),
             activity: Activity::new(role.oid),
             signals: Mutex::default(),

@@ -2,7 +2,8 @@
 //!
 //! While no role has a password, everybody who reaches the loopback address is trusted to be who
 //! they say. From the first password on, a role without one cannot connect at all, and nothing
-//! but SCRAM-SHA-256 lets anybody in. Each outcome is recorded before the client learns it; a
+//! but SCRAM-SHA-256 lets anybody in, over TLS with the proof bound to the server's certificate
+//! if the client can. Each outcome is recorded before the client learns it; a
 //! success that cannot be recorded is a refusal.
 
 use std::io::{Read, Write};
@@ -15,7 +16,8 @@ use types::{Result, SqlError, SqlState};
 use crate::frontend;
 use crate::incoming::{Broken, Incoming};
 use crate::outgoing::Outgoing;
-use crate::scram::{Exchange, Failure, MECHANISM, Verifier};
+use crate::scram::{Channel, Exchange, Failure, MECHANISM, MECHANISM_PLUS, Verifier};
+use crate::startup::Startup;
 use crate::structure::{self, violation};
 use engine::Database;
 
@@ -29,17 +31,23 @@ pub struct Circumstances<'a> {
     pub loopback: bool,
     /// Keeps made-up salts from being recognised.
     pub server_secret: &'a [u8; 32],
+    /// Clients from there are let in over TLS only.
+    pub must_encrypt: bool,
+    pub encrypted: bool,
+    /// Of the connection's certificate: what a password's proof can be bound to.
+    pub end_point: Option<Vec<u8>>,
 }
 
 /// Lets the user in, or says why not. The caller sends the error.
 pub fn authenticate(
-    user: &str,
+    startup: &Startup,
     at: &Circumstances<'_>,
     stream: &mut (impl Read + Write),
     incoming: &mut Incoming,
     out: &mut Outgoing,
 ) -> Result<(), Broken> {
-    let verdict = match decide(user, at, stream, incoming, out) {
+    let user = startup.user.as_str();
+    let verdict = match decide(startup, at, stream, incoming, out) {
         Ok(()) => Ok(()),
         Err(Broken::Violation(error)) => Err(error),
         // psql leaves when it is asked for a password that it has not got, and comes back with it.
@@ -50,18 +58,29 @@ pub fn authenticate(
 }
 
 fn decide(
-    user: &str,
+    startup: &Startup,
     at: &Circumstances<'_>,
     stream: &mut (impl Read + Write),
     incoming: &mut Incoming,
     out: &mut Outgoing,
 ) -> Result<(), Broken> {
+    let user = startup.user.as_str();
+    // Before a password is asked for, which would go over the wire.
+    if at.must_encrypt && !at.encrypted {
+        let message = format!(
+            "no pg_hba.conf entry for host \"{}\", user \"{user}\", database \"{}\", no encryption",
+            at.client.ip(),
+            startup.database
+        );
+        return Err(refused(SqlState::InvalidAuthorizationSpecification, message));
+    }
     let role = at.database.role_login(user);
     if at.database.has_any_password() {
         let verifier = role.as_ref().and_then(|role| role.password.as_deref()).and_then(Verifier::parse);
         scram(
             user,
             verifier.unwrap_or_else(|| Verifier::mock(user, at.server_secret)),
+            at.end_point.as_deref(),
             stream,
             incoming,
             out,
@@ -86,18 +105,28 @@ fn decide(
 fn scram(
     user: &str,
     verifier: Verifier,
+    end_point: Option<&[u8]>,
     stream: &mut (impl Read + Write),
     incoming: &mut Incoming,
     out: &mut Outgoing,
 ) -> Result<(), Broken> {
-    out.authentication_sasl(MECHANISM);
+    let offered: &[&str] = match end_point {
+        Some(_) => &[MECHANISM_PLUS, MECHANISM],
+        None => &[MECHANISM],
+    };
+    out.authentication_sasl(offered);
     out.flush(stream)?;
 
     let message = incoming.password_message(stream)?;
-    let client_first = initial_response(message).map_err(Broken::Violation)?;
+    let (mechanism, client_first) = initial_response(message, offered).map_err(Broken::Violation)?;
+    let channel = match (mechanism, end_point) {
+        (MECHANISM_PLUS, Some(hash)) => Channel::Bound(hash),
+        (_, Some(_)) => Channel::Unbound,
+        (_, None) => Channel::Unbindable,
+    };
     let mut nonce = [0; SERVER_NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|_| Broken::Violation(SqlError::internal("could not generate random nonce")))?;
-    let (exchange, server_first) = Exchange::start(verifier, &client_first, &nonce).map_err(|failure| failed(user, failure))?;
+    let (exchange, server_first) = Exchange::start(verifier, channel, &client_first, &nonce).map_err(|failure| failed(user, failure))?;
     out.authentication_sasl_continue(server_first);
     out.flush(stream)?;
 
@@ -108,11 +137,12 @@ fn scram(
     Ok(())
 }
 
-/// The client's first message of the exchange.
-fn initial_response(message: BytesMut) -> Result<Bytes> {
-    structure::check_sasl_initial(&message, MECHANISM)?;
+/// The mechanism that the client chose, and its first message of the exchange.
+fn initial_response(message: BytesMut, offered: &[&'static str]) -> Result<(&'static str, Bytes)> {
+    let mechanism = structure::check_sasl_initial(&message, offered)?;
     let response: SASLInitialResponse = frontend::decode(message)?;
-    response.data.ok_or_else(|| violation("the SASL response has no data"))
+    let data = response.data.ok_or_else(|| violation("the SASL response has no data"))?;
+    Ok((mechanism, data))
 }
 
 fn failed(user: &str, failure: Failure) -> Broken {
@@ -123,6 +153,18 @@ fn failed(user: &str, failure: Failure) -> Broken {
         ),
         Failure::Malformed(detail) => Broken::Violation(violation("malformed SCRAM message").detail(detail)),
         Failure::ChannelBinding => Broken::Violation(violation("channel binding is not supported here")),
+        Failure::BindingType(asked) => Broken::Violation(violation(format!("unsupported SCRAM channel-binding type \"{asked}\""))),
+        Failure::Downgrade => Broken::Violation(
+            SqlError::new(
+                SqlState::InvalidAuthorizationSpecification,
+                "SCRAM channel binding negotiation error",
+            )
+            .detail(
+                "The client supports SCRAM channel binding but thinks the server does not.  \
+                 However, this server does support channel binding.",
+            ),
+        ),
+        Failure::OtherChannel => refused(SqlState::InvalidAuthorizationSpecification, "SCRAM channel binding check failed"),
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::ServerOptions;
+use crate::tls::{TlsOptions, TlsRequired};
 use engine::{FunctionOptions, StorageOptions, StoreKind};
 
 const DEFAULT_LOG: &str = "info";
@@ -41,6 +42,15 @@ pub struct Settings {
     /// Seconds from connecting to being logged in [default: 60]
     #[arg(long, value_name = "SECONDS", env = "PARHELION_AUTHENTICATION_TIMEOUT")]
     pub authentication_timeout: Option<u64>,
+    /// PEM file of the certificate that is shown to clients which ask for TLS, and those up to its authority
+    #[arg(long, value_name = "FILE", env = "PARHELION_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's private key; nobody but its owner may read it
+    #[arg(long, value_name = "FILE", env = "PARHELION_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Who is let in over TLS only: nobody, clients that are not on this machine, or all [default: off; without a value: remote]
+    #[arg(long, value_name = "WHO", num_args = 0..=1, default_missing_value = "remote", env = "PARHELION_TLS_REQUIRED")]
+    pub tls_required: Option<TlsRequired>,
     /// Seconds that running statements get at SIGTERM before they are cancelled [default: 30]
     #[arg(long, value_name = "SECONDS", env = "PARHELION_STOP_GRACE")]
     pub stop_grace: Option<u64>,
@@ -121,6 +131,8 @@ pub enum ConfigError {
     Listen(String, io::Error),
     /// A limit of zero would admit nothing.
     Zero(&'static str),
+    /// Of certificate and key one is not there, or TLS is required without either.
+    Tls(&'static str),
     DataDir(PathBuf, io::Error),
     /// Others could read or write what is in it.
     DataDirOpen(PathBuf, u32),
@@ -133,6 +145,7 @@ impl std::fmt::Display for ConfigError {
             ConfigError::Toml(path, error) => write!(f, "{}: {error}", path.display()),
             ConfigError::Listen(listen, error) => write!(f, "invalid address to listen on \"{listen}\": {error}"),
             ConfigError::Zero(name) => write!(f, "{name} must be at least 1"),
+            ConfigError::Tls(message) => f.write_str(message),
             ConfigError::DataDir(path, error) => write!(f, "could not create the data folder {}: {error}", path.display()),
             ConfigError::DataDirOpen(path, mode) => {
                 write!(
@@ -181,6 +194,11 @@ impl Settings {
                     self.authentication_timeout.or(file.authentication_timeout),
                     defaults.authentication_timeout,
                 ),
+                tls: tls(
+                    self.tls_cert.or(file.tls_cert),
+                    self.tls_key.or(file.tls_key),
+                    self.tls_required.or(file.tls_required).unwrap_or_default(),
+                )?,
             },
             stop_grace: seconds(self.stop_grace.or(file.stop_grace), Duration::from_secs(30)),
             log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
@@ -199,6 +217,20 @@ impl Settings {
                 trusted_roots: crate::roots::trusted(self.function_ca_file.or(file.function_ca_file)),
             },
         })
+    }
+}
+
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>, required: TlsRequired) -> Result<Option<TlsOptions>, ConfigError> {
+    match (certificate, key, required) {
+        (Some(certificate), Some(key), required) => Ok(Some(TlsOptions {
+            certificate,
+            key,
+            required,
+        })),
+        (Some(_), None, _) => Err(ConfigError::Tls("tls_cert needs tls_key")),
+        (None, Some(_), _) => Err(ConfigError::Tls("tls_key needs tls_cert")),
+        (None, None, TlsRequired::Off) => Ok(None),
+        (None, None, TlsRequired::Remote | TlsRequired::All) => Err(ConfigError::Tls("tls_required needs tls_cert and tls_key")),
     }
 }
 
@@ -301,6 +333,22 @@ mod tests {
         assert!(!storage("").requires_consent);
         let asked = storage("storage_requires_consent = true\nstorage_bytes = 10\nstorage_keys = 2");
         assert_eq!((asked.requires_consent, asked.max_bytes, asked.max_keys), (true, 10, 2));
+    }
+
+    #[test]
+    fn tls_wants_a_certificate_and_its_key() {
+        let tls = |file: &str| {
+            let resolved = Settings::default().resolve(toml::from_str(file).unwrap());
+            resolved.map(|config| config.server.tls).map_err(|error| error.to_string())
+        };
+        assert!(tls("").unwrap().is_none());
+        let whole = tls("tls_cert = 'a'\ntls_key = 'b'\ntls_required = 'remote'").unwrap().unwrap();
+        assert_eq!((whole.certificate, whole.key), ("a".into(), "b".into()));
+        assert_eq!(whole.required, TlsRequired::Remote);
+        assert_eq!(tls("tls_cert = 'a'\ntls_key = 'b'").unwrap().unwrap().required, TlsRequired::Off);
+        assert_eq!(tls("tls_cert = 'a'").unwrap_err(), "tls_cert needs tls_key");
+        assert_eq!(tls("tls_key = 'a'").unwrap_err(), "tls_key needs tls_cert");
+        assert_eq!(tls("tls_required = 'all'").unwrap_err(), "tls_required needs tls_cert and tls_key");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::incoming::{Broken, Frame, Incoming};
 use crate::listen::Shared;
 use crate::outgoing::Outgoing;
 use crate::startup::{self, Hello};
-use crate::stream::{Stream, Timed};
+use crate::stream::{LINGER, Stream};
 use crate::structure::violation;
 use crate::watch::Activity;
 use engine::{ConnectOptions, Session, TransactionStatus};
@@ -96,7 +96,11 @@ pub fn serve(id: u64, mut stream: Stream, client: SocketAddr, shared: &Arc<Share
             (stream, out) = (stream_back, out_back);
             end
         }
-        Err(end) => end,
+        Err(end) => {
+            // Long enough to read why, whatever came before.
+            let last = stream.set_deadline(Some(Instant::now() + LINGER));
+            last.map_or_else(End::Lost, |()| end)
+        }
     };
     match end {
         End::Left => tracing::debug!(client = %client, "connection closed"),
@@ -121,8 +125,8 @@ fn open(
 ) -> Result<Option<(Session, Incoming)>, End> {
     let deadline = Instant::now() + shared.options.authentication_timeout;
     let mut incoming = Incoming::new(shared.options.max_message_bytes);
-    let mut timed = Timed { stream, deadline };
-    let startup = match startup::greet(&mut timed, &mut incoming, out).map_err(in_time)? {
+    stream.set_deadline(Some(deadline))?;
+    let startup = match startup::greet(stream, client, shared.tls.as_ref(), &mut incoming, out).map_err(in_time)? {
         Hello::Cancel { pid, secret } => {
             shared.database.cancel(pid, secret);
             return Ok(None);
@@ -139,9 +143,12 @@ fn open(
         client,
         loopback: shared.local_addr.ip().is_loopback(),
         server_secret: &shared.server_secret,
+        must_encrypt: shared.tls.as_ref().is_some_and(|tls| tls.required().binds(client.ip())),
+        encrypted: stream.encryption().is_some(),
+        end_point: stream.end_point(),
     };
-    auth::authenticate(&startup.user, &circumstances, &mut timed, &mut incoming, out).map_err(in_time)?;
-    timed.stream.set_read_deadline(None)?;
+    auth::authenticate(&startup, &circumstances, stream, &mut incoming, out).map_err(in_time)?;
+    stream.set_deadline(None)?;
 
     shared.take_session_place(id)?;
     let options = ConnectOptions {
@@ -149,6 +156,7 @@ fn open(
         database: startup.database,
         settings: startup.settings,
         client: Some(client),
+        encryption: stream.encryption(),
     };
     let session = shared.database.connect(options).map_err(|error| End::Refused(error.fatal()))?;
 

@@ -24,6 +24,7 @@ pub mod simple;
 pub mod startup;
 pub mod stream;
 pub mod structure;
+pub mod tls;
 pub mod watch;
 
 pub use listen::{Server, ServerOptions, StartError};

@@ -18,6 +18,7 @@ use types::{SqlError, SqlState};
 use crate::connection::{self, End};
 use crate::outgoing::Outgoing;
 use crate::stream::Stream;
+use crate::tls::{Tls, TlsError, TlsOptions};
 use crate::watch::{self, Activity, Watched};
 use engine::{Cancel, Database};
 
@@ -41,6 +42,8 @@ pub struct ServerOptions {
     pub max_message_bytes: usize,
     /// From connecting to being logged in.
     pub authentication_timeout: Duration,
+    /// None: who asks for TLS is told that there is none.
+    pub tls: Option<TlsOptions>,
 }
 
 impl Default for ServerOptions {
@@ -50,6 +53,7 @@ impl Default for ServerOptions {
             max_connections: 100,
             max_message_bytes: 64 << 20,
             authentication_timeout: Duration::from_secs(60),
+            tls: None,
         }
     }
 }
@@ -61,6 +65,7 @@ pub struct Shared {
     pub local_addr: SocketAddr,
     /// Drawn at each start; see [`crate::auth`].
     pub server_secret: [u8; 32],
+    pub tls: Option<Tls>,
     draining: AtomicBool,
     stop_accepting: Notify,
     connections: Mutex<HashMap<u64, Place>>,
@@ -81,6 +86,7 @@ pub enum StartError {
     Unprotected(SocketAddr),
     Bind(SocketAddr, io::Error),
     Random,
+    Tls(TlsError),
 }
 
 impl std::fmt::Display for StartError {
@@ -93,6 +99,7 @@ impl std::fmt::Display for StartError {
             ),
             StartError::Bind(addr, error) => write!(f, "could not listen on {addr}: {error}"),
             StartError::Random => f.write_str("the system has no random numbers"),
+            StartError::Tls(error) => write!(f, "{error}"),
         }
     }
 }
@@ -110,6 +117,7 @@ impl Server {
         if !options.listen.ip().is_loopback() && !database.has_any_password() {
             return Err(StartError::Unprotected(options.listen));
         }
+        let tls = options.tls.clone().map(Tls::load).transpose().map_err(StartError::Tls)?;
         let bind = |error| StartError::Bind(options.listen, error);
         let listener = std::net::TcpListener::bind(options.listen).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
@@ -121,6 +129,7 @@ impl Server {
             options: options.clone(),
             local_addr,
             server_secret,
+            tls,
             draining: AtomicBool::new(false),
             stop_accepting: Notify::new(),
             connections: Mutex::default(),
@@ -151,6 +160,14 @@ impl Server {
 
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.local_addr
+    }
+
+    /// Reads the certificate again, for the connections to come. False: there is none.
+    pub fn reload_certificate(&self) -> Result<bool, TlsError> {
+        match &self.shared.tls {
+            None => Ok(false),
+            Some(tls) => tls.reload().map(|()| true),
+        }
     }
 
     /// Stops: no new connections, idle ones are told to go, running statements get `grace` to
@@ -305,7 +322,9 @@ fn start_connection(id: u64, socket: tokio::net::TcpStream, client: SocketAddr, 
             // Whatever happens to this connection, the server goes on and the place is given back.
             let served = catch_unwind(AssertUnwindSafe(|| match (socket.try_clone(), Stream::new(socket)) {
                 (Ok(spare), Ok(stream)) => {
-                    if catch_unwind(AssertUnwindSafe(|| connection::serve(id, stream, client, &for_thread))).is_err() {
+                    let is_encrypted = stream.is_encrypted();
+                    let served = catch_unwind(AssertUnwindSafe(|| connection::serve(id, stream, client, &for_thread)));
+                    if served.is_err() && !is_encrypted.load(Ordering::SeqCst) {
                         let mut out = Outgoing::default();
                         out.error(&SqlError::internal("internal error, the connection is closed; see the server's log").fatal());
                         let _ = out.flush(&mut &spare);

@@ -33,11 +33,11 @@ enum Command {
     /// Serve a data folder to PostgreSQL clients
     #[command(
         after_help = "Flags win over the environment, the environment over the file. Without a password set, only loopback \
-                            addresses are listened on. SIGTERM lets running statements finish, SIGINT does not."
+                            addresses are listened on. SIGTERM lets running statements finish, SIGINT does not. SIGHUP reads the certificate again."
     )]
     Serve {
         #[command(flatten)]
-        settings: Settings,
+        settings: Box<Settings>,
         /// TOML file with the same settings, underscores for dashes
         #[arg(long, value_name = "FILE", env = "PARHELION_CONFIG")]
         config: Option<PathBuf>,
@@ -73,7 +73,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve { settings, config } => serve(settings, config.as_deref()),
+        Command::Serve { settings, config } => serve(*settings, config.as_deref()),
         Command::Run {
             file,
             data,
@@ -95,9 +95,13 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
     start_log(&config.log, config.log_format)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Listened for before anything is opened, so that a stop while opening is not lost.
-    let (mut terminate, mut interrupt) = {
+    let (mut terminate, mut interrupt, mut hangup) = {
         let _in_runtime = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        )
     };
     let data = config.data.clone();
     let (store, functions) = (config.store, config.functions.clone());
@@ -109,9 +113,12 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
     announce(&server, &config)?;
 
     let grace = runtime.block_on(async {
-        tokio::select! {
-            _ = terminate.recv() => config.stop_grace,
-            _ = interrupt.recv() => Duration::ZERO,
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break config.stop_grace,
+                _ = interrupt.recv() => break Duration::ZERO,
+                _ = hangup.recv() => reload(&server),
+            }
         }
     });
     tracing::info!(grace_seconds = grace.as_secs(), "stopping");
@@ -119,6 +126,14 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
     database.close().map_err(|error| error.message().to_string())?;
     tracing::info!("stopped");
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn reload(server: &Server) {
+    match server.reload_certificate() {
+        Ok(true) => tracing::info!("the certificate was read again"),
+        Ok(false) => tracing::info!("there is no certificate to read again"),
+        Err(error) => tracing::error!("the certificate was not read again, the old one stays: {error}"),
+    }
 }
 
 /// Stops the server; a second signal ends the wait, and the process with it.
@@ -174,6 +189,7 @@ fn run(file: &Path, data: Option<PathBuf>, store: Store, keep_going: bool, log: 
         database: "postgres".into(),
         settings: vec![],
         client: None,
+        encryption: None,
     };
     let mut session = database.connect(options)?;
     let failures = script::run(&mut session, &source, RunOptions { keep_going }, &mut io::stdout().lock())?;

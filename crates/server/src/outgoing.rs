@@ -89,16 +89,19 @@ impl Outgoing {
     }
 
     /// The one byte that answers SSLRequest and GSSENCRequest; it has no frame.
-    pub fn encryption_refused(&mut self) {
-        self.put(&SslResponse::Refuse);
+    pub fn encryption(&mut self, accepted: bool) {
+        self.put(&match accepted {
+            true => SslResponse::Accept,
+            false => SslResponse::Refuse,
+        });
     }
 
     pub fn authentication_ok(&mut self) {
         self.put(&Authentication::Ok);
     }
 
-    pub fn authentication_sasl(&mut self, mechanism: &str) {
-        self.put(&Authentication::SASL(vec![mechanism.into()]));
+    pub fn authentication_sasl(&mut self, mechanisms: &[&str]) {
+        self.put(&Authentication::SASL(mechanisms.iter().map(|name| name.to_string()).collect()));
     }
 
     pub fn authentication_sasl_continue(&mut self, data: String) {
@@ -291,7 +294,11 @@ mod tests {
         }
         for (message, expect) in [
             (read(|o| o.authentication_ok()), "Ok"),
-            (read(|o| o.authentication_sasl("SCRAM-SHA-256")), "Sasl SCRAM-SHA-256"),
+            (read(|o| o.authentication_sasl(&["SCRAM-SHA-256"])), "Sasl SCRAM-SHA-256"),
+            (
+                read(|o| o.authentication_sasl(&["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"])),
+                "Sasl SCRAM-SHA-256-PLUS SCRAM-SHA-256",
+            ),
             (read(|o| o.authentication_sasl_continue("r=x".into())), "Continue r=x"),
             (read(|o| o.authentication_sasl_final("v=x".into())), "Final v=x"),
         ] {

@@ -1,7 +1,8 @@
 //! The first packets of a connection: encryption requests, a cancel request, or the startup
 //! packet with the user, the database and the settings that the client wants.
 
-use std::io::{Read, Write};
+use std::io;
+use std::net::SocketAddr;
 
 use bytes::{Buf, BytesMut};
 use pgwire::messages::cancel::CancelRequest;
@@ -12,7 +13,9 @@ use types::{Result, SqlError, SqlState};
 use crate::frontend::context;
 use crate::incoming::{Broken, Incoming};
 use crate::outgoing::Outgoing;
+use crate::stream::Stream;
 use crate::structure::{self, violation};
+use crate::tls::Tls;
 
 /// PostgreSQL's NAMEDATALEN less the terminator: longer names are cut, as it cuts them.
 const MAX_NAME_BYTES: usize = 63;
@@ -32,12 +35,20 @@ pub struct Startup {
 }
 
 /// Reads up to the startup packet or a cancel request, and answers the encryption requests before it.
-pub fn greet(stream: &mut (impl Read + Write), incoming: &mut Incoming, out: &mut Outgoing) -> Result<Hello, Broken> {
+pub fn greet(
+    stream: &mut Stream,
+    client: SocketAddr,
+    tls: Option<&Tls>,
+    incoming: &mut Incoming,
+    out: &mut Outgoing,
+) -> Result<Hello, Broken> {
     let (mut ssl_asked, mut gss_asked) = (false, false);
     loop {
         let packet = incoming.startup_packet(stream)?;
+        let mut accepted = None;
         let asked = if SslRequest::is_ssl_request_packet(&packet) {
             decode::<SslRequest>(packet).map_err(Broken::Violation)?;
+            accepted = tls;
             &mut ssl_asked
         } else if GssEncRequest::is_gss_enc_request_packet(&packet) {
             decode::<GssEncRequest>(packet).map_err(Broken::Violation)?;
@@ -47,15 +58,33 @@ pub fn greet(stream: &mut (impl Read + Write), incoming: &mut Incoming, out: &mu
         } else {
             return start(packet, out).map(Hello::Start).map_err(Broken::Violation);
         };
-        // Each may be asked once, and the client waits for the answer before it goes on.
+        // Each may be asked once, and the client waits for the answer before it goes on: what it sends sooner is not
+        // encrypted, and would be taken as if it were (CVE-2021-23214).
         if std::mem::replace(asked, true) || incoming.has_more() {
             return Err(Broken::Violation(violation(
                 "received unencrypted data after an encryption request",
             )));
         }
-        out.encryption_refused();
+        out.encryption(accepted.is_some());
         out.flush(stream)?;
+        if let Some(tls) = accepted {
+            encrypt(stream, client, tls)?;
+        }
     }
+}
+
+/// A client whose handshake fails is told nothing: it would read it as TLS.
+fn encrypt(stream: &mut Stream, client: SocketAddr, tls: &Tls) -> Result<(), Broken> {
+    stream.encrypt(tls.identity()).map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "the handshake took too long".to_string(),
+            io::ErrorKind::UnexpectedEof => "the client left".to_string(),
+            _ => error.to_string(),
+        };
+        let message = format!("could not accept SSL connection: {reason}");
+        tracing::info!(%client, "{message}");
+        Broken::Lost(io::Error::other(message))
+    })
 }
 
 fn cancel(packet: BytesMut) -> Result<Hello> {

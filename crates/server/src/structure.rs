@@ -58,14 +58,15 @@ pub fn check_startup(parameters: &[u8]) -> Result<()> {
     }
 }
 
-/// Refuses a SASLInitialResponse that does not choose `mechanism`, or whose data is not all there.
-pub fn check_sasl_initial(message: &[u8], mechanism: &str) -> Result<()> {
+/// The mechanism that a SASLInitialResponse chooses. Refuses one that was not offered, and data that is not all there.
+pub fn check_sasl_initial(message: &[u8], offered: &[&'static str]) -> Result<&'static str> {
     let mut body = Body(message);
-    if body.string()? != mechanism {
-        return Err(violation("client selected an invalid SASL authentication mechanism"));
-    }
+    let name = body.string()?;
+    let chosen = offered.iter().copied().find(|mechanism| *mechanism == name);
+    let chosen = chosen.ok_or_else(|| violation("client selected an invalid SASL authentication mechanism"))?;
     let length = usize::try_from(body.i32()?).map_err(|_| violation("the SASL response has no data"))?;
-    body.skip(length)
+    body.skip(length)?;
+    Ok(chosen)
 }
 
 /// Text that is not UTF-8 keeps its own error.

@@ -1,9 +1,11 @@
 //! The `parhelion` command as a user or a script runs it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use base64::Engine;
 
 fn parhelion() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parhelion"));
@@ -85,6 +87,8 @@ fn mistakes_of_the_caller_are_named() {
     check(&["serve", "--max-connections", "0"], "max_connections must be at least 1");
     check(&["serve", "--store", "paper"], "invalid value 'paper'");
     check(&["serve", "--config", "/nowhere.toml"], "could not read /nowhere.toml");
+    check(&["serve", "--tls-required"], "tls_required needs tls_cert and tls_key");
+    check(&["serve", "--tls-required", "some"], "invalid value 'some'");
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     check(
@@ -160,6 +164,67 @@ fn both_signals_stop_it_in_order() {
         signal(&served.child, name);
         assert_eq!(exit(&mut served.child).code(), Some(0), "{name}");
     }
+}
+
+#[test]
+fn a_hangup_reads_the_certificate_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("server.crt"), folder.path().join("server.key"));
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
+    let pem = |label: &str, der: &[u8]| {
+        let body = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+    };
+    std::fs::write(&certificate, pem("CERTIFICATE", made.cert.der())).unwrap();
+    std::fs::write(&key, pem("PRIVATE KEY", &made.signing_key.serialize_der())).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut child = parhelion()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"))
+        .arg("--tls-cert")
+        .arg(&certificate)
+        .arg("--tls-key")
+        .arg(&key)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let addr = line.split(" listening on ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+
+    signal(&child, "-HUP");
+    assert!(log.any(|line| line.contains("the certificate was read again")));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    signal(&child, "-HUP");
+    let refusal = log.find(|line| line.contains("the certificate was not read again")).unwrap();
+    assert!(
+        refusal.contains("the old one stays") && refusal.contains("has group or world access"),
+        "{refusal}"
+    );
+    // TLS is still to be had.
+    let mut socket = std::net::TcpStream::connect(addr).unwrap();
+    socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
+    let mut answer = [0];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"S");
+    drop(socket);
+    signal(&child, "-TERM");
+    assert_eq!(exit(&mut child).code(), Some(0));
+    // The same file stops a start.
+    let again = parhelion()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"))
+        .arg("--tls-cert")
+        .arg(&certificate)
+        .arg("--tls-key")
+        .arg(&key)
+        .output()
+        .unwrap();
+    assert!(!again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("has group or world access"));
 }
 
 #[test]

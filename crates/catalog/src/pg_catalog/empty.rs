@@ -7,7 +7,7 @@ use crate::SystemTable;
 use crate::row::*;
 
 /// A catalog becomes a file of its own on the day it gets rows.
-pub const TABLES: [SystemTable; 56] = [
+pub const TABLES: [SystemTable; 55] = [
     SystemTable {
         oid: 2602,
         schema: "pg_catalog",
@@ -863,23 +863,6 @@ pub const TABLES: [SystemTable; 56] = [
             ("umuser", Type::Oid),
             ("usename", Type::Name),
             ("umoptions", TEXT_ARRAY),
-        ],
-        rows: none,
-        finders: &[],
-    },
-    SystemTable {
-        oid: 12249,
-        schema: "pg_catalog",
-        name: "pg_stat_ssl",
-        columns: &[
-            ("pid", Type::Int4),
-            ("ssl", Type::Bool),
-            ("version", Type::Text),
-            ("cipher", Type::Text),
-            ("bits", Type::Int4),
-            ("client_dn", Type::Text),
-            ("client_serial", Type::Numeric),
-            ("issuer_dn", Type::Text),
         ],
         rows: none,
         finders: &[],

@@ -29,6 +29,7 @@ pub(crate) mod pg_settings;
 pub(crate) mod pg_shadow;
 pub(crate) mod pg_shdescription;
 pub(crate) mod pg_stat_activity;
+pub(crate) mod pg_stat_ssl;
 pub(crate) mod pg_stat_user_tables;
 pub(crate) mod pg_tables;
 pub(crate) mod pg_tablespace;
@@ -69,6 +70,7 @@ pub const TABLES: &[SystemTable] = &[
     pg_shadow::TABLE,
     pg_shdescription::TABLE,
     pg_stat_activity::TABLE,
+    pg_stat_ssl::TABLE,
     pg_stat_user_tables::TABLE,
     pg_tables::TABLE,
     pg_tablespace::TABLE,

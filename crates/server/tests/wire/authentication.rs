@@ -1,3 +1,4 @@
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -88,9 +89,15 @@ fn log_in(addr: SocketAddr, user: &str, password: &str) -> Vec<String> {
     if answers[0] != "AuthenticationSASL SCRAM-SHA-256" {
         return answers;
     }
-    client.send(&initial("SCRAM-SHA-256", "n,,n=,r=client"));
-    answers.push(client.next());
-    let Some(server_first) = answers[1].strip_prefix("AuthenticationSASLContinue ").map(str::to_string) else {
+    answers.extend(prove(&mut client, "SCRAM-SHA-256", "n", b"", password));
+    answers
+}
+
+/// The client's side of an exchange with this mechanism, flag, and bytes to bind to; returns every answer.
+pub fn prove<S: Read + Write>(client: &mut Client<S>, mechanism: &str, flag: &str, bound: &[u8], password: &str) -> Vec<String> {
+    client.send(&initial(mechanism, &format!("{flag},,n=,r=client")));
+    let mut answers = vec![client.next()];
+    let Some(server_first) = answers[0].strip_prefix("AuthenticationSASLContinue ").map(str::to_string) else {
         return answers;
     };
     let attributes: Vec<&str> = server_first.split(',').collect();
@@ -102,7 +109,8 @@ fn log_in(addr: SocketAddr, user: &str, password: &str) -> Vec<String> {
         salted.iter_mut().zip(block).for_each(|(s, b)| *s ^= b);
     }
     let client_key = hmac(&salted, b"Client Key");
-    let without_proof = format!("c=biws,{}", attributes[0]);
+    let binding = BASE64.encode([format!("{flag},,").as_bytes(), bound].concat());
+    let without_proof = format!("c={binding},{}", attributes[0]);
     let signed = format!("n=,r=client,{server_first},{without_proof}");
     let signature = hmac(&Sha256::digest(client_key), signed.as_bytes());
     let proof: Vec<u8> = client_key.iter().zip(signature).map(|(k, s)| k ^ s).collect();

@@ -46,8 +46,8 @@ fn open_database() -> Arc<Database> {
     .unwrap()
 }
 
-pub struct Client {
-    pub socket: TcpStream,
+pub struct Client<S = TcpStream> {
+    pub socket: S,
     /// From BackendKeyData.
     pub key: (i32, i32),
 }
@@ -73,6 +73,13 @@ impl Client {
         Client::connect(shared_server())
     }
 
+    /// Says that nothing more will be sent.
+    pub fn end_input(&mut self) {
+        self.socket.shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+impl<S: Read + Write> Client<S> {
     pub fn send(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).unwrap();
     }
@@ -113,11 +120,6 @@ impl Client {
         }
     }
 
-    /// Says that nothing more will be sent.
-    pub fn end_input(&mut self) {
-        self.socket.shutdown(Shutdown::Write).unwrap();
-    }
-
     pub fn byte(&mut self) -> u8 {
         let mut byte = [0];
         self.socket.read_exact(&mut byte).unwrap();
@@ -156,7 +158,10 @@ fn describe_message(kind: u8, body: &[u8]) -> String {
     match kind {
         b'R' => match i32_at(body, 0) {
             0 => "AuthenticationOk".into(),
-            10 => format!("AuthenticationSASL {}", text(&body[4..])),
+            10 => {
+                let names: Vec<String> = body[4..].split(|b| *b == 0).filter(|name| !name.is_empty()).map(text).collect();
+                format!("AuthenticationSASL {}", names.join(" "))
+            }
             11 => format!("AuthenticationSASLContinue {}", text(&body[4..])),
             12 => format!("AuthenticationSASLFinal {}", text(&body[4..])),
             other => format!("Authentication {other}"),

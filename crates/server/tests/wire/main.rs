@@ -9,4 +9,5 @@ mod limits;
 mod notify;
 mod simple;
 mod stop;
+mod tls;
 mod vanish;
