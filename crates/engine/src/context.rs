@@ -25,6 +25,8 @@ use crate::database::Database;
 use crate::notify::{Inbox, Signal};
 use crate::settings::Settings;
 use crate::table::{self, Space};
+use crate::transaction::Ground;
+use crate::working_catalog::{InUse, WorkingCatalog};
 
 /// Who acts, and on whose behalf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,10 @@ pub struct StatementContext {
     pub catalog: Arc<Snapshot>,
     /// Whether the catalog holds changes of this transaction that nobody else sees yet.
     pub private_catalog: bool,
+    /// What the transaction has changed of the catalog by now.
+    pub working: Arc<WorkingCatalog>,
+    /// The tables that this statement and those above it work on.
+    pub in_use: Arc<InUse>,
     pub search_path: Vec<String>,
     pub text_style: TextStyle,
     pub actor: Actor,
@@ -80,36 +86,37 @@ pub struct StatementContext {
 }
 
 impl StatementContext {
-    #[allow(clippy::too_many_arguments)] // the statement's surroundings, each once
     pub fn new(
         db: Arc<Database>,
         session: Arc<SessionShared>,
-        txn: Arc<Transaction>,
-        read_only: bool,
-        transaction_timestamp: i64,
+        ground: Ground,
         statement_timestamp: i64,
-        catalog: Arc<Snapshot>,
         actor: Actor,
         params: Vec<Datum>,
         calls: Calls,
     ) -> StatementContext {
         let (search_path, mut text_style) = {
             let settings = session.settings.lock();
-            (effective_path(&settings.search_path, &actor, &catalog), settings.text_style.clone())
+            (
+                effective_path(&settings.search_path, &actor, &ground.catalog),
+                settings.text_style.clone(),
+            )
         };
-        text_style.now = Some(transaction_timestamp);
+        text_style.now = Some(ground.timestamp);
         StatementContext {
             cancel: session.cancel.clone(),
-            isolation: txn.isolation(),
+            isolation: ground.txn.isolation(),
             started: Instant::now(),
             db,
             session,
-            txn,
-            read_only,
-            transaction_timestamp,
+            txn: ground.txn,
+            read_only: ground.read_only,
+            transaction_timestamp: ground.timestamp,
             statement_timestamp,
-            catalog,
-            private_catalog: false,
+            catalog: ground.catalog,
+            private_catalog: ground.private_catalog,
+            working: ground.working,
+            in_use: Arc::default(),
             search_path,
             text_style,
             actor,
@@ -119,21 +126,30 @@ impl StatementContext {
         }
     }
 
+    /// What the statement works on.
+    pub fn ground(&self) -> Ground {
+        Ground {
+            txn: self.txn.clone(),
+            read_only: self.read_only,
+            timestamp: self.transaction_timestamp,
+            catalog: self.catalog.clone(),
+            private_catalog: self.private_catalog,
+            working: self.working.clone(),
+        }
+    }
+
     /// The same surroundings for another statement in this one's place.
     pub fn with(&self, actor: Actor, params: Vec<Datum>, calls: Calls) -> StatementContext {
         let mut other = StatementContext::new(
             self.db.clone(),
             self.session.clone(),
-            self.txn.clone(),
-            self.read_only,
-            self.transaction_timestamp,
+            self.ground().now(),
             self.statement_timestamp,
-            self.catalog.clone(),
             actor,
             params,
             calls,
         );
-        other.private_catalog = self.private_catalog;
+        other.in_use = InUse::below(&self.in_use);
         other
     }
 
@@ -170,7 +186,11 @@ impl StatementContext {
     pub fn lock_table(&self, oid: u32, mode: LockMode) -> Result<()> {
         let mut key = vec![b'T'];
         key.extend_from_slice(&oid.to_be_bytes());
-        self.lock_row(&key, mode)
+        self.lock_row(&key, mode)?;
+        if mode == LockMode::Shared {
+            self.in_use.add(oid);
+        }
+        Ok(())
     }
 
     fn system_rows(&self, system: &'static catalog::SystemTable, bounds: &ScanBounds) -> Result<Vec<Row>> {

@@ -34,6 +34,7 @@ mod text_io;
 mod transaction;
 mod trigger;
 mod violations;
+mod working_catalog;
 mod write;
 
 pub use audit_archive::AuditArchive;

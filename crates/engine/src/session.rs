@@ -29,7 +29,7 @@ use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan, QueryPlan};
 use crate::settings::Settings;
 use crate::text_io::TextIo;
-use crate::transaction::{NamedSavepoint, Open, Overlay, ProcedureTransaction};
+use crate::transaction::{NamedSavepoint, Open, ProcedureTransaction};
 use crate::write::{self, Stop, Written};
 use crate::{authorize, point, statement};
 
@@ -327,7 +327,7 @@ impl Session {
                     plan: Arc::new(plan),
                 };
                 // A plan made in a transaction that changed the catalog may never become true.
-                let settled = self.open_transaction().is_none_or(|open| open.changes.is_empty());
+                let settled = !self.has_changed_catalog();
                 (columns, settled.then_some(cached))
             }
         };
@@ -486,7 +486,7 @@ impl Session {
             // Nobody gives it values: a `$1` in it is an error.
             return Ok(Arc::new(bind(context, statement, None)?.0));
         };
-        let changed = self.open_transaction().is_some_and(|open| !open.changes.is_empty());
+        let changed = self.has_changed_catalog();
         if !changed
             && let Some(cached) = &*prepared.plan.lock()
             && cached.catalog_version == context.catalog.version()
@@ -545,11 +545,11 @@ impl Session {
         mut context: Arc<StatementContext>,
         run: impl Fn(&Arc<StatementContext>) -> Result<Written, Stop>,
     ) -> Result<Written> {
-        let savepoint = context.txn.savepoint()?;
+        let mark = context.mark()?;
         loop {
             match run(&context) {
                 Ok(written) => {
-                    context.txn.release(savepoint)?;
+                    context.release(mark)?;
                     context.calls.finish(&context)?;
                     return Ok(written);
                 }
@@ -560,7 +560,7 @@ impl Session {
                 Err(Stop::Restart) => {
                     context.cancel.check()?;
                     context.calls.finish(&context)?;
-                    context.txn.rollback_to(savepoint)?;
+                    context.undo_to(mark)?;
                     context.txn.refresh_snapshot()?;
                     let params = context.params.clone();
                     context = self.context(params, Calls::top())?;
@@ -593,91 +593,40 @@ impl Session {
 
     /// The catalog as this transaction sees it.
     pub(crate) fn visible_catalog(&self) -> Arc<Snapshot> {
-        match self.open_transaction().and_then(|open| open.overlay.as_ref()) {
-            Some(overlay) => overlay.changed.clone(),
-            None => self.db.catalog(),
-        }
+        let changed = self.open_transaction().and_then(|open| open.working.changed());
+        changed.unwrap_or_else(|| self.db.catalog())
+    }
+
+    fn has_changed_catalog(&self) -> bool {
+        self.open_transaction().is_some_and(|open| open.working.is_changed())
     }
 
     /// Puts this transaction's changes onto what others have committed meanwhile.
     fn refresh_catalog(&mut self) {
-        let current = self.db.catalog();
-        if let State::Implicit(open) | State::Explicit(open) = &mut self.state
-            && let Some(overlay) = &mut open.overlay
-            && !Arc::ptr_eq(&overlay.base, &current)
-        {
-            overlay.changed = Arc::new(current.apply(&open.changes));
-            overlay.base = current;
+        if let State::Implicit(open) | State::Explicit(open) = &self.state {
+            open.working.rebase(&self.db.catalog());
         }
     }
 
     pub(crate) fn context(&mut self, params: Vec<Datum>, calls: Calls) -> Result<Arc<StatementContext>> {
-        let catalog = self.visible_catalog();
         let (db, shared, actor) = (self.db.clone(), self.shared.clone(), self.actor.clone());
-        let open = self.open()?;
-        let private = open.overlay.is_some();
-        let mut context = StatementContext::new(
-            db,
-            shared,
-            open.txn.clone(),
-            open.read_only,
-            open.timestamp,
-            now(),
-            catalog,
-            actor,
-            params,
-            calls,
-        );
-        context.private_catalog = private;
-        Ok(Arc::new(context))
+        let ground = self.open()?.ground(&db);
+        Ok(Arc::new(StatementContext::new(db, shared, ground, now(), actor, params, calls)))
     }
 
     /// Takes the right to change the catalog: one transaction has it at a time, to its end.
     pub(crate) fn lock_catalog(&mut self) -> Result<()> {
-        self.lock_for_change(b"C")
+        self.context(vec![], Calls::top())?.lock_catalog()
     }
 
-    /// Takes the right to change one function. A change of its rights alone needs nothing else, so that a revoke
-    /// never waits for somebody who is creating a table.
+    /// Takes the right to change one function.
     pub(crate) fn lock_function(&mut self, oid: u32) -> Result<()> {
-        let mut key = vec![b'F'];
-        key.extend_from_slice(&oid.to_be_bytes());
-        self.lock_for_change(&key)
-    }
-
-    fn lock_for_change(&mut self, key: &[u8]) -> Result<()> {
-        let cancel = self.shared.cancel.clone();
-        let timeout_ms = self.shared.settings.lock().lock_timeout_ms;
-        let open = self.open()?;
-        if open.read_only {
-            return Err(read_only("a change of the catalog"));
-        }
-        open.txn
-            .lock(key, LockMode::Exclusive, &crate::cancel::LockWait::new(&cancel, timeout_ms))?;
-        // Whoever had the lock before has changed what is to be changed now.
-        self.refresh_catalog();
-        Ok(())
+        self.context(vec![], Calls::top())?.lock_function(oid)
     }
 
     /// Changes the catalog in this transaction. The catalog must be locked.
     pub(crate) fn change(&mut self, changes: Vec<Change>) -> Result<()> {
-        let committed = self.db.catalog();
-        let open = self.open()?;
-        for change in &changes {
-            crate::database::put_change(&open.txn, change)?;
-        }
-        open.overlay = Some(match &open.overlay {
-            Some(overlay) => Overlay {
-                base: overlay.base.clone(),
-                changed: Arc::new(overlay.changed.apply(&changes)),
-            },
-            None => Overlay {
-                changed: Arc::new(committed.apply(&changes)),
-                base: committed,
-            },
-        });
-        open.changes.extend(changes);
-        Ok(())
+        self.context(vec![], Calls::top())?.change(changes)
     }
 
     fn commit(&mut self, open: Open) -> Result<()> {
@@ -801,7 +750,7 @@ impl Session {
                 open.savepoints.push(NamedSavepoint {
                     name: name.to_string(),
                     position,
-                    changes: open.changes.len(),
+                    changes: open.working.mark(),
                     signals: self.shared.signals.lock().len(),
                 });
                 Ok(())
@@ -826,7 +775,6 @@ impl Session {
     }
 
     fn rollback_to(&mut self, name: &str) -> Result<()> {
-        let base = self.db.catalog();
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Explicit(mut open) | State::Failed(mut open) => {
                 let found = open.find_savepoint(name).and_then(|at| {
@@ -836,12 +784,8 @@ impl Session {
                 match found {
                     Ok(at) => {
                         open.savepoints.truncate(at + 1);
-                        open.changes.truncate(open.savepoints[at].changes);
+                        open.working.undo_to(open.savepoints[at].changes, &self.db.catalog());
                         self.shared.signals.lock().truncate(open.savepoints[at].signals);
-                        open.overlay = (!open.changes.is_empty()).then(|| Overlay {
-                            changed: Arc::new(base.apply(&open.changes)),
-                            base,
-                        });
                         State::Explicit(open)
                     }
                     Err(error) => {
@@ -878,7 +822,7 @@ impl Session {
             State::Explicit(open) => {
                 let isolation = modes.isolation.unwrap_or(open.txn.isolation());
                 let read_only = modes.read_only.unwrap_or(open.read_only);
-                if isolation != open.txn.isolation() && (open.txn.has_writes() || !open.changes.is_empty()) {
+                if isolation != open.txn.isolation() && (open.txn.has_writes() || open.working.is_changed()) {
                     return Err(SqlError::new(
                         SqlState::ActiveSqlTransaction,
                         "SET TRANSACTION ISOLATION LEVEL must be called before any query",

@@ -1,7 +1,7 @@
 //! An open transaction, and its end.
 //!
-//! The life of a transaction: BEGIN, or a statement that stands alone, opens it; catalog changes collect in it
-//! as an overlay that only it sees; COMMIT makes its rows durable, then its catalog everybody's, then lets go of
+//! The life of a transaction: BEGIN, or a statement that stands alone, opens it; catalog changes collect in its
+//! [`WorkingCatalog`], which only it sees; COMMIT makes its rows durable, then its catalog everybody's, then lets go of
 //! its locks. The transaction of a CALL is handed to the procedure ([`ProcedureTransaction`]), which may end it
 //! and go on in the next one.
 
@@ -16,6 +16,7 @@ use crate::context::SessionShared;
 use crate::database::Database;
 use crate::session::now;
 use crate::settings::Settings;
+use crate::working_catalog::WorkingCatalog;
 
 /// An open transaction.
 pub struct Open {
@@ -23,20 +24,12 @@ pub struct Open {
     /// Microseconds since 1970 UTC.
     pub timestamp: i64,
     pub read_only: bool,
-    /// Catalog changes so far, in order.
-    pub changes: Vec<Change>,
-    /// The catalog with them.
-    pub overlay: Option<Overlay>,
+    /// Its catalog changes so far; its statements share them.
+    pub working: Arc<WorkingCatalog>,
     pub savepoints: Vec<NamedSavepoint>,
     settings_before: Settings,
     /// What SET LOCAL hid, newest last; it comes back when the transaction ends.
     pub hidden: Vec<(String, String)>,
-}
-
-/// The committed catalog as it was, and with a transaction's changes.
-pub struct Overlay {
-    pub base: Arc<Snapshot>,
-    pub changed: Arc<Snapshot>,
 }
 
 pub struct NamedSavepoint {
@@ -61,8 +54,7 @@ impl Open {
             txn: Arc::new(db.store.begin(isolation)),
             timestamp: now(),
             read_only,
-            changes: vec![],
-            overlay: None,
+            working: Arc::default(),
             savepoints: vec![],
             settings_before: settings.clone(),
             hidden: vec![],
@@ -70,27 +62,31 @@ impl Open {
     }
 
     pub fn commit(self, db: &Database, session: &SessionShared) -> Result<()> {
-        if let Err(error) = self.txn.commit() {
+        let changes = self.working.changes();
+        let publish = || {
+            // Whoever waits to change the same function starts from this change.
+            if !changes.is_empty() {
+                db.publish(&changes);
+            }
+        };
+        if let Err(error) = self.txn.commit_and(publish) {
             let error = SqlError::from(error);
             self.roll_back(db, session);
             return Err(error);
         }
-        if !self.changes.is_empty() {
-            db.publish(&self.changes);
-            for change in &self.changes {
-                match change {
-                    Change::PutFunction(function) => db.functions.forget_old(function.oid, function.version),
-                    Change::DropFunction(oid) => db.functions.forget(*oid),
-                    Change::PutSchema(_)
-                    | Change::DropSchema(_)
-                    | Change::PutTable(_)
-                    | Change::DropTable(_)
-                    | Change::PutRole(_)
-                    | Change::DropRole(_)
-                    | Change::PutPolicy(_)
-                    | Change::DropPolicy(_)
-                    | Change::OidMark(_) => {}
-                }
+        for change in &changes {
+            match change {
+                Change::PutFunction(function) => db.functions.forget_old(function.oid, function.version),
+                Change::DropFunction(oid) => db.functions.forget(*oid),
+                Change::PutSchema(_)
+                | Change::DropSchema(_)
+                | Change::PutTable(_)
+                | Change::DropTable(_)
+                | Change::PutRole(_)
+                | Change::DropRole(_)
+                | Change::PutPolicy(_)
+                | Change::DropPolicy(_)
+                | Change::OidMark(_) => {}
             }
         }
         // Whoever is told of the commit finds all of it done.
@@ -102,14 +98,13 @@ impl Open {
         for (name, value) in self.hidden.iter().rev() {
             settings.set(name, value)?;
         }
-        // Locks go with the transaction, after the catalog is everybody's.
         Ok(())
     }
 
     pub fn roll_back(self, db: &Database, session: &SessionShared) {
         self.txn.rollback();
         session.signals.lock().clear();
-        for change in &self.changes {
+        for change in self.working.changes() {
             if let Change::PutFunction(function) = change {
                 db.functions.forget(function.oid);
             }
@@ -117,6 +112,19 @@ impl Open {
         // What SET did in the transaction is undone with it.
         let mut settings = session.settings.lock();
         *settings = self.settings_before;
+    }
+
+    /// What the next statement works on.
+    pub fn ground(&self, db: &Database) -> Ground {
+        let changed = self.working.changed();
+        Ground {
+            txn: self.txn.clone(),
+            read_only: self.read_only,
+            timestamp: self.timestamp,
+            private_catalog: changed.is_some(),
+            catalog: changed.unwrap_or_else(|| db.catalog()),
+            working: self.working.clone(),
+        }
     }
 
     pub fn find_savepoint(&self, name: &str) -> Result<usize> {
@@ -144,6 +152,34 @@ pub struct Ground {
     pub catalog: Arc<Snapshot>,
     /// Whether the catalog holds changes that nobody else sees yet.
     pub private_catalog: bool,
+    pub working: Arc<WorkingCatalog>,
+}
+
+impl Ground {
+    /// The same, with what the transaction has changed of the catalog meanwhile.
+    pub fn now(mut self) -> Ground {
+        if let Some(changed) = self.working.changed() {
+            self.catalog = changed;
+            self.private_catalog = true;
+        }
+        self
+    }
+}
+
+/// Where a call works: where it began, or where the transaction that its procedure may end stands by now.
+#[derive(Clone)]
+pub struct Standing {
+    pub began: Ground,
+    pub control: Option<Arc<ProcedureTransaction>>,
+}
+
+impl Standing {
+    pub fn ground(&self) -> Result<Ground> {
+        match &self.control {
+            Some(control) => control.ground(),
+            None => Ok(self.began.clone().now()),
+        }
+    }
 }
 
 impl ProcedureTransaction {
@@ -158,16 +194,7 @@ impl ProcedureTransaction {
     pub fn ground(&self) -> Result<Ground> {
         let open = self.open.lock();
         let open = open.as_ref().ok_or_else(over)?;
-        Ok(Ground {
-            txn: open.txn.clone(),
-            read_only: open.read_only,
-            timestamp: open.timestamp,
-            catalog: match &open.overlay {
-                Some(overlay) => overlay.changed.clone(),
-                None => self.db.catalog(),
-            },
-            private_catalog: open.overlay.is_some(),
-        })
+        Ok(open.ground(&self.db))
     }
 
     /// COMMIT or ROLLBACK, and the next transaction. A commit that fails has rolled back.

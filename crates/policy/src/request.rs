@@ -170,6 +170,8 @@ pub enum Administration {
     Capability,
     /// CREATE, ALTER, DROP FUNCTION and PROCEDURE.
     Function,
+    /// CREATE, DROP, ENABLE and DISABLE TRIGGER, and dropping a table with its triggers.
+    Trigger,
     /// SECURITY POLICY, and its assignment.
     Policy,
     /// CREATE, ALTER, DROP ROLE, membership, ownership.
@@ -188,6 +190,7 @@ impl Administration {
     pub const ALL: &[Administration] = &[
         Administration::Capability,
         Administration::Function,
+        Administration::Trigger,
         Administration::Policy,
         Administration::Role,
         Administration::Privilege,
@@ -200,6 +203,7 @@ impl Administration {
         match self {
             Administration::Capability => "granting capabilities",
             Administration::Function => "changing functions",
+            Administration::Trigger => "changing triggers",
             Administration::Policy => "changing security policies",
             Administration::Role => "changing roles",
             Administration::Privilege => "granting privileges",
@@ -376,9 +380,11 @@ impl Request<'_> {
 }
 
 impl RunDdl {
-    fn describe(&self) -> String {
+    /// `CREATE TABLE public.users`.
+    pub fn describe(&self) -> String {
         match &self.schema {
-            _ if self.name.is_empty() => self.statement.to_string(),
+            Some(schema) if self.name.is_empty() => format!("{} {}", self.statement, NamePattern::of_name(schema)),
+            None if self.name.is_empty() => self.statement.to_string(),
             Some(schema) => format!(
                 "{} {}",
                 self.statement,

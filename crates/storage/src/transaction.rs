@@ -260,6 +260,12 @@ impl Transaction {
     /// Makes the writes durable and visible. On return the locks are gone, whatever the outcome, and
     /// an error means that nothing was written, unless it is [`Error::Failed`].
     pub fn commit(&self) -> Result<(), Error> {
+        self.commit_and(|| ())
+    }
+
+    /// As [`Transaction::commit`]. What `then` does whoever waits for one of the locks finds done: it runs once the writes are
+    /// durable and visible, and before the locks go.
+    pub fn commit_and(&self, then: impl FnOnce()) -> Result<(), Error> {
         let (snapshot, writes, reads) = {
             let mut state = self.inner.state.lock();
             state.check_open()?;
@@ -274,6 +280,9 @@ impl Transaction {
         } else {
             self.inner.write_out(&snapshot, writes, reads)
         };
+        if outcome.is_ok() {
+            then();
+        }
         self.inner.release_locks();
         outcome
     }

@@ -1,17 +1,19 @@
 //! A function's way back into SQL.
 //!
 //! The life of a host call: its text is parsed and bound like any statement, put to the function's gate
-//! table by table, then run in the caller's transaction, under a savepoint that a caught error returns to.
+//! table by table, then run in the caller's transaction, under a savepoint that a caught error returns to. What it defines
+//! the function's next statement finds.
 
 use std::sync::Arc;
 
 use audit::EventType;
 use catalog::Table;
-use policy::{Administer, Administration, Gate, RunDdl};
+use policy::{Administer, Administration, Gate};
 use sandbox::{Budget, ExecuteResult, QueryResult};
 use types::{Datum, NO_TYPMOD, Notice, Result, Severity, SqlError, SqlState, Type};
 
 use super::Calls;
+use super::ddl;
 use super::names;
 use super::nested::{self, Permits};
 use super::plans::Bound;
@@ -22,17 +24,18 @@ use crate::database::Database;
 use crate::parse::{Placeholders, PolicyStatement, Statement, Utility};
 use crate::plan::Plan;
 use crate::session;
-use crate::transaction::{Ground, ProcedureTransaction};
+use crate::statement;
+use crate::transaction::Standing;
+use crate::working_catalog::InUse;
 use crate::write::Written;
 
 /// A function's way back into SQL: the caller's transaction, the function's gate.
 pub(super) struct SqlBackend {
     pub(super) db: Arc<Database>,
     pub(super) session: Arc<SessionShared>,
-    /// Where the call began.
-    pub(super) ground: Ground,
-    /// What a procedure may end; then this says where it stands.
-    pub(super) control: Option<Arc<ProcedureTransaction>>,
+    pub(super) standing: Standing,
+    /// The tables that the statements above are at work on.
+    pub(super) in_use: Arc<InUse>,
     pub(super) actor: Actor,
     pub(super) gate: Arc<Gate>,
     pub(super) call_id: i64,
@@ -124,10 +127,14 @@ impl SqlBackend {
         // What is not text has its type already; text takes the type of its place, as a literal would.
         let known: Vec<Option<Type>> = params.iter().map(param_type).collect();
         let context = self.context(vec![])?;
-        match self.bind(sql, &known, &context, verb)? {
-            Some(bound) => self.run_bound(&bound, params, &known, verb, context),
-            None => Ok((None, Written::default())),
+        let Some(bound) = self.bind(sql, &known, &context, verb)? else {
+            return Ok((None, Written::default()));
+        };
+        if let Plan::Utility(kind) = &bound.plan {
+            self.define(kind, verb, &context)?;
+            return Ok((None, Written::default()));
         }
+        self.run_bound(&bound, params, &known, verb, context)
     }
 
     /// The plan of a text, kept from an earlier time or made now. None: the text ended the transaction, which is all that it asked for.
@@ -194,26 +201,28 @@ impl SqlBackend {
         inner.params = params;
         let written = match nested::only_reads(&bound.plan) {
             true => self.carry_out(&authorized, context)?,
-            false => self.undone_on_error(&authorized, context)?,
+            false => {
+                let at = context.clone();
+                self.undone_on_error(&at, || self.carry_out(&authorized, context))?
+            }
         };
         let columns = bound.plan.columns();
         let columns = columns.map(|columns| columns.iter().map(|c| (c.name.clone(), c.ty)).collect());
         Ok((columns, written))
     }
 
-    /// The guest may catch an error: what the statement wrote must be gone by then.
-    fn undone_on_error(&self, authorized: &Authorized, context: Arc<StatementContext>) -> Result<Written> {
+    /// The guest may catch an error: what the statement wrote and defined must be gone by then.
+    fn undone_on_error<T>(&self, context: &Arc<StatementContext>, run: impl FnOnce() -> Result<T>) -> Result<T> {
         // What it calls may be this very function, and write to its storage.
         self.storage.forget_usage();
-        let txn = context.txn.clone();
-        let savepoint = txn.savepoint()?;
-        match self.carry_out(authorized, context) {
-            Ok(written) => {
-                txn.release(savepoint)?;
-                Ok(written)
+        let mark = context.mark()?;
+        match run() {
+            Ok(done) => {
+                context.release(mark)?;
+                Ok(done)
             }
             Err(error) => {
-                txn.rollback_to(savepoint)?;
+                context.undo_to(mark)?;
                 Err(error)
             }
         }
@@ -254,35 +263,23 @@ impl SqlBackend {
 
     fn context(&self, params: Vec<Datum>) -> Result<Arc<StatementContext>> {
         let calls = Calls::under(self.gate.clone(), self.call_id, self.budget.clone());
-        let ground = self.ground()?;
         let mut context = StatementContext::new(
             self.db.clone(),
             self.session.clone(),
-            ground.txn,
-            ground.read_only,
-            ground.timestamp,
+            self.standing.ground()?,
             session::now(),
-            ground.catalog,
             self.actor.clone(),
             params,
             calls,
         );
-        context.private_catalog = ground.private_catalog;
         context.cancel = self.cancel.clone();
+        context.in_use = InUse::below(&self.in_use);
         Ok(Arc::new(context))
-    }
-
-    /// The transaction that the function's next statement runs in.
-    fn ground(&self) -> Result<Ground> {
-        match &self.control {
-            Some(control) => control.ground(),
-            None => Ok(self.ground.clone()),
-        }
     }
 
     /// COMMIT and ROLLBACK: a procedure's, where its CALL stands alone and outside of BEGIN.
     fn end_transaction(&self, commit: bool, verb: Verb) -> Result<()> {
-        let Some(control) = &self.control else {
+        let Some(control) = &self.standing.control else {
             return Err(SqlError::new(
                 SqlState::InvalidTransactionTermination,
                 "invalid transaction termination",
@@ -309,8 +306,8 @@ impl SqlBackend {
                 drop.names.first().map(|name| name.name.clone()).unwrap_or_default(),
             ),
             Statement::CreateAggregate(create) => (Administration::Function, create.name.clone()),
-            Statement::CreateTrigger(create) => return Err(self.refuse_ddl("CREATE TRIGGER", &create.name)),
-            Statement::DropTrigger(drop) => return Err(self.refuse_ddl("DROP TRIGGER", &drop.name)),
+            Statement::CreateTrigger(create) => (Administration::Trigger, create.name.clone()),
+            Statement::DropTrigger(drop) => (Administration::Trigger, drop.name.clone()),
             Statement::Do(_) => (Administration::Function, "inline_code_block".to_string()),
             Statement::GrantCapability { list, .. } => (Administration::Capability, list.clone()),
             Statement::SecurityPolicy(policy) => (
@@ -368,7 +365,7 @@ impl SqlBackend {
     fn authorize(&self, bound: &Arc<Bound>, verb: Verb, context: &StatementContext) -> Result<Authorized> {
         let plan = &bound.plan;
         let Some((touched, target)) = nested::touched(plan) else {
-            return Err(self.refuse_utility(plan));
+            return Err(SqlError::internal("what is neither a query nor a write was carried out before"));
         };
         if verb == Verb::Query && (target.is_some() || matches!(plan, Plan::Call(_))) {
             return Err(only_reads());
@@ -380,27 +377,25 @@ impl SqlBackend {
         })
     }
 
-    /// What is neither a query nor a write.
-    fn refuse_utility(&self, plan: &Plan) -> SqlError {
-        let Plan::Utility(Statement::Sql(sql)) = plan else {
-            return SqlError::internal("administration was refused before");
+    /// Runs what is neither a query nor a write: what it defines is part of the caller's transaction.
+    fn define(&self, kind: &Statement, verb: Verb, context: &Arc<StatementContext>) -> Result<()> {
+        let Statement::Sql(sql) = kind else {
+            return Err(SqlError::internal("administration was refused before"));
         };
-        let text = sql.to_string();
-        let words: Vec<&str> = text.split_whitespace().take(2).collect();
-        self.refuse_ddl(&words.join(" "), "")
-    }
-
-    /// Asked and recorded like any statement, then refused.
-    fn refuse_ddl(&self, words: &str, name: &str) -> SqlError {
-        let asked = self.gate.check(RunDdl {
-            statement: words.to_string().into(),
-            schema: None,
-            name: name.to_string(),
-        });
-        match asked {
-            Err(denied) => denied.into(),
-            Ok(_permit) => SqlError::unsupported(format!("{words} inside a function")),
+        let question = ddl::question(sql, context)?;
+        let description = question.describe();
+        let _permits = question.ask(&self.gate)?;
+        if verb == Verb::Query {
+            return Err(only_reads());
         }
+        statement::refuse_read_only(context, kind)?;
+        let mut event = self.gate.event(EventType::DatabaseOperation);
+        event.resource = Some(description);
+        self.gate.record(event)?;
+        self.undone_on_error(context, || match statement::define(context, sql) {
+            Some(outcome) => outcome.map(drop),
+            None => Err(statement::unsupported(sql)),
+        })
     }
 
     fn carry_out(&self, authorized: &Authorized, context: Arc<StatementContext>) -> Result<Written> {

@@ -7,6 +7,7 @@
 //! statement, then put to the function's gate table by table, then run in the caller's transaction.
 
 mod backend;
+mod ddl;
 mod names;
 mod nested;
 pub mod plans;
@@ -37,7 +38,7 @@ use crate::context::StatementContext;
 use crate::database::Database;
 use crate::function_stats::{End, Statistics};
 use crate::session;
-use crate::transaction::{Ground, ProcedureTransaction};
+use crate::transaction::{ProcedureTransaction, Standing};
 
 pub use self::nested::arguments;
 pub use self::rights::find_policy;
@@ -192,6 +193,10 @@ impl Calls {
             false => context.actor.clone(),
             true => context.acting_as(function.owner)?,
         };
+        let standing = Standing {
+            began: context.ground(),
+            control: self.control.clone().filter(|_| !function.security_definer),
+        };
         let gate = Arc::new(Gate::new(GateContext {
             function: FunctionName::new(function.name.as_str(), reference(function, &context.catalog)),
             user: context.actor.name.clone(),
@@ -200,7 +205,7 @@ impl Calls {
             parent_call_id: self.parent.as_ref().map(|parent| parent.call_id),
             rights,
             privileges: Arc::new(CallerPrivileges {
-                catalog: context.catalog.clone(),
+                standing: standing.clone(),
                 role: actor.role,
             }),
             sink: context.db.audit.clone(),
@@ -221,17 +226,8 @@ impl Calls {
         let parent = self.parent.as_ref().map(|parent| parent.budget.clone());
         let budget = Budget::new(function.signature(), effective.limits, parent);
         let cancel = Arc::new(Cancel::within(context.session.cancel.clone(), budget.deadline()));
-        let ground = Ground {
-            txn: context.txn.clone(),
-            read_only: context.read_only,
-            timestamp: context.transaction_timestamp,
-            catalog: context.catalog.clone(),
-            private_catalog: context.private_catalog,
-        };
-        let control = self.control.clone().filter(|_| !function.security_definer);
         let storage = FunctionStorage {
-            ground: ground.clone(),
-            control: control.clone(),
+            standing: standing.clone(),
             session: context.session.clone(),
             cancel: cancel.clone(),
             function: function.oid,
@@ -242,8 +238,8 @@ impl Calls {
         let backend = Arc::new(SqlBackend {
             db: context.db.clone(),
             session: context.session.clone(),
-            ground,
-            control,
+            standing,
+            in_use: context.in_use.clone(),
             actor,
             gate: gate.clone(),
             call_id,

@@ -68,7 +68,7 @@ fn object_name(table: &catalog::Table, context: &StatementContext) -> ObjectName
 }
 
 /// Whether a bare name in a capability means an object of this schema.
-fn visible(schema: &str, context: &StatementContext) -> bool {
+pub(super) fn visible(schema: &str, context: &StatementContext) -> bool {
     context.search_path.iter().any(|on_path| on_path == schema)
 }
 
@@ -79,10 +79,9 @@ pub(super) fn carry_out(
     mut context: Arc<StatementContext>,
     again: impl Fn(Vec<Datum>) -> Result<Arc<StatementContext>>,
 ) -> Result<Written> {
-    let txn = context.txn.clone();
-    let savepoint = match only_reads(plan) {
+    let mark = match only_reads(plan) {
         true => None,
-        false => Some(txn.savepoint()?),
+        false => Some(context.mark()?),
     };
     loop {
         let result = match plan {
@@ -105,10 +104,10 @@ pub(super) fn carry_out(
             Err(Stop::Restart) => {
                 context.cancel.check()?;
                 context.calls.finish(&context)?;
-                if let Some(savepoint) = savepoint {
-                    txn.rollback_to(savepoint)?;
+                if let Some(mark) = mark {
+                    context.undo_to(mark)?;
                 }
-                txn.refresh_snapshot()?;
+                context.txn.refresh_snapshot()?;
                 context = again(context.params.clone())?;
             }
         }

@@ -12,7 +12,9 @@ use parking_lot::Mutex;
 use policy::{Effective, ObjectName, Policy, Privileges, Request, RightsSource, Syscall, WriteAction};
 use types::{Result, SqlError, SqlState};
 
+use super::ddl;
 use crate::database::Database;
+use crate::transaction::Standing;
 
 /// What follows ALTER FUNCTION for this function: its name, with its types where others share it.
 pub(super) fn reference(function: &Function, catalog: &Snapshot) -> String {
@@ -148,15 +150,18 @@ impl RightsSource for FixedRights {
 
 /// The SQL privileges of the role on whose behalf a function acts.
 pub(super) struct CallerPrivileges {
-    pub(super) catalog: Arc<Snapshot>,
+    /// What the function itself has defined counts.
+    pub(super) standing: Standing,
     pub(super) role: u32,
 }
 
 impl Privileges for CallerPrivileges {
     fn check(&self, request: &Request<'_>) -> Result<(), SqlError> {
+        let catalog = &self.standing.ground()?.catalog;
         match request {
-            Request::ReadTable(ask) => self.table(&ask.0, Privilege::Select),
+            Request::ReadTable(ask) => self.table(catalog, &ask.0, Privilege::Select),
             Request::WriteTable(ask) => self.table(
+                catalog,
                 &ask.table,
                 match ask.action {
                     WriteAction::Insert => Privilege::Insert,
@@ -166,20 +171,13 @@ impl Privileges for CallerPrivileges {
                 },
             ),
             Request::CallFunction(ask) => {
-                let allowed = self
-                    .catalog
+                let allowed = catalog
                     .functions_named(&ask.0.schema, &ask.0.name)
                     .iter()
-                    .any(|f| self.catalog.has_function_privilege(self.role, f));
+                    .any(|f| catalog.has_function_privilege(self.role, f));
                 if allowed { Ok(()) } else { Err(denied("function", &ask.0.name)) }
             }
-            Request::RunDdl(ask) => {
-                if self.catalog.is_superuser(self.role) {
-                    Ok(())
-                } else {
-                    Err(denied("schema", ask.schema.as_deref().unwrap_or("public")))
-                }
-            }
+            Request::RunDdl(ask) => ddl::privilege(catalog, self.role, ask),
             Request::ReadFile(_)
             | Request::WriteFile(_)
             | Request::ListFolder(_)
@@ -197,12 +195,11 @@ impl Privileges for CallerPrivileges {
 }
 
 impl CallerPrivileges {
-    fn table(&self, name: &ObjectName, privilege: Privilege) -> Result<(), SqlError> {
-        let table = self
-            .catalog
+    fn table(&self, catalog: &Snapshot, name: &ObjectName, privilege: Privilege) -> Result<(), SqlError> {
+        let table = catalog
             .table(&name.schema, &name.name)
             .ok_or_else(|| denied("table", &name.name))?;
-        if self.catalog.has_table_privilege(self.role, table, privilege) {
+        if catalog.has_table_privilege(self.role, table, privilege) {
             Ok(())
         } else {
             Err(denied("table", &name.name))
@@ -210,6 +207,6 @@ impl CallerPrivileges {
     }
 }
 
-fn denied(kind: &str, name: &str) -> SqlError {
+pub(super) fn denied(kind: &str, name: &str) -> SqlError {
     SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {name}"))
 }

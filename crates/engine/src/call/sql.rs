@@ -27,6 +27,8 @@ const MAX_SQL_DEPTH: u32 = 50;
 
 /// A body, bound for its arguments.
 pub(super) struct Body {
+    /// Of the catalog that it was bound to: a function of the same statement may have changed it.
+    catalog: Arc<catalog::Snapshot>,
     plans: Vec<Plan>,
     /// For each column of the result: the type that it comes with and the one that was declared.
     casts: Vec<(Type, Type)>,
@@ -51,7 +53,11 @@ fn bind(context: &StatementContext, function: &Function) -> Result<Body> {
         plans.push(bound);
     }
     let casts = casts(function, plans.last())?;
-    Ok(Body { plans, casts })
+    Ok(Body {
+        catalog: context.catalog.clone(),
+        plans,
+        casts,
+    })
 }
 
 fn bind_one(
@@ -208,10 +214,13 @@ impl Calls {
                 .detail(format!("SQL functions call each other more than {MAX_SQL_DEPTH} deep.")));
         }
         let known = self.bodies.lock().get(&function.oid).cloned();
-        if let Some(body) = known {
+        let inside = inner(context, function, vec![])?;
+        if let Some(body) = known
+            && Arc::ptr_eq(&body.catalog, &inside.catalog)
+        {
             return Ok(body);
         }
-        let body = Arc::new(bind(&*inner(context, function, vec![])?, function)?);
+        let body = Arc::new(bind(&inside, function)?);
         self.bodies.lock().insert(function.oid, body.clone());
         Ok(body)
     }

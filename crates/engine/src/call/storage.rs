@@ -16,16 +16,13 @@ use crate::cancel::{Cancel, LockWait};
 use crate::context::SessionShared;
 use crate::database::StorageOptions;
 use crate::table::{self, Space};
-use crate::transaction::{Ground, ProcedureTransaction};
+use crate::transaction::Standing;
 
 /// One value, printed. Larger ones belong into a table.
 const MAX_VALUE_BYTES: usize = 1 << 20;
 
 pub(super) struct FunctionStorage {
-    /// Where the call began.
-    pub(super) ground: Ground,
-    /// What a procedure may end; then this says where it stands.
-    pub(super) control: Option<Arc<ProcedureTransaction>>,
+    pub(super) standing: Standing,
     pub(super) session: Arc<SessionShared>,
     pub(super) cancel: Arc<Cancel>,
     pub(super) function: u32,
@@ -71,15 +68,8 @@ impl FunctionStorage {
         Ok(self)
     }
 
-    fn ground(&self) -> Result<Ground> {
-        match &self.control {
-            Some(control) => control.ground(),
-            None => Ok(self.ground.clone()),
-        }
-    }
-
     fn txn(&self) -> Result<Arc<Transaction>> {
-        Ok(self.ground()?.txn)
+        Ok(self.standing.ground()?.txn)
     }
 
     fn key(&self, key: &str) -> Vec<u8> {
@@ -95,7 +85,7 @@ impl FunctionStorage {
 
     /// Locks the key for a write; answers its newest value.
     fn lock(&self, verb: &str, key: &[u8]) -> Result<Option<String>> {
-        let ground = self.ground()?;
+        let ground = self.standing.ground()?;
         if ground.read_only {
             let message = format!("cannot execute heliosdb.storage.{verb} in a read-only transaction");
             return Err(SqlError::new(SqlState::ReadOnlySqlTransaction, message));

@@ -9,11 +9,11 @@ use types::{Notice, Result, SqlError, SqlState};
 use super::{complete, permission_denied};
 use crate::context::StatementContext;
 use crate::parse::{fold, object_name};
-use crate::session::{Outcome, Session};
+use crate::session::Outcome;
 
-pub fn run(session: &mut Session, context: &Arc<StatementContext>, name: &ast::SchemaName, if_not_exists: bool) -> Result<Outcome> {
-    session.lock_catalog()?;
-    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+pub fn run(context: &Arc<StatementContext>, name: &ast::SchemaName, if_not_exists: bool) -> Result<Outcome> {
+    context.lock_catalog()?;
+    let context = &context.renewed();
     let name = match name {
         ast::SchemaName::Simple(name) => object_name(name)?.1,
         ast::SchemaName::UnnamedAuthorization(role) | ast::SchemaName::NamedAuthorization(_, role) => {
@@ -49,6 +49,6 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, name: &ast::S
         acl: None,
         comment: None,
     };
-    session.change(vec![Change::PutSchema(schema)])?;
+    context.change(vec![Change::PutSchema(schema)])?;
     Ok(complete("CREATE SCHEMA"))
 }

@@ -10,14 +10,14 @@ use super::{complete, creation_schema};
 use crate::bind::{Binder, Names, Scope, type_names};
 use crate::context::StatementContext;
 use crate::parse::{fold, object_name};
-use crate::session::{Outcome, Session};
+use crate::session::Outcome;
 
 /// PostgreSQL's MaxHeapAttributeNumber.
 const MAX_COLUMNS: usize = 1600;
 
-pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast::CreateTable) -> Result<Outcome> {
-    session.lock_catalog()?;
-    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+pub fn run(context: &Arc<StatementContext>, create: &ast::CreateTable) -> Result<Outcome> {
+    context.lock_catalog()?;
+    let context = &context.renewed();
     let (schema, name) = object_name(&create.name)?;
     let schema = creation_schema(context, schema.as_deref())?;
     refuse_options(create)?;
@@ -68,7 +68,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
         add_constraint(context, &mut table, one, &mut next_oid)?;
     }
     check_defaults(context, &table)?;
-    session.change(vec![Change::PutTable(table)])?;
+    context.change(vec![Change::PutTable(table)])?;
     Ok(complete("CREATE TABLE"))
 }
 

@@ -11,11 +11,11 @@ use super::{complete, creation_schema, must_be_owner};
 use crate::bind::{Binder, Names};
 use crate::context::StatementContext;
 use crate::parse::{fold, object_name};
-use crate::session::{Outcome, Session};
+use crate::session::Outcome;
 
-pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<Outcome> {
-    session.lock_catalog()?;
-    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<Outcome> {
+    context.lock_catalog()?;
+    let context = &context.renewed();
     if create.materialized || create.temporary {
         return Err(SqlError::new(
             SqlState::FeatureNotSupported,
@@ -114,7 +114,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &ast:
         acl: existing.and_then(|old| old.acl.clone()),
         comment: None,
     };
-    session.change(vec![Change::PutTable(view)])?;
+    context.change(vec![Change::PutTable(view)])?;
     Ok(complete("CREATE VIEW"))
 }
 

@@ -32,8 +32,11 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
         if !context.catalog.owns(context.actor.role, function.owner) {
             return Err(must_be_owner("function", &function.name));
         }
-        drop_dependents(session, context, &function, drop.cascade)?;
-        drop_one(session, context, &function)?;
+        drop_dependents(context, &function, drop.cascade)?;
+        drop_one(context, &function)?;
+        if session.last_function == Some(function.oid) {
+            session.last_function = None;
+        }
     }
     Ok(complete(match drop.kind {
         RoutineKind::Function => "DROP FUNCTION",
@@ -44,7 +47,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
 }
 
 /// The triggers that call the function, and the aggregates that are made of it.
-pub fn drop_dependents(session: &mut Session, context: &Arc<StatementContext>, function: &Function, cascade: bool) -> Result<()> {
+pub fn drop_dependents(context: &Arc<StatementContext>, function: &Function, cascade: bool) -> Result<()> {
     let depends = |aggregate: &catalog::Aggregate| aggregate.transition == function.oid || aggregate.finalizer == Some(function.oid);
     let aggregates: Vec<Arc<Function>> = context
         .catalog
@@ -66,7 +69,7 @@ pub fn drop_dependents(session: &mut Session, context: &Arc<StatementContext>, f
             .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         context.notice(Notice::notice(format!("drop cascades to function {}", aggregate.signature())));
-        drop_one(session, context, &aggregate)?;
+        drop_one(context, &aggregate)?;
     }
     let tables: Vec<Arc<Table>> = context.catalog.user_tables().cloned().collect();
     for table in tables {
@@ -90,7 +93,7 @@ pub fn drop_dependents(session: &mut Session, context: &Arc<StatementContext>, f
             )));
         }
         if table.triggers.iter().any(|trigger| trigger.function == function.oid) {
-            super::trigger::change(session, context, &table, |triggers| {
+            super::trigger::change(context, &table, |triggers| {
                 triggers.retain(|trigger| trigger.function != function.oid);
             })?;
         }
@@ -98,17 +101,14 @@ pub fn drop_dependents(session: &mut Session, context: &Arc<StatementContext>, f
     Ok(())
 }
 
-pub fn drop_one(session: &mut Session, context: &Arc<StatementContext>, function: &Function) -> Result<()> {
+pub fn drop_one(context: &Arc<StatementContext>, function: &Function) -> Result<()> {
     let mut event = Event::new(EventType::FunctionDropped);
     event.function_name = Some(Arc::from(function.name.as_str()));
     event.details = Some(serde_json::json!({ "signature": function.signature(), "schema": function.schema }));
-    session.lock_function(function.oid)?;
-    session.audit(event)?;
-    if session.last_function == Some(function.oid) {
-        session.last_function = None;
-    }
-    crate::call::forget_storage(&session.open()?.txn, function.oid)?;
-    session.change(vec![
+    context.lock_function(function.oid)?;
+    context.audit(event)?;
+    crate::call::forget_storage(&context.txn, function.oid)?;
+    context.change(vec![
         Change::DropFunction(function.oid),
         Change::OidMark(context.catalog.next_oid()),
     ])

@@ -4,33 +4,31 @@ use std::sync::Arc;
 
 use catalog::{Change, Table, TableKind};
 use sqlparser::ast::{self, ObjectType};
-use storage::LockMode;
 use types::{Notice, Result, SqlError, SqlState};
 
 use super::{complete, must_be_owner, permission_denied};
 use crate::bind::{Binder, Names};
 use crate::context::StatementContext;
 use crate::parse::object_name;
-use crate::session::{Outcome, Session};
+use crate::session::Outcome;
 use crate::table::{self, Space};
 
 pub fn run(
-    session: &mut Session,
     context: &Arc<StatementContext>,
     object_type: ObjectType,
     if_exists: bool,
     names: &[ast::ObjectName],
     cascade: bool,
 ) -> Result<Outcome> {
-    session.lock_catalog()?;
+    context.lock_catalog()?;
     let (wanted, word) = match object_type {
         ObjectType::Table => ('r', "table"),
         ObjectType::View => ('v', "view"),
-        ObjectType::Schema => return drop_schemas(session, context, if_exists, names, cascade),
+        ObjectType::Schema => return drop_schemas(context, if_exists, names, cascade),
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
     for name in names {
-        let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+        let context = &context.renewed();
         let (schema, name) = object_name(name)?;
         let found = Names {
             snapshot: &context.catalog,
@@ -59,13 +57,13 @@ pub fn run(
         if !context.catalog.owns(context.actor.role, table.owner) {
             return Err(must_be_owner(word, &name));
         }
-        drop_table(session, context, &table, cascade)?;
+        drop_table(context, &table, cascade)?;
     }
     Ok(complete(if wanted == 'r' { "DROP TABLE" } else { "DROP VIEW" }))
 }
 
 /// Drops a table or view, with the views over it where CASCADE was said.
-fn drop_table(session: &mut Session, context: &Arc<StatementContext>, table: &Arc<Table>, cascade: bool) -> Result<()> {
+fn drop_table(context: &Arc<StatementContext>, table: &Arc<Table>, cascade: bool) -> Result<()> {
     for view in dependents(context, table)? {
         if !cascade {
             return Err(SqlError::new(
@@ -75,17 +73,20 @@ fn drop_table(session: &mut Session, context: &Arc<StatementContext>, table: &Ar
             .detail(format!("view {} depends on {} {}", view.name, word_of(table), table.name))
             .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
-        let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+        let context = &context.renewed();
         if context.catalog.table_by_oid(view.oid).is_some() {
             context.notice(Notice::notice(format!("drop cascades to view {}", view.name)));
-            drop_table(session, context, &view, true)?;
+            drop_table(context, &view, true)?;
         }
     }
-    context.lock_table(table.oid, LockMode::Exclusive)?;
+    if !table.triggers.is_empty() {
+        crate::system::refuse_in_function(context, "drop triggers")?;
+    }
+    context.lock_definition(table, if table.is_table() { "DROP TABLE" } else { "DROP VIEW" })?;
     if table.is_table() {
         remove_rows(context, table)?;
     }
-    session.change(vec![Change::DropTable(table.oid), Change::OidMark(context.catalog.next_oid())])
+    context.change(vec![Change::DropTable(table.oid), Change::OidMark(context.catalog.next_oid())])
 }
 
 fn word_of(table: &Table) -> &'static str {
@@ -130,14 +131,13 @@ pub fn remove_rows(context: &Arc<StatementContext>, table: &Table) -> Result<()>
 }
 
 fn drop_schemas(
-    session: &mut Session,
     context: &Arc<StatementContext>,
     if_exists: bool,
     names: &[ast::ObjectName],
     cascade: bool,
 ) -> Result<Outcome> {
     for name in names {
-        let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+        let context = &context.renewed();
         let (_, name) = object_name(name)?;
         let Some(schema) = context.catalog.schema(&name).cloned() else {
             if if_exists {
@@ -175,17 +175,20 @@ fn drop_schemas(
             .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         for table in tables {
-            let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+            let context = &context.renewed();
             if context.catalog.table_by_oid(table.oid).is_some() {
-                drop_table(session, context, &table, true)?;
+                drop_table(context, &table, true)?;
             }
         }
-        for function in functions {
-            let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-            super::drop_function::drop_dependents(session, context, &function, true)?;
-            super::drop_function::drop_one(session, context, &function)?;
+        if !functions.is_empty() {
+            crate::system::refuse_in_function(context, "drop functions")?;
         }
-        session.change(vec![Change::DropSchema(schema.oid), Change::OidMark(context.catalog.next_oid())])?;
+        for function in functions {
+            let context = &context.renewed();
+            super::drop_function::drop_dependents(context, &function, true)?;
+            super::drop_function::drop_one(context, &function)?;
+        }
+        context.change(vec![Change::DropSchema(schema.oid), Change::OidMark(context.catalog.next_oid())])?;
     }
     Ok(complete("DROP SCHEMA"))
 }

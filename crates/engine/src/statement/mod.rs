@@ -30,11 +30,7 @@ use crate::plan::ColumnDesc;
 use crate::session::{Outcome, Session};
 
 pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &Statement, statement: &ParsedStatement) -> Result<Outcome> {
-    if context.read_only
-        && let Some(command) = writing_command(kind)
-    {
-        return Err(crate::session::read_only(&command));
-    }
+    refuse_read_only(context, kind)?;
     match kind {
         Statement::Sql(sql) => execute_sql(session, context, sql, statement),
         Statement::CreateFunction(create) => create_function::run(session, context, create),
@@ -80,33 +76,55 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
     }
 }
 
+/// Refuses what changes the database in a read-only transaction.
+pub fn refuse_read_only(context: &StatementContext, kind: &Statement) -> Result<()> {
+    match writing_command(kind) {
+        Some(command) if context.read_only => Err(crate::session::read_only(&command)),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn execute_sql(
     session: &mut Session,
     context: &Arc<StatementContext>,
     sql: &ast::Statement,
     statement: &ParsedStatement,
 ) -> Result<Outcome> {
+    if let Some(outcome) = define(context, sql) {
+        return outcome;
+    }
     match sql {
-        ast::Statement::CreateTable(create) => create_table::run(session, context, create),
-        ast::Statement::CreateView(create) => create_view::run(session, context, create),
+        ast::Statement::AlterTable(alter) if trigger::switches(alter).is_some() => trigger::switch(session, context, alter),
+        // Whatever else the parser knows is refused by name: nothing runs that is not in this list.
+        other => Err(unsupported(other).position_if_absent(crate::parse::position(&statement.source, ast::Spanned::span(other).start))),
+    }
+}
+
+/// Runs a statement that defines, changes or drops something that is no right; functions may run these too. None for others.
+pub fn define(context: &Arc<StatementContext>, sql: &ast::Statement) -> Option<Result<Outcome>> {
+    Some(match sql {
+        ast::Statement::CreateTable(create) => create_table::run(context, create),
+        ast::Statement::CreateView(create) => create_view::run(context, create),
         ast::Statement::CreateSchema {
             schema_name,
             if_not_exists,
             ..
-        } => create_schema::run(session, context, schema_name, *if_not_exists),
+        } => create_schema::run(context, schema_name, *if_not_exists),
         ast::Statement::Drop {
             object_type,
             if_exists,
             names,
             cascade,
             ..
-        } => drop_object::run(session, context, *object_type, *if_exists, names, *cascade),
-        ast::Statement::AlterTable(alter) if trigger::switches(alter).is_some() => trigger::switch(session, context, alter),
-        ast::Statement::Truncate(truncate) => truncate::run(session, context, truncate),
-        // Whatever else the parser knows is refused by name: nothing runs that is not in this list.
-        other => Err(SqlError::unsupported(first_words(&other.to_string()))
-            .position_if_absent(crate::parse::position(&statement.source, ast::Spanned::span(other).start))),
-    }
+        } => drop_object::run(context, *object_type, *if_exists, names, *cascade),
+        ast::Statement::Truncate(truncate) => truncate::run(context, truncate),
+        _ => return None,
+    })
+}
+
+/// Refuses a statement that nobody runs, by its name.
+pub fn unsupported(sql: &ast::Statement) -> SqlError {
+    SqlError::unsupported(first_words(&sql.to_string()))
 }
 
 /// The command that a read-only transaction refuses, by the name that PostgreSQL gives it; None for one that changes nothing.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use catalog::{Change, Function, Privilege, Returns, Table, TableKind, Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
 use sqlparser::ast::{self, AlterTableOperation};
-use storage::LockMode;
 use types::{Notice, Result, SqlError, SqlState};
 
 use super::{complete, must_be_owner, permission_denied};
@@ -80,7 +79,7 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
         enabled: true,
         comment: existing.and_then(|old| old.comment.clone()),
     };
-    change(session, context, &table, |triggers| {
+    change(context, &table, |triggers| {
         triggers.retain(|other| other.name != trigger.name);
         triggers.push(trigger);
         triggers.sort_by(|a, b| a.name.cmp(&b.name));
@@ -149,7 +148,7 @@ pub fn drop(session: &mut Session, context: &Arc<StatementContext>, drop: &DropT
     if !context.catalog.owns(context.actor.role, table.owner) {
         return Err(must_be_owner("relation", &table.name));
     }
-    change(session, context, &table, |triggers| {
+    change(context, &table, |triggers| {
         triggers.retain(|trigger| trigger.name != drop.name)
     })?;
     Ok(complete("DROP TRIGGER"))
@@ -189,17 +188,17 @@ pub fn switch(session: &mut Session, context: &Arc<StatementContext>, alter: &as
             trigger.enabled = enabled;
         }
     }
-    change(session, context, &table, |all| *all = triggers)?;
+    change(context, &table, |all| *all = triggers)?;
     Ok(complete("ALTER TABLE"))
 }
 
 /// Writes a table's triggers, once no statement is at work on it.
-pub fn change(session: &mut Session, context: &StatementContext, table: &Table, edit: impl FnOnce(&mut Vec<Trigger>)) -> Result<()> {
-    context.lock_table(table.oid, LockMode::Exclusive)?;
+pub fn change(context: &StatementContext, table: &Table, edit: impl FnOnce(&mut Vec<Trigger>)) -> Result<()> {
+    context.lock_definition(table, "ALTER TABLE")?;
     let mut changed = table.clone();
     changed.version += 1;
     edit(&mut changed.triggers);
-    session.change(vec![Change::PutTable(changed), Change::OidMark(context.catalog.next_oid())])
+    context.change(vec![Change::PutTable(changed), Change::OidMark(context.catalog.next_oid())])
 }
 
 fn table_named(context: &StatementContext, (schema, name): &(Option<String>, String)) -> Result<Arc<Table>> {

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use catalog::{Privilege, TableKind};
 use sqlparser::ast;
-use storage::LockMode;
 use types::{Result, SqlError, SqlState};
 
 use super::{complete, drop_object, permission_denied};
 use crate::bind::Names;
 use crate::context::StatementContext;
 use crate::parse::object_name;
-use crate::session::{Outcome, Session};
+use crate::session::Outcome;
 
-pub fn run(session: &mut Session, context: &Arc<StatementContext>, truncate: &ast::Truncate) -> Result<Outcome> {
+pub fn run(context: &Arc<StatementContext>, truncate: &ast::Truncate) -> Result<Outcome> {
     for target in &truncate.table_names {
         let (schema, name) = object_name(&target.name)?;
         let table = Names {
@@ -31,11 +30,10 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, truncate: &as
         if !context.catalog.has_table_privilege(context.actor.role, &table, Privilege::Truncate) {
             return Err(permission_denied("table", &name));
         }
-        context.lock_table(table.oid, LockMode::Exclusive)?;
+        context.lock_definition(&table, "TRUNCATE TABLE")?;
         // Rows that others committed while this waited for the lock go too.
         context.txn.refresh_snapshot()?;
         drop_object::remove_rows(context, &table)?;
     }
-    let _ = session;
     Ok(complete("TRUNCATE TABLE"))
 }

@@ -1,0 +1,228 @@
+//! What an open transaction has changed of the catalog, and the statements that change it.
+//!
+//! The life of a change: a statement takes the right to change the catalog ([`StatementContext::lock_catalog`]), looks at
+//! the newest state of it ([`StatementContext::renewed`]), and puts its change ([`StatementContext::change`]): into the
+//! transaction's writes, and into the [`WorkingCatalog`] that the transaction's statements see from then on. A savepoint
+//! that is returned to takes it back; COMMIT makes it everybody's. All statements of a transaction share one, those that
+//! its functions run among them.
+
+use std::sync::Arc;
+
+use catalog::{Change, Snapshot, Table};
+use parking_lot::Mutex;
+use storage::{LockMode, Savepoint};
+use types::{Result, SqlError, SqlState};
+
+use crate::call::Calls;
+use crate::context::StatementContext;
+use crate::database::put_change;
+
+/// The catalog changes of one transaction.
+#[derive(Default)]
+pub struct WorkingCatalog {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// In order.
+    changes: Vec<Change>,
+    /// None as long as there are none.
+    overlay: Option<Overlay>,
+}
+
+/// The committed catalog as it was, and with the transaction's changes.
+struct Overlay {
+    base: Arc<Snapshot>,
+    changed: Arc<Snapshot>,
+}
+
+impl WorkingCatalog {
+    /// The catalog with the changes, if there are any.
+    pub fn changed(&self) -> Option<Arc<Snapshot>> {
+        self.state.lock().overlay.as_ref().map(|overlay| overlay.changed.clone())
+    }
+
+    pub fn is_changed(&self) -> bool {
+        self.state.lock().overlay.is_some()
+    }
+
+    /// All changes, for the transaction's end.
+    pub fn changes(&self) -> Vec<Change> {
+        self.state.lock().changes.clone()
+    }
+
+    /// Where [`WorkingCatalog::undo_to`] returns to.
+    pub fn mark(&self) -> usize {
+        self.state.lock().changes.len()
+    }
+
+    pub fn undo_to(&self, mark: usize, committed: &Arc<Snapshot>) {
+        let mut state = self.state.lock();
+        if state.changes.len() <= mark {
+            return;
+        }
+        state.changes.truncate(mark);
+        state.overlay = (!state.changes.is_empty()).then(|| Overlay {
+            changed: Arc::new(committed.apply(&state.changes)),
+            base: committed.clone(),
+        });
+    }
+
+    /// Puts the changes onto what others have committed meanwhile.
+    pub fn rebase(&self, committed: &Arc<Snapshot>) {
+        let mut state = self.state.lock();
+        let State { changes, overlay } = &mut *state;
+        if let Some(overlay) = overlay
+            && !Arc::ptr_eq(&overlay.base, committed)
+        {
+            overlay.changed = Arc::new(committed.apply(changes));
+            overlay.base = committed.clone();
+        }
+    }
+
+    fn put(&self, committed: Arc<Snapshot>, changes: Vec<Change>) {
+        let mut state = self.state.lock();
+        state.overlay = Some(match &state.overlay {
+            Some(overlay) => Overlay {
+                base: overlay.base.clone(),
+                changed: Arc::new(overlay.changed.apply(&changes)),
+            },
+            None => Overlay {
+                changed: Arc::new(committed.apply(&changes)),
+                base: committed,
+            },
+        });
+        state.changes.extend(changes);
+    }
+}
+
+/// A point of a transaction that it can return to: its rows and its catalog.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    savepoint: Savepoint,
+    changes: usize,
+}
+
+/// The tables that statements at work use, this one's and those of the functions' above it: none of them is redefined
+/// under their hands.
+#[derive(Default)]
+pub struct InUse {
+    above: Option<Arc<InUse>>,
+    tables: Mutex<Vec<u32>>,
+}
+
+impl InUse {
+    pub fn below(above: &Arc<InUse>) -> Arc<InUse> {
+        Arc::new(InUse {
+            above: Some(above.clone()),
+            tables: Mutex::default(),
+        })
+    }
+
+    pub fn add(&self, table: u32) {
+        let mut tables = self.tables.lock();
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+
+    fn contains(&self, table: u32) -> bool {
+        let mut next = Some(self);
+        while let Some(level) = next {
+            if level.tables.lock().contains(&table) {
+                return true;
+            }
+            next = level.above.as_deref();
+        }
+        false
+    }
+}
+
+impl StatementContext {
+    /// The same statement, with the catalog as it is by now.
+    pub fn renewed(&self) -> Arc<StatementContext> {
+        let mut renewed = self.with(self.actor.clone(), vec![], Calls::at(&self.calls));
+        if !renewed.private_catalog {
+            renewed.catalog = self.db.catalog();
+        }
+        renewed.cancel = self.cancel.clone();
+        renewed.in_use = self.in_use.clone();
+        Arc::new(renewed)
+    }
+
+    /// Takes the right to change the catalog: one transaction has it at a time, to its end.
+    pub fn lock_catalog(&self) -> Result<()> {
+        self.lock_for_change(b"C")
+    }
+
+    /// Takes the right to change one function. A change of its rights alone needs nothing else, so that a revoke
+    /// never waits for somebody who is creating a table.
+    pub fn lock_function(&self, oid: u32) -> Result<()> {
+        let mut key = vec![b'F'];
+        key.extend_from_slice(&oid.to_be_bytes());
+        self.lock_for_change(&key)
+    }
+
+    fn lock_for_change(&self, key: &[u8]) -> Result<()> {
+        if self.read_only {
+            return Err(crate::session::read_only("a change of the catalog"));
+        }
+        self.lock_row(key, LockMode::Exclusive)?;
+        // Whoever had the lock before has changed what is to be changed now.
+        self.working.rebase(&self.db.catalog());
+        Ok(())
+    }
+
+    /// Waits until nobody uses a table, and keeps everybody from it until the transaction ends. 55006 where a statement that
+    /// called this one is at work on it.
+    pub fn lock_definition(&self, table: &Table, command: &str) -> Result<()> {
+        if self.in_use.contains(table.oid) {
+            return Err(SqlError::new(
+                SqlState::ObjectInUse,
+                format!(
+                    "cannot {command} \"{}\" because it is being used by active queries in this session",
+                    table.name
+                ),
+            ));
+        }
+        self.lock_table(table.oid, LockMode::Exclusive)
+    }
+
+    /// Changes the catalog in this transaction. The catalog, or what is changed of it, must be locked.
+    pub fn change(&self, changes: Vec<Change>) -> Result<()> {
+        let committed = self.db.catalog();
+        for change in &changes {
+            put_change(&self.txn, change)?;
+        }
+        self.working.put(committed, changes);
+        Ok(())
+    }
+
+    /// Records an event of this statement's user and returns once it is durable.
+    pub fn audit(&self, mut event: audit::Event) -> Result<()> {
+        event.user_name = Some(self.actor.name.clone());
+        event.session_id = Some(self.session.session_id);
+        self.db.audit.record_durably(event)
+    }
+
+    /// A point to return to.
+    pub fn mark(&self) -> Result<Mark> {
+        Ok(Mark {
+            savepoint: self.txn.savepoint()?,
+            changes: self.working.mark(),
+        })
+    }
+
+    /// Undoes what was written and defined since. The mark stays.
+    pub fn undo_to(&self, mark: Mark) -> Result<()> {
+        self.txn.rollback_to(mark.savepoint)?;
+        self.working.undo_to(mark.changes, &self.db.catalog());
+        Ok(())
+    }
+
+    /// Keeps what was done since, and forgets the mark.
+    pub fn release(&self, mark: Mark) -> Result<()> {
+        Ok(self.txn.release(mark.savepoint)?)
+    }
+}
