@@ -123,6 +123,18 @@ impl AuditLog {
         Ok(count)
     }
 
+    /// Shows the durable rows from this id on, oldest first.
+    pub fn each_from(&self, first: u64, cancel: &Cancel, mut show: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        for item in self.log.read(first.max(1)..) {
+            let (id, bytes) = item?;
+            if id % 1024 == 0 {
+                cancel.check()?;
+            }
+            show(Row::decode(id, &bytes)?)?;
+        }
+        Ok(())
+    }
+
     /// The first id whose time is at or after this one.
     fn first_at(&self, timestamp: i64) -> Result<u64> {
         let (mut low, mut high) = (1, self.log.last_id() + 1);
@@ -178,13 +190,7 @@ fn read(log: &AppendLog, id: u64) -> Result<Row> {
 /// `heliosdb.verify_audit_log()`, for those who may read the log.
 pub fn verify_for(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
     crate::system::refuse_in_function(context, "verify the audit log")?;
-    let role = context.actor.role;
-    if !context.catalog.is_superuser(role) && !context.catalog.is_member(role, catalog::AUDITOR_OID) {
-        return Err(SqlError::new(
-            types::SqlState::InsufficientPrivilege,
-            "permission denied for table audit_log",
-        ));
-    }
+    must_read(context)?;
     let head = match args {
         [Datum::Int8(id), Datum::Bytea(hash)] => Some((
             u64::try_from(*id).map_err(|_| not_a_head())?,
@@ -202,6 +208,22 @@ pub fn verify_for(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
         number(verdict.head.0),
         Datum::Bytea(verdict.head.1.to_vec()),
     ]))
+}
+
+/// Whether the statement's role may read the log.
+pub fn may_read(context: &StatementContext) -> bool {
+    let role = context.actor.role;
+    context.catalog.is_superuser(role) || context.catalog.is_member(role, catalog::AUDITOR_OID)
+}
+
+pub fn must_read(context: &StatementContext) -> Result<()> {
+    match may_read(context) {
+        true => Ok(()),
+        false => Err(SqlError::new(
+            types::SqlState::InsufficientPrivilege,
+            "permission denied for table audit_log",
+        )),
+    }
 }
 
 fn not_a_head() -> SqlError {

@@ -9,7 +9,7 @@ use types::SqlError;
 
 use crate::decide::{Ban, Decision, decide};
 use crate::denied::Lacking;
-use crate::{Ask, Capability, Denied, DrawRandom, Effective, Missing, Mode, Permit, ReadClock, Request, Syscall};
+use crate::{Ask, Capability, Denied, DrawRandom, Effective, Kind, Missing, Mode, Permit, ReadClock, Request, Syscall};
 
 /// How deep functions may call functions.
 pub const MAX_CALL_DEPTH: u32 = 16;
@@ -48,6 +48,13 @@ pub trait Privileges: Send + Sync {
     /// Asked for [`Request::ReadTable`], [`Request::WriteTable`], [`Request::RunDdl`] and [`Request::CallFunction`] only. The error is the one that the user
     /// would get who ran the statement without a function.
     fn check(&self, request: &Request<'_>) -> Result<(), SqlError>;
+
+    /// The same for whoever made the call, SECURITY DEFINER or not: record mode lends nobody's rights.
+    fn check_caller(&self, request: &Request<'_>) -> Result<(), SqlError>;
+
+    /// Whether whoever made the call, and whoever's privileges count, are superusers: only then record mode lets pass what only
+    /// a superuser grants.
+    fn is_superuser(&self) -> bool;
 }
 
 /// Who is asking.
@@ -190,6 +197,7 @@ impl Gate {
         let own = self.rights()?;
         let mut missing = Vec::new();
         let mut would_deny = Vec::new();
+        let mut recording = Vec::new();
         for gate in self.chain() {
             // Asked once for each function: its source may have to take a lock.
             let is_own = std::ptr::eq(gate, self);
@@ -202,7 +210,15 @@ impl Gate {
             match (decision, rights.mode) {
                 (Decision::Allowed, Mode::Enforce | Mode::Record) => {}
                 (Decision::Lacking, Mode::Enforce) => missing.push(Missing::new(gate.function(), &rights, request)),
-                (Decision::Lacking, Mode::Record) => would_deny.push(Missing::new(gate.function(), &rights, request)),
+                (Decision::Lacking, Mode::Record) => {
+                    let lacks = Missing::new(gate.function(), &rights, request);
+                    if gate.may_record(request) {
+                        would_deny.push(lacks);
+                        recording.push(gate);
+                    } else {
+                        missing.push(lacks);
+                    }
+                }
                 (Decision::Forbidden(ban), Mode::Enforce | Mode::Record) => return Err(gate.banned(ban, request)),
             }
         }
@@ -214,11 +230,34 @@ impl Gate {
         }
         if request.needs_privilege() {
             self.context.privileges.check(request).map_err(Denied::Caller)?;
+            for gate in recording {
+                gate.context.privileges.check_caller(request).map_err(Denied::Caller)?;
+            }
         }
         Ok(Allowed {
             silent: !own.audit_logging,
             would_deny,
         })
+    }
+
+    /// Whether record mode lets a request pass that no capability of the function allows: only what a grant could allow, and what
+    /// only superusers grant only where one calls. SQL's own privileges are asked for besides.
+    fn may_record(&self, request: &Request<'_>) -> bool {
+        let (Some(kind), Some(_)) = (request.capability_kind(), request.needed()) else {
+            return false;
+        };
+        match kind {
+            Kind::DatabaseExecute | Kind::FileRead | Kind::FileWrite | Kind::NetworkAccess | Kind::EnvAccess => {
+                self.context.privileges.is_superuser()
+            }
+            Kind::DatabaseRead
+            | Kind::DatabaseWrite
+            | Kind::TimeAccess
+            | Kind::RandomAccess
+            | Kind::CryptoAccess
+            | Kind::HttpClient
+            | Kind::CallFunction => true,
+        }
     }
 
     fn banned(&self, ban: Ban, request: &Request<'_>) -> Denied {

@@ -36,6 +36,16 @@ pub enum Mode {
     Record,
 }
 
+impl Mode {
+    /// `enforce` or `record`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Enforce => "enforce",
+            Mode::Record => "record",
+        }
+    }
+}
+
 impl Default for Rights {
     /// A new function's: pure computation.
     fn default() -> Rights {

@@ -47,7 +47,11 @@ fn a_granted_check() {
             call_id: 1,
             parent_call_id: None,
             rights: Arc::new(Resolved(Arc::new(rights))),
-            privileges: Arc::new(support::Caller { locked_table: "" }),
+            privileges: Arc::new(support::Caller {
+                locked_table: "",
+                superuser: false,
+                locked_for_caller: "",
+            }),
             sink,
             parent: None,
         });

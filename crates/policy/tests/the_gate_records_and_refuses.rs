@@ -10,7 +10,7 @@ use policy::{
     Mode, ObjectName, Policy, ReadClock, ReadFile, ReadTable, ReadVariable, ResolveHost, RunDdl, Syscall, UseCrypto, UseHttp, WriteAction,
     WriteFile, WriteTable,
 };
-use support::{Function, gate_of};
+use support::{Function, gate_for, gate_of};
 use types::{SqlError, SqlState};
 
 fn users() -> ReadTable {
@@ -444,11 +444,44 @@ fn record_mode_allows_within_the_callers_rights_and_notes_what_it_would_deny() {
         gate.check(ReadTable(ObjectName::new("public", "locked", true))),
         Err(Denied::Caller(_))
     ));
+    // SECURITY DEFINER or not: whoever called could not do it themselves.
+    assert!(matches!(
+        gate.check(ReadTable(ObjectName::new("public", "lent", true))),
+        Err(Denied::Caller(_))
+    ));
+    // What was granted is the owner's to lend, in record mode too.
+    function
+        .rights
+        .lock()
+        .grant(Capability::parse("DATABASE_READ('lent')").unwrap(), Policy::minimal());
+    let _permit = gate.check(ReadTable(ObjectName::new("public", "lent", true))).unwrap();
     // It is each function's own: one further up that enforces is not overruled.
     let (outer, inner) = (Function::holding(""), Function::holding(""));
     inner.rights.lock().mode = Mode::Record;
     let gate = gate_of("inner_f", &inner, &sink, Some(gate_of("outer_f", &outer, &sink, None)));
     assert!(matches!(gate.check(users()), Err(Denied::Lacking(_))));
+}
+
+#[test]
+fn record_mode_lets_pass_what_only_superusers_grant_only_where_one_calls() {
+    let recording = Function::holding("");
+    recording.rights.lock().mode = Mode::Record;
+    let sink = Arc::new(MemorySink::new());
+    let ddl = || RunDdl {
+        statement: "CREATE TABLE".into(),
+        schema: Some("public".into()),
+        name: "t".into(),
+    };
+    let gate = gate_for(true, "f", &recording, &sink, None);
+    let _permit = gate.check(ddl()).unwrap();
+    let _permit = gate.check(ReadVariable("API_KEY".into())).unwrap();
+    let gate = gate_for(false, "f", &recording, &sink, None);
+    assert!(matches!(gate.check(ddl()), Err(Denied::Lacking(_))));
+    assert!(matches!(gate.check(ReadVariable("API_KEY".into())), Err(Denied::Lacking(_))));
+    let _permit = gate.check(users()).unwrap();
+    // Of a chain the function that records decides by its own caller.
+    let inner = gate_for(true, "inner_f", &recording, &sink, Some(gate));
+    assert!(matches!(inner.check(ddl()), Err(Denied::Lacking(_))));
 }
 
 #[test]

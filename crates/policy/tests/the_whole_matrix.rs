@@ -10,10 +10,14 @@ use std::sync::Arc;
 use audit::MemorySink;
 use policy::{
     Administer, Administration, Ask, CallFunction, CanonicalPath, Capability, Connect, Denied, DrawRandom, Endpoint, Gate, Host, Kind,
-    ListFolder, MakeSyscall, ObjectName, Policy, ReadClock, ReadFile, ReadTable, ReadVariable, RequestKind, ResolveHost, RunDdl, Syscall,
-    UseCrypto, UseHttp, WriteAction, WriteFile, WriteTable,
+    ListFolder, MakeSyscall, Mode, ObjectName, Policy, ReadClock, ReadFile, ReadTable, ReadVariable, RequestKind, ResolveHost, RunDdl,
+    Syscall, UseCrypto, UseHttp, WriteAction, WriteFile, WriteTable,
 };
-use support::{Function, gate_of};
+use support::{Function, gate_for};
+
+/// They hold nothing, and record what they lack.
+const RECORDED_FOR_A_SUPERUSER: &str = "MINIMAL in record mode, called by a superuser";
+const RECORDED: &str = "MINIMAL in record mode, called by somebody else";
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/matrix.txt");
 
@@ -226,6 +230,10 @@ fn the_whole_matrix() {
     let mut holdings: Vec<(String, Arc<Function>)> = Policy::all_predefined()
         .map(|policy| (policy.name.clone(), Function::with(policy.clone())))
         .into();
+    let recording = Function::holding("");
+    recording.rights.lock().mode = Mode::Record;
+    holdings.push((RECORDED_FOR_A_SUPERUSER.into(), Arc::clone(&recording)));
+    holdings.push((RECORDED.into(), recording));
     let every = Kind::ALL.iter().flat_map(|kind| capabilities(*kind)).copied();
     holdings.extend(every.clone().map(|text| (text.to_string(), Function::holding(text))));
     holdings.push((
@@ -239,13 +247,20 @@ fn the_whole_matrix() {
     let mut granted_by: BTreeMap<Kind, BTreeSet<RequestKind>> = BTreeMap::new();
     for (holding, function) in &holdings {
         let sink = Arc::new(MemorySink::new());
-        let gate = gate_of("f", function, &sink, None);
+        let gate = gate_for(holding != RECORDED, "f", function, &sink, None);
         writeln!(text, "{holding}").unwrap();
         let mut by_verdict: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for case in &cases {
-            let verdict = verdict(case, &gate);
-            seen.entry(case.kind).or_default().insert(verdict);
+            let verdict = match verdict(case, &gate) {
+                "granted" if sink.events().last().is_some_and(|event| event.details.is_some()) => "recorded",
+                verdict => verdict,
+            };
             by_verdict.entry(verdict).or_default().push(case.label.trim());
+            if verdict == "recorded" {
+                assert!(holding.contains("record mode"), "{holding}");
+                continue;
+            }
+            seen.entry(case.kind).or_default().insert(verdict);
             if let (Ok(capability), "granted") = (Capability::parse(holding), verdict) {
                 granted_by.entry(capability.kind()).or_default().insert(case.kind);
             }
@@ -254,8 +269,9 @@ fn the_whole_matrix() {
         let events = sink.events();
         assert_eq!(events.len(), cases.len(), "{holding}");
         let allowed = events.iter().filter(|event| event.allowed == Some(true)).count();
-        assert_eq!(allowed, by_verdict.get("granted").map_or(0, Vec::len), "{holding}");
-        for verdict in ["granted", "refused", "forbidden"] {
+        let passed = ["granted", "recorded"].map(|verdict| by_verdict.get(verdict).map_or(0, Vec::len));
+        assert_eq!(allowed, passed.iter().sum::<usize>(), "{holding}");
+        for verdict in ["granted", "recorded", "refused", "forbidden"] {
             for label in by_verdict.get(verdict).into_iter().flatten() {
                 writeln!(text, "  {verdict:<9} {label}").unwrap();
             }

@@ -34,6 +34,7 @@ pub const TABLE: SystemTable = SystemTable {
         ("max_network_connections", Type::Int8),
         ("max_concurrent_calls", Type::Int8),
         ("purpose", Type::Text),
+        ("capability_mode", Type::Text),
     ],
     rows: |context| context.snapshot.functions().map(|function| row(context, function)).collect(),
     finders: &[Finder {
@@ -69,5 +70,6 @@ fn row(context: &SystemContext, function: &Function) -> Row {
     ];
     row.extend(limits(|key| effective.limits.get(key)));
     row.push(opt_text(function.purpose.clone()));
+    row.push(text(effective.mode.name()));
     row
 }

@@ -191,10 +191,21 @@ impl Binder<'_> {
         let types: Vec<Type> = args.iter().map(Expr::ty).collect();
         let mut missing = None;
         let candidates = self.names.functions(schema, name);
-        if schema.is_none_or(|schema| schema == "pg_catalog") && names.iter().all(Option::is_none) {
+        let own;
+        let builtin = match schema {
+            None | Some("pg_catalog") => Some(name),
+            Some("heliosdb") => {
+                own = format!("heliosdb.{name}");
+                Some(own.as_str())
+            }
+            Some(_) => None,
+        };
+        if let Some(builtin) = builtin
+            && names.iter().all(Option::is_none)
+        {
             // A user's function with just these types beats a built-in that needs a conversion.
             let exact = candidates.iter().any(|function| function.arg_types() == types);
-            match functions::resolve::resolve_call(name, &types) {
+            match functions::resolve::resolve_call(builtin, &types) {
                 Ok(resolved) if exact && resolved.args != types => {}
                 Ok(resolved) => {
                     let mut exprs = args

@@ -10,8 +10,8 @@ use policy::{Administer, Administration, Gate, ObjectName, Permit, RunDdl, Write
 use sqlparser::ast::{self, AlterTableOperation, ObjectType};
 use types::{Result, SqlError};
 
-use super::rights::denied;
 use super::nested::visible;
+use super::rights::denied;
 use crate::bind::Names;
 use crate::context::StatementContext;
 use crate::parse::{fold, object_name};
@@ -81,7 +81,9 @@ pub(super) fn question(sql: &ast::Statement, context: &StatementContext) -> Resu
         ast::Statement::CreateIndex(create) => of_relations(context, "CREATE INDEX", std::slice::from_ref(&create.table_name)),
         ast::Statement::CreateSequence { name, .. } => create_in(context, "CREATE SEQUENCE", name),
         ast::Statement::CreateSchema { schema_name, .. } => match schema_name {
-            ast::SchemaName::Simple(name) | ast::SchemaName::NamedAuthorization(name, _) => Ok(of_schema("CREATE SCHEMA", object_name(name)?.1)),
+            ast::SchemaName::Simple(name) | ast::SchemaName::NamedAuthorization(name, _) => {
+                Ok(of_schema("CREATE SCHEMA", object_name(name)?.1))
+            }
             ast::SchemaName::UnnamedAuthorization(role) => Ok(of_schema("CREATE SCHEMA", fold(role))),
         },
         ast::Statement::AlterTable(alter) => match alter.operations.iter().find_map(administration_of) {
@@ -108,7 +110,9 @@ pub(super) fn question(sql: &ast::Statement, context: &StatementContext) -> Resu
             });
             Ok(Question::Truncate(tables.collect::<Result<_>>()?))
         }
-        ast::Statement::Grant(_) | ast::Statement::Revoke(_) | ast::Statement::Deny(_) => administer(Administration::Privilege, String::new()),
+        ast::Statement::Grant(_) | ast::Statement::Revoke(_) | ast::Statement::Deny(_) => {
+            administer(Administration::Privilege, String::new())
+        }
         ast::Statement::CreateRole(_)
         | ast::Statement::AlterRole { .. }
         | ast::Statement::CreateUser(_)

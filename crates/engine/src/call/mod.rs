@@ -207,6 +207,7 @@ impl Calls {
             privileges: Arc::new(CallerPrivileges {
                 standing: standing.clone(),
                 role: actor.role,
+                caller: context.actor.role,
             }),
             sink: context.db.audit.clone(),
             parent: self.parent.as_ref().map(|parent| parent.gate.clone()),

@@ -153,15 +153,36 @@ pub(super) struct CallerPrivileges {
     /// What the function itself has defined counts.
     pub(super) standing: Standing,
     pub(super) role: u32,
+    /// Who made the call: another role than `role` if the function is SECURITY DEFINER.
+    pub(super) caller: u32,
 }
 
 impl Privileges for CallerPrivileges {
     fn check(&self, request: &Request<'_>) -> Result<(), SqlError> {
+        self.check_as(self.role, request)
+    }
+
+    fn check_caller(&self, request: &Request<'_>) -> Result<(), SqlError> {
+        self.check_as(self.caller, request)
+    }
+
+    fn is_superuser(&self) -> bool {
+        let catalog = match self.standing.ground() {
+            Ok(ground) => ground.catalog,
+            Err(_) => return false,
+        };
+        catalog.is_superuser(self.role) && catalog.is_superuser(self.caller)
+    }
+}
+
+impl CallerPrivileges {
+    fn check_as(&self, role: u32, request: &Request<'_>) -> Result<(), SqlError> {
         let catalog = &self.standing.ground()?.catalog;
         match request {
-            Request::ReadTable(ask) => self.table(catalog, &ask.0, Privilege::Select),
-            Request::WriteTable(ask) => self.table(
+            Request::ReadTable(ask) => table_privilege(catalog, role, &ask.0, Privilege::Select),
+            Request::WriteTable(ask) => table_privilege(
                 catalog,
+                role,
                 &ask.table,
                 match ask.action {
                     WriteAction::Insert => Privilege::Insert,
@@ -174,10 +195,10 @@ impl Privileges for CallerPrivileges {
                 let allowed = catalog
                     .functions_named(&ask.0.schema, &ask.0.name)
                     .iter()
-                    .any(|f| catalog.has_function_privilege(self.role, f));
+                    .any(|f| catalog.has_function_privilege(role, f));
                 if allowed { Ok(()) } else { Err(denied("function", &ask.0.name)) }
             }
-            Request::RunDdl(ask) => ddl::privilege(catalog, self.role, ask),
+            Request::RunDdl(ask) => ddl::privilege(catalog, role, ask),
             Request::ReadFile(_)
             | Request::WriteFile(_)
             | Request::ListFolder(_)
@@ -194,16 +215,12 @@ impl Privileges for CallerPrivileges {
     }
 }
 
-impl CallerPrivileges {
-    fn table(&self, catalog: &Snapshot, name: &ObjectName, privilege: Privilege) -> Result<(), SqlError> {
-        let table = catalog
-            .table(&name.schema, &name.name)
-            .ok_or_else(|| denied("table", &name.name))?;
-        if catalog.has_table_privilege(self.role, table, privilege) {
-            Ok(())
-        } else {
-            Err(denied("table", &name.name))
-        }
+fn table_privilege(catalog: &Snapshot, role: u32, name: &ObjectName, privilege: Privilege) -> Result<(), SqlError> {
+    let table = catalog.table(&name.schema, &name.name).ok_or_else(|| denied("table", &name.name))?;
+    if catalog.has_table_privilege(role, table, privilege) {
+        Ok(())
+    } else {
+        Err(denied("table", &name.name))
     }
 }
 

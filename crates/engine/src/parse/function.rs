@@ -124,6 +124,8 @@ pub enum AlterAction {
     SetEnabled(bool),
     /// Consent to `heliosdb.storage`.
     SetStorage(bool),
+    /// `SET CAPABILITY MODE record | enforce`.
+    SetMode(policy::Mode),
     /// One limit: key and the text of its value.
     SetLimit(String, String),
     OwnerTo(String),
@@ -224,6 +226,16 @@ pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
             actions.push(AlterAction::Revoke(rest(parser, source)));
         } else if words(parser, &["SET", "SECURITY", "POLICY"]) {
             actions.push(AlterAction::SetPolicy(policy_name(parser)?));
+        } else if words(parser, &["SET", "CAPABILITY", "MODE"]) {
+            let start = parser.peek_token();
+            let mode = if word(parser, "RECORD") {
+                policy::Mode::Record
+            } else if word(parser, "ENFORCE") {
+                policy::Mode::Enforce
+            } else {
+                return parser.expected("RECORD or ENFORCE", start);
+            };
+            actions.push(AlterAction::SetMode(mode));
         } else if word(parser, "SET") {
             let key = fold(&parser.parse_identifier()?);
             if !parser.consume_token(&Token::Eq) && !word(parser, "TO") {
@@ -407,7 +419,7 @@ fn qualified(parser: &mut Parser<'_>) -> Parsed<(Option<String>, String)> {
 }
 
 /// `name` or `schema.name(type, ...)`.
-fn function_name(parser: &mut Parser<'_>) -> Parsed<FunctionName> {
+pub fn function_name(parser: &mut Parser<'_>) -> Parsed<FunctionName> {
     let (schema, name) = qualified(parser)?;
     let mut args = None;
     if parser.consume_token(&Token::LParen) {

@@ -366,6 +366,22 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
     result.map_err(|error| syntax_error(error, source, &piece))
 }
 
+/// A function's name, perhaps with a schema and argument types, as ALTER FUNCTION has it.
+pub fn parse_function_name(text: &str) -> Result<FunctionName> {
+    let tokens = tokenize(text, Placeholders::Dollar)?;
+    if tokens.len() > MAX_TOKENS {
+        return Err(too_complex());
+    }
+    let piece: Vec<TokenWithSpan> = tokens.into_iter().filter(|token| !is_space(&token.token)).collect();
+    nesting::check(&piece)?;
+    let dialect = dialect::Postgres::new(piece.len());
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(PARSER_RECURSION)
+        .with_tokens_with_locations(piece.clone());
+    let name = function::function_name(&mut parser).and_then(|name| at_end(&mut parser).map(|()| name));
+    name.map_err(|error| syntax_error(error, text, &piece))
+}
+
 /// Refuses text after the statement's end.
 fn at_end(parser: &mut Parser<'_>) -> std::result::Result<(), ParserError> {
     let next = parser.peek_token();

@@ -48,6 +48,7 @@ fn refers_to_others(action: &AlterAction) -> bool {
         | AlterAction::Revoke(_)
         | AlterAction::SetEnabled(_)
         | AlterAction::SetStorage(_)
+        | AlterAction::SetMode(_)
         | AlterAction::SetLimit(..) => false,
     }
 }
@@ -113,6 +114,22 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
                 event.details = Some(serde_json::json!({ "storage": consent }));
                 session.audit(event)?;
             }
+            AlterAction::SetMode(mode) => {
+                if !context.catalog.is_superuser(context.actor.role) {
+                    return Err(SqlError::new(
+                        SqlState::InsufficientPrivilege,
+                        format!("must be superuser to set the capability mode of function {}", changed.name),
+                    ));
+                }
+                changed.rights.mode = *mode;
+                let mut event = event(EventType::FunctionAltered, &changed);
+                event.details = Some(serde_json::json!({
+                    "capability_mode": mode.name(),
+                    "signature": changed.signature(),
+                    "schema": changed.schema,
+                }));
+                session.audit(event)?;
+            }
             AlterAction::SetLimit(key, value) => {
                 let key = changed.rights.limits.set(key, value)?;
                 let mut event = event(EventType::FunctionAltered, &changed);
@@ -153,6 +170,7 @@ fn refuse_for_sql(function: &Function, action: &AlterAction) -> Result<()> {
         | AlterAction::Revoke(_)
         | AlterAction::SetPolicy(_)
         | AlterAction::SetLimit(..)
+        | AlterAction::SetMode(_)
         | AlterAction::SetStorage(_)
             if function.language == catalog::Language::Sql =>
         {
@@ -166,6 +184,7 @@ fn refuse_for_sql(function: &Function, action: &AlterAction) -> Result<()> {
         | AlterAction::Revoke(_)
         | AlterAction::SetPolicy(_)
         | AlterAction::SetLimit(..)
+        | AlterAction::SetMode(_)
         | AlterAction::SetStorage(_)
         | AlterAction::SetEnabled(_)
         | AlterAction::OwnerTo(_)

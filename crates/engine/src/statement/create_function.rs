@@ -54,6 +54,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
         "schema": function.schema,
         "language": function.language.name(),
         "policy": function.rights.policy,
+        "capability_mode": function.rights.mode.name(),
         "security_definer": function.security_definer,
     }));
     session.audit(event)?;
@@ -220,11 +221,14 @@ fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, 
             return Err(unchangeable("cannot remove parameter defaults from existing function".into()));
         }
     }
+    // Another body is another function to try out: who lets it record has to say so again.
+    let mut rights = old.rights.clone();
+    rights.mode = policy::Mode::Enforce;
     Ok(Function {
         oid: old.oid,
         owner: old.owner,
         version: old.version + 1,
-        rights: old.rights.clone(),
+        rights,
         enabled: old.enabled,
         forgiven_violations: old.forgiven_violations,
         storage_consent: old.storage_consent,

@@ -130,12 +130,7 @@ pub fn remove_rows(context: &Arc<StatementContext>, table: &Table) -> Result<()>
     Ok(())
 }
 
-fn drop_schemas(
-    context: &Arc<StatementContext>,
-    if_exists: bool,
-    names: &[ast::ObjectName],
-    cascade: bool,
-) -> Result<Outcome> {
+fn drop_schemas(context: &Arc<StatementContext>, if_exists: bool, names: &[ast::ObjectName], cascade: bool) -> Result<Outcome> {
     for name in names {
         let context = &context.renewed();
         let (_, name) = object_name(name)?;

@@ -24,6 +24,7 @@ use sqlparser::ast;
 use types::{Result, SqlError, SqlState, Type};
 
 pub use self::call::run as call;
+pub use self::drop_function::find as find_function;
 use crate::context::StatementContext;
 use crate::parse::{ParsedStatement, PolicyStatement, Statement, Utility};
 use crate::plan::ColumnDesc;

@@ -148,9 +148,7 @@ pub fn drop(session: &mut Session, context: &Arc<StatementContext>, drop: &DropT
     if !context.catalog.owns(context.actor.role, table.owner) {
         return Err(must_be_owner("relation", &table.name));
     }
-    change(context, &table, |triggers| {
-        triggers.retain(|trigger| trigger.name != drop.name)
-    })?;
+    change(context, &table, |triggers| triggers.retain(|trigger| trigger.name != drop.name))?;
     Ok(complete("DROP TRIGGER"))
 }
 

@@ -244,6 +244,12 @@ pub(crate) static ENGINE: &[Scalar] = catalog_calls! { volatile:
     "pg_advisory_unlock_all"() -> Void;
 };
 
+/// Functions of schema heliosdb; a call names the schema.
+pub(crate) static HELIOSDB: &[Scalar] = &[Scalar::new("heliosdb.suggest_policy", &[Text], Text, |env, a| {
+    env.catalog_call("heliosdb.suggest_policy", a)
+})
+.volatile()];
+
 /// The catalog answers these with an array of records.
 /// What `heliosdb.verify_audit_log` answers, in one row.
 const AUDIT_VERDICT: &[(&str, types::Type)] = &[

@@ -29,7 +29,7 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Scalar> {
     FAMILIES.iter().chain(&json::FAMILIES).chain(&array::FAMILIES).copied().flatten()
 }
 
-static FAMILIES: [&[Scalar]; 32] = [
+static FAMILIES: [&[Scalar]; 33] = [
     any::SCALARS,
     arithmetic::INTEGERS,
     arithmetic::MIXED_INTEGERS,
@@ -40,6 +40,7 @@ static FAMILIES: [&[Scalar]; 32] = [
     bytea::SCALARS,
     catalog::CATALOG,
     catalog::ENGINE,
+    catalog::HELIOSDB,
     comparison::NATIVE,
     comparison::PLAIN,
     comparison::ZONED,

@@ -64,10 +64,13 @@ impl RightsSource for Function {
 /// A caller who may do everything but touch tables of this name.
 pub struct Caller {
     pub locked_table: &'static str,
+    pub superuser: bool,
+    /// What whoever made the call may not touch, where that is somebody else.
+    pub locked_for_caller: &'static str,
 }
 
-impl Privileges for Caller {
-    fn check(&self, request: &Request<'_>) -> Result<(), SqlError> {
+impl Caller {
+    fn may_touch(request: &Request<'_>, locked: &str) -> Result<(), SqlError> {
         let table = match request {
             Request::ReadTable(read) => &read.0.name,
             Request::WriteTable(write) => &write.table.name,
@@ -75,7 +78,7 @@ impl Privileges for Caller {
             Request::CallFunction(call) => &call.0.name,
             other => panic!("{:?} is not a matter of SQL privileges", other.kind()),
         };
-        if table == self.locked_table {
+        if table == locked {
             Err(SqlError::new(
                 SqlState::InsufficientPrivilege,
                 format!("permission denied for table {table}"),
@@ -86,7 +89,26 @@ impl Privileges for Caller {
     }
 }
 
+impl Privileges for Caller {
+    fn check(&self, request: &Request<'_>) -> Result<(), SqlError> {
+        Caller::may_touch(request, self.locked_table)
+    }
+
+    fn check_caller(&self, request: &Request<'_>) -> Result<(), SqlError> {
+        Caller::may_touch(request, self.locked_for_caller)
+    }
+
+    fn is_superuser(&self) -> bool {
+        self.superuser
+    }
+}
+
+/// Called by a superuser.
 pub fn gate_of(name: &str, function: &Arc<Function>, sink: &Arc<MemorySink>, parent: Option<Arc<Gate>>) -> Arc<Gate> {
+    gate_for(true, name, function, sink, parent)
+}
+
+pub fn gate_for(superuser: bool, name: &str, function: &Arc<Function>, sink: &Arc<MemorySink>, parent: Option<Arc<Gate>>) -> Arc<Gate> {
     Arc::new(Gate::new(GateContext {
         function: FunctionName::new(name, name),
         user: "alice".into(),
@@ -94,7 +116,11 @@ pub fn gate_of(name: &str, function: &Arc<Function>, sink: &Arc<MemorySink>, par
         call_id: 100,
         parent_call_id: parent.as_ref().map(|_| 99),
         rights: Arc::clone(function) as Arc<dyn RightsSource>,
-        privileges: Arc::new(Caller { locked_table: "locked" }),
+        privileges: Arc::new(Caller {
+            locked_table: "locked",
+            superuser,
+            locked_for_caller: "lent",
+        }),
         sink: Arc::clone(sink) as Arc<dyn audit::Sink>,
         parent,
     }))
