@@ -6,14 +6,18 @@
 //! [`Level`]; [`select`] then stacks the relations. Every coercion that PostgreSQL would insert is
 //! inserted here, so that what comes out needs none.
 
+mod cte;
 pub mod dml;
 mod expr;
 mod from;
 mod function;
+mod grouping;
 pub mod names;
+mod operator;
 mod scope;
 mod select;
 pub mod type_names;
+mod whole_query;
 
 use std::sync::Arc;
 
