@@ -16,6 +16,7 @@ mod call;
 mod cancel;
 mod context;
 mod database;
+mod forget;
 mod function_stats;
 mod functions_cache;
 mod notify;

@@ -65,6 +65,7 @@ pub fn own_call(context: &StatementContext, name: &str, args: &[Datum]) -> Optio
         "pg_notify" => notify(context, args),
         "pg_listening_channels" => Ok(channels(context)),
         "verify_audit_log" => crate::audit_log::verify_for(context, args),
+        "heliosdb.forget" => crate::forget::forget(context, args),
         "heliosdb.suggest_policy" => crate::suggest::policy_for(context, args),
         "nextval" | "currval" | "setval" | "lastval" => Err(SqlError::new(SqlState::FeatureNotSupported, "sequences are not supported")),
         _ => return None,

@@ -245,10 +245,13 @@ pub(crate) static ENGINE: &[Scalar] = catalog_calls! { volatile:
 };
 
 /// Functions of schema heliosdb; a call names the schema.
-pub(crate) static HELIOSDB: &[Scalar] = &[Scalar::new("heliosdb.suggest_policy", &[Text], Text, |env, a| {
-    env.catalog_call("heliosdb.suggest_policy", a)
-})
-.volatile()];
+pub(crate) static HELIOSDB: &[Scalar] = &[
+    Scalar::new("heliosdb.forget", &[Text], Int8, |env, a| env.catalog_call("heliosdb.forget", a)).volatile(),
+    Scalar::new("heliosdb.suggest_policy", &[Text], Text, |env, a| {
+        env.catalog_call("heliosdb.suggest_policy", a)
+    })
+    .volatile(),
+];
 
 /// The catalog answers these with an array of records.
 /// What `heliosdb.verify_audit_log` answers, in one row.
