@@ -123,6 +123,11 @@ impl AuditLog {
         Ok(count)
     }
 
+    /// The id of the newest row, durable or about to be.
+    pub fn newest_id(&self) -> u64 {
+        self.tail.lock().chain.last_id()
+    }
+
     /// Shows the durable rows from this id on, oldest first.
     pub fn each_from(&self, first: u64, cancel: &Cancel, mut show: impl FnMut(Row) -> Result<()>) -> Result<()> {
         for item in self.log.read(first.max(1)..) {

@@ -198,6 +198,18 @@ fn named(function: &str, event: &Event) -> Option<Capability> {
     Capability::parse(entry["capability"].as_str()?).ok()
 }
 
+/// What a refusal says was lacking; of one that no grant would have allowed, the capability that was asked for.
+pub fn refused(event: &Event) -> Vec<Capability> {
+    let lacking = event.details.as_ref().and_then(|details| details.get("lacking")?.as_array());
+    match lacking {
+        Some(list) => {
+            let texts = list.iter().filter_map(|entry| entry["capability"].as_str());
+            texts.filter_map(|text| Capability::parse(text).ok()).collect()
+        }
+        None => least(event).into_iter().collect(),
+    }
+}
+
 /// The least capability for what a row says was asked.
 fn least(event: &Event) -> Option<Capability> {
     let kind = Kind::from_name(event.capability.as_deref()?)?;

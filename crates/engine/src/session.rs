@@ -429,6 +429,9 @@ impl Session {
             | Statement::DropTrigger(_)
             | Statement::GrantCapability { .. }
             | Statement::SecurityPolicy(_)
+            | Statement::ExplainCapabilities(..)
+            | Statement::TestFunction(_)
+            | Statement::Comment(_)
             | Statement::Utility(_) => false,
         }
     }
@@ -1121,6 +1124,9 @@ fn allowed_when_failed(statement: &Statement) -> bool {
         | Statement::CreateTrigger(_)
         | Statement::DropTrigger(_)
         | Statement::GrantCapability { .. }
+        | Statement::ExplainCapabilities(..)
+        | Statement::TestFunction(_)
+        | Statement::Comment(_)
         | Statement::SecurityPolicy(_) => false,
     }
 }

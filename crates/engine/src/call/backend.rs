@@ -21,7 +21,7 @@ use super::storage::FunctionStorage;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
-use crate::parse::{Placeholders, PolicyStatement, Statement, Utility};
+use crate::parse::{Commented, Placeholders, PolicyStatement, Statement, Utility};
 use crate::plan::Plan;
 use crate::session;
 use crate::statement;
@@ -309,6 +309,18 @@ impl SqlBackend {
             Statement::CreateTrigger(create) => (Administration::Trigger, create.name.clone()),
             Statement::DropTrigger(drop) => (Administration::Trigger, drop.name.clone()),
             Statement::Do(_) => (Administration::Function, "inline_code_block".to_string()),
+            Statement::TestFunction(_) | Statement::ExplainCapabilities(..) => {
+                return Err(SqlError::new(
+                    SqlState::InsufficientPrivilege,
+                    "a function cannot inspect or test functions",
+                ));
+            }
+            Statement::Comment(comment) => match &comment.on {
+                Commented::Routine(_, name) => (Administration::Function, name.name.clone()),
+                Commented::Table(_) | Commented::View(_) | Commented::Column(..) | Commented::Schema(_) | Commented::Other(_) => {
+                    return Ok(());
+                }
+            },
             Statement::GrantCapability { list, .. } => (Administration::Capability, list.clone()),
             Statement::SecurityPolicy(policy) => (
                 Administration::Policy,
@@ -379,10 +391,22 @@ impl SqlBackend {
 
     /// Runs what is neither a query nor a write: what it defines is part of the caller's transaction.
     fn define(&self, kind: &Statement, verb: Verb, context: &Arc<StatementContext>) -> Result<()> {
-        let Statement::Sql(sql) = kind else {
-            return Err(SqlError::internal("administration was refused before"));
+        let question = match kind {
+            Statement::Sql(sql) => ddl::question(sql, context)?,
+            Statement::Comment(comment) => ddl::comment(comment, context),
+            Statement::CreateFunction(_)
+            | Statement::AlterFunction(_)
+            | Statement::DropFunction(_)
+            | Statement::Do(_)
+            | Statement::CreateAggregate(_)
+            | Statement::CreateTrigger(_)
+            | Statement::DropTrigger(_)
+            | Statement::GrantCapability { .. }
+            | Statement::SecurityPolicy(_)
+            | Statement::ExplainCapabilities(..)
+            | Statement::TestFunction(_)
+            | Statement::Utility(_) => return Err(SqlError::internal("administration was refused before")),
         };
-        let question = ddl::question(sql, context)?;
         let description = question.describe();
         let _permits = question.ask(&self.gate)?;
         if verb == Verb::Query {
@@ -392,10 +416,7 @@ impl SqlBackend {
         let mut event = self.gate.event(EventType::DatabaseOperation);
         event.resource = Some(description);
         self.gate.record(event)?;
-        self.undone_on_error(context, || match statement::define(context, sql) {
-            Some(outcome) => outcome.map(drop),
-            None => Err(statement::unsupported(sql)),
-        })
+        self.undone_on_error(context, || statement::define(context, kind).map(drop))
     }
 
     fn carry_out(&self, authorized: &Authorized, context: Arc<StatementContext>) -> Result<Written> {

@@ -14,7 +14,7 @@ use super::nested::visible;
 use super::rights::denied;
 use crate::bind::Names;
 use crate::context::StatementContext;
-use crate::parse::{fold, object_name};
+use crate::parse::{Comment, Commented, fold, object_name};
 
 /// What a statement asks of the gate.
 pub(super) enum Question {
@@ -145,6 +145,32 @@ pub(super) fn question(sql: &ast::Statement, context: &StatementContext) -> Resu
                 name: String::new(),
             }]))
         }
+    }
+}
+
+/// The question that a COMMENT is; one on a function was refused before.
+pub(super) fn comment(comment: &Comment, context: &StatementContext) -> Question {
+    let on = |object: ObjectName| {
+        Question::Define(vec![RunDdl {
+            statement: "COMMENT ON".into(),
+            schema: Some(object.schema),
+            name: object.name,
+        }])
+    };
+    match &comment.on {
+        Commented::Table((schema, name)) | Commented::View((schema, name)) | Commented::Column((schema, name), _) => {
+            on(relation(context, schema.clone(), name.clone()))
+        }
+        Commented::Schema(schema) => of_schema("COMMENT ON SCHEMA", schema.clone()),
+        Commented::Routine(_, name) => Question::Administer(Administer {
+            action: Administration::Function,
+            object: name.name.clone(),
+        }),
+        Commented::Other(kind) => Question::Define(vec![RunDdl {
+            statement: format!("COMMENT ON {kind}").into(),
+            schema: None,
+            name: String::new(),
+        }]),
     }
 }
 

@@ -89,6 +89,9 @@ fn first_word(statement: &Statement) -> String {
         Statement::DropTrigger(_) => "DROP TRIGGER",
         Statement::GrantCapability { .. } => "GRANT CAPABILITY",
         Statement::SecurityPolicy(_) => "SECURITY POLICY",
+        Statement::ExplainCapabilities(..) => "EXPLAIN CAPABILITIES",
+        Statement::TestFunction(_) => "TEST FUNCTION",
+        Statement::Comment(_) => "COMMENT",
         Statement::Utility(utility) => match &**utility {
             Utility::Commit => "COMMIT",
             Utility::Rollback => "ROLLBACK",

@@ -297,7 +297,7 @@ pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropFunction> {
     })
 }
 
-fn routine_kind(parser: &mut Parser<'_>) -> Parsed<RoutineKind> {
+pub fn routine_kind(parser: &mut Parser<'_>) -> Parsed<RoutineKind> {
     if word(parser, "PROCEDURE") {
         return Ok(RoutineKind::Procedure);
     }

@@ -8,6 +8,7 @@
 
 mod dialect;
 mod function;
+mod inspect;
 mod nesting;
 mod policy;
 mod prepared;
@@ -25,6 +26,7 @@ use types::{Result, SqlError, SqlState};
 pub use function::{
     AlterAction, AlterFunction, Body, CreateAggregate, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind,
 };
+pub use inspect::{Comment, Commented, Expectation, RelationName, TestFunction};
 pub use policy::{DefinitionText, PolicyStatement};
 pub use prepared::PrepareText;
 pub use trigger::{CreateTrigger, DropTrigger, Timing as TriggerTiming};
@@ -73,6 +75,9 @@ pub enum Statement {
         revoke: bool,
     },
     SecurityPolicy(Arc<PolicyStatement>),
+    ExplainCapabilities(RoutineKind, Arc<FunctionName>),
+    TestFunction(Arc<TestFunction>),
+    Comment(Arc<Comment>),
     Utility(Arc<Utility>),
 }
 
@@ -352,6 +357,11 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
         ("CREATE" | "ALTER" | "DROP", "SECURITY") => {
             policy::parse(&mut parser(&piece), source).map(|s| Statement::SecurityPolicy(Arc::new(s)))
         }
+        ("EXPLAIN", "CAPABILITIES") => {
+            inspect::explain_capabilities(&mut parser(&piece)).map(|(kind, name)| Statement::ExplainCapabilities(kind, Arc::new(name)))
+        }
+        ("TEST", "FUNCTION") => inspect::test_function(&mut parser(&piece), source).map(|s| Statement::TestFunction(Arc::new(s))),
+        ("COMMENT", "ON") => inspect::comment(&mut parser(&piece)).map(|s| Statement::Comment(Arc::new(s))),
         (first, second) if utility::is_ours(first, second) => {
             utility::parse(&mut parser(&piece), source).map(|s| Statement::Utility(Arc::new(s)))
         }

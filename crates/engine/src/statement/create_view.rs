@@ -111,8 +111,8 @@ pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<
         indexes: vec![],
         triggers: vec![],
         version,
-        acl: existing.and_then(|old| old.acl.clone()),
-        comment: None,
+        acl: existing.as_ref().and_then(|old| old.acl.clone()),
+        comment: existing.and_then(|old| old.comment.clone()),
     };
     context.change(vec![Change::PutTable(view)])?;
     Ok(complete("CREATE VIEW"))

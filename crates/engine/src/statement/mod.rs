@@ -2,6 +2,7 @@
 
 mod alter_function;
 mod call;
+mod comment;
 mod create_aggregate;
 mod create_function;
 mod create_schema;
@@ -10,11 +11,13 @@ mod create_view;
 mod do_block;
 mod drop_function;
 mod drop_object;
+mod explain_capabilities;
 mod module_file;
 mod notify;
 mod role;
 mod security_policy;
 mod settings;
+mod test_function;
 mod trigger;
 mod truncate;
 
@@ -43,6 +46,9 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
         Statement::Do(block) => do_block::run(session, context, block, statement.siblings == 1),
         Statement::GrantCapability { list, revoke } => alter_function::run_bare_grant(session, context, list, *revoke),
         Statement::SecurityPolicy(policy) => security_policy::run(session, context, policy),
+        Statement::ExplainCapabilities(kind, name) => explain_capabilities::run(context, *kind, name),
+        Statement::TestFunction(test) => test_function::run(context, test),
+        Statement::Comment(comment) => comment::run(context, comment),
         Statement::Utility(utility) => match &**utility {
             Utility::SetTransaction { modes, session: all } => {
                 session.set_transaction(*modes, *all)?;
@@ -91,18 +97,38 @@ fn execute_sql(
     sql: &ast::Statement,
     statement: &ParsedStatement,
 ) -> Result<Outcome> {
-    if let Some(outcome) = define(context, sql) {
-        return outcome;
-    }
     match sql {
         ast::Statement::AlterTable(alter) if trigger::switches(alter).is_some() => trigger::switch(session, context, alter),
-        // Whatever else the parser knows is refused by name: nothing runs that is not in this list.
-        other => Err(unsupported(other).position_if_absent(crate::parse::position(&statement.source, ast::Spanned::span(other).start))),
+        other => define_sql(context, other).unwrap_or_else(|| {
+            // Whatever else the parser knows is refused by name: nothing runs that is not in these lists.
+            let position = crate::parse::position(&statement.source, ast::Spanned::span(other).start);
+            Err(unsupported(other).position_if_absent(position))
+        }),
     }
 }
 
-/// Runs a statement that defines, changes or drops something that is no right; functions may run these too. None for others.
-pub fn define(context: &Arc<StatementContext>, sql: &ast::Statement) -> Option<Result<Outcome>> {
+/// Runs a statement that defines, changes or drops something that is no right: what functions may run too.
+pub fn define(context: &Arc<StatementContext>, kind: &Statement) -> Result<Outcome> {
+    match kind {
+        Statement::Sql(sql) => define_sql(context, sql).unwrap_or_else(|| Err(unsupported(sql))),
+        Statement::Comment(comment) => comment::run(context, comment),
+        Statement::CreateFunction(_)
+        | Statement::AlterFunction(_)
+        | Statement::DropFunction(_)
+        | Statement::Do(_)
+        | Statement::CreateAggregate(_)
+        | Statement::CreateTrigger(_)
+        | Statement::DropTrigger(_)
+        | Statement::GrantCapability { .. }
+        | Statement::SecurityPolicy(_)
+        | Statement::ExplainCapabilities(..)
+        | Statement::TestFunction(_)
+        | Statement::Utility(_) => Err(SqlError::internal("what raises rights defines nothing")),
+    }
+}
+
+/// None for what is not in this list.
+fn define_sql(context: &Arc<StatementContext>, sql: &ast::Statement) -> Option<Result<Outcome>> {
     Some(match sql {
         ast::Statement::CreateTable(create) => create_table::run(context, create),
         ast::Statement::CreateView(create) => create_view::run(context, create),
@@ -124,7 +150,7 @@ pub fn define(context: &Arc<StatementContext>, sql: &ast::Statement) -> Option<R
 }
 
 /// Refuses a statement that nobody runs, by its name.
-pub fn unsupported(sql: &ast::Statement) -> SqlError {
+fn unsupported(sql: &ast::Statement) -> SqlError {
     SqlError::unsupported(first_words(&sql.to_string()))
 }
 
@@ -150,7 +176,8 @@ fn writing_command(kind: &Statement) -> Option<String> {
         Statement::CreateTrigger(_) => "CREATE TRIGGER",
         Statement::DropTrigger(_) => "DROP TRIGGER",
         // What the body does is looked at when it does it.
-        Statement::Do(_) => return None,
+        Statement::Do(_) | Statement::TestFunction(_) | Statement::ExplainCapabilities(..) => return None,
+        Statement::Comment(_) => "COMMENT",
         Statement::GrantCapability { revoke: false, .. } => "GRANT CAPABILITY",
         Statement::GrantCapability { revoke: true, .. } => "REVOKE CAPABILITY",
         Statement::SecurityPolicy(policy) => match &**policy {
@@ -188,7 +215,22 @@ fn writing_command(kind: &Statement) -> Option<String> {
 
 /// The columns of a utility statement's result; None where it returns no rows.
 pub fn columns(kind: &Statement) -> Option<Vec<ColumnDesc>> {
-    let Statement::Utility(utility) = kind else { return None };
+    let utility = match kind {
+        Statement::ExplainCapabilities(..) => return Some(explain_capabilities::columns()),
+        Statement::TestFunction(_) => return Some(test_function::columns()),
+        Statement::Utility(utility) => utility,
+        Statement::Sql(_)
+        | Statement::CreateFunction(_)
+        | Statement::AlterFunction(_)
+        | Statement::DropFunction(_)
+        | Statement::Do(_)
+        | Statement::CreateAggregate(_)
+        | Statement::CreateTrigger(_)
+        | Statement::DropTrigger(_)
+        | Statement::GrantCapability { .. }
+        | Statement::SecurityPolicy(_)
+        | Statement::Comment(_) => return None,
+    };
     match &**utility {
         Utility::Show(name) => Some(vec![ColumnDesc::new(settings::shown_name(name), Type::Text)]),
         Utility::ShowAll => Some(settings::show_all_columns()),

@@ -1,0 +1,123 @@
+//! `COMMENT ON`.
+
+use std::sync::Arc;
+
+use audit::{Event, EventType};
+use catalog::{Change, Function, Schema, Table, TableKind};
+use types::{Result, SqlError, SqlState};
+
+use super::{complete, drop_function, must_be_owner, permission_denied};
+use crate::bind::Names;
+use crate::context::StatementContext;
+use crate::parse::{Comment, Commented, RelationName};
+use crate::session::Outcome;
+
+pub fn run(context: &Arc<StatementContext>, comment: &Comment) -> Result<Outcome> {
+    context.lock_catalog()?;
+    let context = &context.renewed();
+    let text = comment.text.clone();
+    match &comment.on {
+        Commented::Table(name) => on_relation(context, name, false, text)?,
+        Commented::View(name) => on_relation(context, name, true, text)?,
+        Commented::Column(name, column) => on_column(context, name, column, text)?,
+        Commented::Schema(name) => on_schema(context, name, text)?,
+        Commented::Routine(kind, name) => {
+            let function = drop_function::find(context, name, *kind)?;
+            on_routine(context, &function, text)?;
+        }
+        Commented::Other(kind) => return Err(SqlError::unsupported(format!("COMMENT ON {kind}"))),
+    }
+    Ok(complete("COMMENT"))
+}
+
+fn on_relation(context: &StatementContext, name: &RelationName, view: bool, text: Option<String>) -> Result<()> {
+    let table = owned(context, name)?;
+    if matches!(table.kind, TableKind::View { .. }) != view {
+        let what = if view { "view" } else { "table" };
+        return Err(SqlError::new(
+            SqlState::WrongObjectType,
+            format!("\"{}\" is not a {what}", table.name),
+        ));
+    }
+    let changed = Table {
+        comment: text,
+        version: table.version + 1,
+        ..Table::clone(&table)
+    };
+    context.change(vec![Change::PutTable(changed)])
+}
+
+fn on_column(context: &StatementContext, name: &RelationName, column: &str, text: Option<String>) -> Result<()> {
+    let table = owned(context, name)?;
+    let mut changed = Table::clone(&table);
+    let index = changed.column_index(column).ok_or_else(|| {
+        SqlError::new(
+            SqlState::UndefinedColumn,
+            format!("column \"{column}\" of relation \"{}\" does not exist", table.name),
+        )
+    })?;
+    if let Some(column) = changed.columns.get_mut(index) {
+        column.comment = text;
+    }
+    changed.version += 1;
+    context.change(vec![Change::PutTable(changed)])
+}
+
+/// A user's relation that the actor owns.
+fn owned(context: &StatementContext, (schema, name): &RelationName) -> Result<Arc<Table>> {
+    let table = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    }
+    .table(schema.as_deref(), name)?;
+    if let TableKind::System(_) = table.kind {
+        return Err(crate::bind::dml::system_table_error(&table));
+    }
+    match context.catalog.owns(context.actor.role, table.owner) {
+        true => Ok(table),
+        false => Err(must_be_owner("relation", name)),
+    }
+}
+
+fn on_schema(context: &StatementContext, name: &str, text: Option<String>) -> Result<()> {
+    let schema = context
+        .catalog
+        .schema(name)
+        .ok_or_else(|| SqlError::new(SqlState::InvalidSchemaName, format!("schema \"{name}\" does not exist")))?;
+    if matches!(name, "pg_catalog" | "information_schema" | "heliosdb") {
+        return Err(permission_denied("schema", name).detail("System schemas stay as they are."));
+    }
+    if !context.catalog.owns(context.actor.role, schema.owner) {
+        return Err(must_be_owner("schema", name));
+    }
+    let changed = Schema {
+        comment: text,
+        ..Schema::clone(schema)
+    };
+    context.change(vec![Change::PutSchema(changed)])
+}
+
+fn on_routine(context: &Arc<StatementContext>, function: &Arc<Function>, text: Option<String>) -> Result<()> {
+    context.lock_function(function.oid)?;
+    // A change of its rights needs no lock of the catalog: one may have happened meanwhile.
+    let context = context.renewed();
+    let Some(function) = context.catalog.function_by_oid(function.oid) else {
+        return Err(SqlError::new(
+            SqlState::UndefinedFunction,
+            format!("function {} does not exist", function.signature()),
+        ));
+    };
+    if !context.catalog.owns(context.actor.role, function.owner) {
+        return Err(must_be_owner(function.kind(), &function.name));
+    }
+    let changed = Function {
+        comment: text,
+        version: function.version + 1,
+        ..Function::clone(function)
+    };
+    let mut event = Event::new(EventType::FunctionAltered);
+    event.function_name = Some(Arc::from(function.name.as_str()));
+    event.details = Some(serde_json::json!({ "comment": changed.comment.is_some() }));
+    context.audit(event)?;
+    context.change(vec![Change::PutFunction(changed)])
+}
