@@ -213,8 +213,6 @@ fn what_is_no_good_module_is_refused_with_its_reason() {
     refused("\\x0061736d01", &[], int, invalid, "not a valid WebAssembly module");
     refused("\\x0061736d0100000001ff", &[], int, invalid, "At byte");
     refused("not a module", &[], int, invalid, "not base64");
-    refused("(component)", &[], int, SqlState::FeatureNotSupported, "component");
-    refused("\\x0061736d0d000100", &[], int, SqlState::FeatureNotSupported, "component");
     let missing = refused(
         "(module (func (export \"g\")) (func (export \"h\")))",
         &[],

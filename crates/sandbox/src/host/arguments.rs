@@ -19,11 +19,13 @@ const MAX_ARGUMENTS: usize = 100;
 impl Arguments {
     pub fn read(function: &'static HostFunction, request: &mut Reader<'_>) -> Result<Arguments, Failure> {
         let count = request.count()?;
-        if count > MAX_ARGUMENTS {
-            let message = format!("heliosdb.{} takes at most {MAX_ARGUMENTS} arguments", function.name);
-            return Err(SqlError::new(SqlState::TooManyArguments, message).into());
-        }
+        check_count(function, count)?;
         let values = (0..count).map(|_| param(request)).collect::<Result<Vec<Datum>, _>>()?;
+        Arguments::given(function, values)
+    }
+
+    pub fn given(function: &'static HostFunction, values: Vec<Datum>) -> Result<Arguments, Failure> {
+        check_count(function, values.len())?;
         Ok(Arguments {
             function,
             values: values.into_iter(),
@@ -120,6 +122,14 @@ impl Arguments {
         SqlError::new(SqlState::InvalidParameterValue, format!("heliosdb.{name} expects {expected}"))
             .hint(format!("heliosdb.{name}{usage}"))
     }
+}
+
+fn check_count(function: &HostFunction, count: usize) -> Result<(), Failure> {
+    if count <= MAX_ARGUMENTS {
+        return Ok(());
+    }
+    let message = format!("heliosdb.{} takes at most {MAX_ARGUMENTS} arguments", function.name);
+    Err(SqlError::new(SqlState::TooManyArguments, message).into())
 }
 
 /// None where JSON has no such value. Dates become ISO texts, as JavaScript has it.

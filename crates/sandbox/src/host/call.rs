@@ -6,14 +6,13 @@ use types::text::TextStyle;
 use types::{Array, Datum, Type};
 
 use super::arguments::Arguments;
-use super::{Failure, State};
-use crate::value::put_value;
+use super::{Answer, Failure, State};
 
-pub fn call(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn call(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let name = arguments.text("a function's name")?;
     let given = arguments.rest();
     let result = state.rights()?.backend.call(&name, &readings(given))?;
-    Ok(put_value(answer, &result)?)
+    Ok(Answer::Value(result))
 }
 
 /// What the arguments may mean in SQL, the likeliest first: an array of values is an SQL array before it is JSON, and what fits no

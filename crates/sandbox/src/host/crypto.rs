@@ -7,32 +7,31 @@ use subtle::ConstantTimeEq;
 use types::{Datum, SqlError, SqlState};
 
 use super::arguments::Arguments;
-use super::{Failure, State};
+use super::{Answer, Failure, State};
 use crate::meter::Meter;
-use crate::value::put_value;
 
 /// What one call of `randomBytes` gives at most, as in browsers.
 const MAX_RANDOM_BYTES: i64 = 65_536;
 /// Between two looks at the limits while a long text is hashed.
 const PIECE_BYTES: usize = 1 << 20;
 
-pub fn sha256(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn sha256(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let data = arguments.bytes()?;
     arguments.end()?;
     let permit = state.rights()?.gate.check(UseCrypto("sha256"))?;
     let digest = digest(&permit, Sha256::new(), &data, &mut state.meter)?;
-    put_hex(answer, &digest)
+    Ok(hexadecimal(&digest))
 }
 
-pub fn sha512(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn sha512(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let data = arguments.bytes()?;
     arguments.end()?;
     let permit = state.rights()?.gate.check(UseCrypto("sha512"))?;
     let digest = digest(&permit, Sha512::new(), &data, &mut state.meter)?;
-    put_hex(answer, &digest)
+    Ok(hexadecimal(&digest))
 }
 
-pub fn hmac(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn hmac(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let algorithm = arguments.text("the algorithm's name")?;
     let key = arguments.bytes()?;
     let data = arguments.bytes()?;
@@ -47,10 +46,10 @@ pub fn hmac(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -
         Algorithm::Sha256 => authenticate(&permit, keyed::<Hmac<Sha256>>(&key)?, &data, &mut state.meter)?,
         Algorithm::Sha512 => authenticate(&permit, keyed::<Hmac<Sha512>>(&key)?, &data, &mut state.meter)?,
     };
-    put_hex(answer, &code)
+    Ok(hexadecimal(&code))
 }
 
-pub fn random_bytes(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn random_bytes(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     const EXPECTED: &str = "a number of bytes from 0 to 65536";
     let count = arguments.integer(EXPECTED)?;
     arguments.end()?;
@@ -61,25 +60,25 @@ pub fn random_bytes(state: &mut State, mut arguments: Arguments, answer: &mut Ve
     let permit = state.rights()?.gate.check(UseCrypto("randomBytes"))?;
     let mut bytes = vec![0; count];
     draw(&permit, &mut bytes)?;
-    Ok(put_value(answer, &Datum::Bytea(bytes))?)
+    Ok(Answer::Value(Datum::Bytea(bytes)))
 }
 
 /// A random UUID, version 4.
-pub fn uuid(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn uuid(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     arguments.end()?;
     let permit = state.rights()?.gate.check(UseCrypto("uuid"))?;
     let mut bytes = [0; 16];
     draw(&permit, &mut bytes)?;
     let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
-    Ok(put_value(answer, &Datum::Text(uuid.to_string()))?)
+    Ok(Answer::Value(Datum::Text(uuid.to_string())))
 }
 
 /// Whether two secrets are the same, in a time that tells nothing but their lengths.
-pub fn timing_safe_equal(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn timing_safe_equal(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let (one, other) = (arguments.bytes()?, arguments.bytes()?);
     arguments.end()?;
     let permit = state.rights()?.gate.check(UseCrypto("timingSafeEqual"))?;
-    Ok(put_value(answer, &Datum::Bool(equal(&permit, &one, &other)))?)
+    Ok(Answer::Value(Datum::Bool(equal(&permit, &one, &other))))
 }
 
 #[derive(Clone, Copy)]
@@ -120,6 +119,6 @@ fn equal(_permit: &Permit<UseCrypto>, one: &[u8], other: &[u8]) -> bool {
     one.ct_eq(other).into()
 }
 
-fn put_hex(answer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Failure> {
-    Ok(put_value(answer, &Datum::Text(hex::encode(bytes)))?)
+fn hexadecimal(bytes: &[u8]) -> Answer {
+    Answer::Value(Datum::Text(hex::encode(bytes)))
 }

@@ -4,7 +4,7 @@
 use types::{Datum, SqlError, SqlState};
 
 use super::{Failure, State};
-use crate::context::QueryResult;
+use crate::context::{ExecuteResult, QueryResult};
 use crate::value::{Reader, param, put_text, put_u32, put_value};
 
 /// As many as PostgreSQL's protocol can carry.
@@ -12,14 +12,14 @@ const MAX_PARAMS: usize = 65_535;
 
 pub fn query(state: &mut State, request: &mut Reader<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
     let (sql, params) = statement(request)?;
-    let result = state.rights()?.backend.query(sql, params)?;
+    let result = run_query(state, sql, params)?;
     answer.push(0);
     put_rows(state, &result, answer)
 }
 
 pub fn execute(state: &mut State, request: &mut Reader<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
     let (sql, params) = statement(request)?;
-    let result = state.rights()?.backend.execute(sql, params)?;
+    let result = run_execute(state, sql, params)?;
     answer.push(0);
     answer.extend_from_slice(&result.rows_affected.to_le_bytes());
     answer.push(u8::from(result.rows.is_some()));
@@ -29,16 +29,28 @@ pub fn execute(state: &mut State, request: &mut Reader<'_>, answer: &mut Vec<u8>
     }
 }
 
+pub fn run_query(state: &State, sql: &str, params: Vec<Datum>) -> Result<QueryResult, Failure> {
+    check_count(params.len())?;
+    Ok(state.rights()?.backend.query(sql, params)?)
+}
+
+pub fn run_execute(state: &State, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, Failure> {
+    check_count(params.len())?;
+    Ok(state.rights()?.backend.execute(sql, params)?)
+}
+
+fn check_count(params: usize) -> Result<(), Failure> {
+    if params <= MAX_PARAMS {
+        return Ok(());
+    }
+    let message = format!("a statement takes at most {MAX_PARAMS} parameters");
+    Err(SqlError::new(SqlState::TooManyArguments, message).into())
+}
+
 fn statement<'a>(request: &mut Reader<'a>) -> Result<(&'a str, Vec<Datum>), Failure> {
     let sql = request.text()?;
     let count = request.count()?;
-    if count > MAX_PARAMS {
-        return Err(SqlError::new(
-            SqlState::TooManyArguments,
-            format!("a statement takes at most {MAX_PARAMS} parameters"),
-        )
-        .into());
-    }
+    check_count(count)?;
     let params = (0..count).map(|_| param(request)).collect::<Result<_, _>>()?;
     Ok((sql, params))
 }

@@ -5,18 +5,17 @@ use policy::{Permit, ReadVariable};
 use types::Datum;
 
 use super::arguments::Arguments;
-use super::{Failure, State};
+use super::{Answer, Failure, State};
 use crate::context::Outside;
-use crate::value::put_value;
 
 /// The variable's value, or NULL where the operator lists none of that name.
-pub fn get(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn get(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let name = arguments.text("a variable's name")?;
     arguments.end()?;
     let rights = state.rights()?;
     let permit = rights.gate.check(ReadVariable(name))?;
     let value = look_up(&permit, &rights.outside).map_or(Datum::Null, Datum::text);
-    Ok(put_value(answer, &value)?)
+    Ok(Answer::Value(value))
 }
 
 fn look_up<'a>(permit: &Permit<ReadVariable>, outside: &'a Outside) -> Option<&'a str> {

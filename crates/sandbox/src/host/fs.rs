@@ -14,11 +14,10 @@ use audit::EventType;
 use policy::{CanonicalPath, ListFolder, Permit, ReadFile, WriteFile};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
-use types::{Datum, SqlError, SqlState};
+use types::{Datum, SqlError, SqlState, Type};
 
 use super::arguments::Arguments;
-use super::{Failure, State};
-use crate::value::put_value;
+use super::{Answer, Failure, State};
 
 /// What one call reads at most; a function's memory may allow less.
 const MAX_READ_BYTES: u64 = 16 << 20;
@@ -31,33 +30,33 @@ const MAX_NAMES: usize = 10_000;
 /// The machine's own: reading and writing there is more than files.
 const MACHINE_FOLDERS: &[&str] = &["/proc", "/sys", "/dev"];
 
-pub fn read_text(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn read_text(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let path = path(&mut arguments)?;
     arguments.end()?;
     let bytes = read_file(state, path, "readText")?;
     let text = String::from_utf8(bytes).map_err(|_| {
         SqlError::new(SqlState::CharacterNotInRepertoire, "the file is not UTF-8 text").hint("Use heliosdb.fs.readBytes().")
     })?;
-    Ok(put_value(answer, &Datum::Text(text))?)
+    Ok(Answer::Value(Datum::Text(text)))
 }
 
-pub fn read_bytes(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn read_bytes(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let path = path(&mut arguments)?;
     arguments.end()?;
     let bytes = read_file(state, path, "readBytes")?;
-    Ok(put_value(answer, &Datum::Bytea(bytes))?)
+    Ok(Answer::Value(Datum::Bytea(bytes)))
 }
 
-pub fn write_text(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    write_file(state, &mut arguments, How::Replace, answer)
+pub fn write_text(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
+    write_file(state, &mut arguments, How::Replace)
 }
 
-pub fn append_text(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    write_file(state, &mut arguments, How::Append, answer)
+pub fn append_text(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
+    write_file(state, &mut arguments, How::Append)
 }
 
 /// The names in a folder, sorted.
-pub fn list(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn list(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let path = path(&mut arguments)?;
     arguments.end()?;
     let permit = state.rights()?.gate.check(ListFolder(path))?;
@@ -66,11 +65,11 @@ pub fn list(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -
         let length = names.len() as u64;
         Ok((names, length))
     })?;
-    let names = serde_json::to_string(&names).map_err(|error| SqlError::internal(format!("names that are no JSON: {error}")))?;
-    Ok(put_value(answer, &Datum::Json(names))?)
+    let names = names.into_iter().map(Datum::Text).collect();
+    Ok(Answer::Value(Datum::array(Type::Text, names)))
 }
 
-pub fn remove(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn remove(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let path = path(&mut arguments)?;
     arguments.end()?;
     let permit = state.rights()?.gate.check(WriteFile(path))?;
@@ -78,7 +77,7 @@ pub fn remove(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>)
         remove_file(&permit)?;
         Ok(((), 0))
     })?;
-    Ok(put_value(answer, &Datum::Null)?)
+    Ok(Answer::Value(Datum::Null))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +96,7 @@ fn read_file(state: &mut State, path: CanonicalPath, verb: &'static str) -> Resu
     })
 }
 
-fn write_file(state: &mut State, arguments: &mut Arguments, how: How, answer: &mut Vec<u8>) -> Result<(), Failure> {
+fn write_file(state: &mut State, arguments: &mut Arguments, how: How) -> Result<Answer, Failure> {
     let path = path(arguments)?;
     let text = arguments.text("text to write")?;
     arguments.end()?;
@@ -110,7 +109,7 @@ fn write_file(state: &mut State, arguments: &mut Arguments, how: How, answer: &m
         write(&permit, &text, how)?;
         Ok(((), text.len() as u64))
     })?;
-    Ok(put_value(answer, &Datum::Null)?)
+    Ok(Answer::Value(Datum::Null))
 }
 
 /// Asked between pieces of a long operation.

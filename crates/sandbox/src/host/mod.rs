@@ -4,6 +4,7 @@
 //! a right is needed, does its work, and leaves an answer that the guest fetches. A refusal is an
 //! answer too: the guest throws it, and may catch it. A limit ends the guest instead.
 
+mod answer;
 mod arguments;
 mod call;
 mod clock;
@@ -16,13 +17,15 @@ mod log;
 mod random;
 mod storage;
 pub mod wasi;
+pub mod world;
 
 use std::sync::Arc;
 
 use policy::{Denied, Gate, Kind, SyscallSet};
 use types::{SqlError, SqlState};
-use wasmtime::{Caller, Linker, Memory};
+use wasmtime::{AsContextMut, Caller, Linker, Memory};
 
+use self::answer::Answer;
 use self::arguments::Arguments;
 use crate::abi::op;
 use crate::context::{Backend, CallContext, Outside};
@@ -39,8 +42,7 @@ pub struct HostFunction {
     /// The capabilities that it takes, all of them: what the documentation says, and its functions ask for.
     #[cfg_attr(not(test), allow(dead_code))] // read by the test that compares the table with the documentation
     pub needs: &'static [Kind],
-    /// Appends one value.
-    run: fn(&mut State, Arguments, &mut Vec<u8>) -> Result<(), Failure>,
+    run: fn(&mut State, Arguments) -> Result<Answer, Failure>,
 }
 
 /// In the order of [`HOST_FUNCTIONS`], by which guests number them.
@@ -363,7 +365,7 @@ impl State {
     }
 
     /// What a call below left behind, and the time that passed, count for more than what the host call answered.
-    fn settle(&mut self, outcome: Result<(), Stop>) -> Result<(), Stop> {
+    fn settle<R>(&mut self, outcome: Result<R, Stop>) -> Result<R, Stop> {
         if let Some(error) = self.meter.budget.ended() {
             return Err(Stop::Cancelled(error));
         }
@@ -380,21 +382,20 @@ impl State {
         // Before anything is read: while a body is loaded nothing of the host is there.
         self.rights()?;
         let arguments = Arguments::read(function, request)?;
+        let answered = (function.run)(self, arguments)?;
         answer.push(0);
-        (function.run)(self, arguments, answer)
+        Ok(answered.put(answer)?)
     }
 
     fn put_error(&mut self, error: SqlError, capability: Option<&str>, answer: &mut Vec<u8>) -> Result<(), SqlError> {
-        self.last_error += 1;
+        let number = self.keep_error(error.clone());
         let fields = error.fields();
         answer.push(1);
-        put_u32(answer, self.last_error);
+        put_u32(answer, number);
         // Every denial names what would allow it.
         let denied = capability.is_some() || fields.state == SqlState::InsufficientPrivilege;
         answer.push(u8::from(denied));
-        let capability = capability
-            .or_else(|| fields.hint.as_deref().and_then(named_capability))
-            .unwrap_or_default();
+        let capability = lacked(&error, capability).unwrap_or_default();
         for text in [
             fields.state.code(),
             &fields.message,
@@ -404,12 +405,24 @@ impl State {
         ] {
             put_text(answer, text)?;
         }
+        Ok(())
+    }
+
+    /// Keeps an error that the guest is told of, so that it reaches the client as it was if the guest lets it pass; answers its
+    /// number.
+    fn keep_error(&mut self, error: SqlError) -> u32 {
+        self.last_error += 1;
         if self.errors.len() == KEPT_ERRORS {
             self.errors.remove(0);
         }
         self.errors.push((self.last_error, error));
-        Ok(())
+        self.last_error
     }
+}
+
+/// The capability that a refusal is about.
+fn lacked<'a>(error: &'a SqlError, capability: Option<&'a str>) -> Option<&'a str> {
+    capability.or_else(|| error.fields().hint.as_deref().and_then(named_capability))
 }
 
 /// `DATABASE_READ('users')` of `... GRANT CAPABILITY DATABASE_READ('users');`.
@@ -438,6 +451,29 @@ fn may_call(op: u32) -> bool {
     matches!(op, op::QUERY | op::EXECUTE) || op == op::FIRST_HOST_FUNCTION
 }
 
+/// Runs one host call. Where it may end up in other functions, those use what its guest may, which goes on with what they left.
+fn enter<R>(
+    mut context: impl AsContextMut<Data = State>,
+    lends: bool,
+    run: impl FnOnce(&mut State) -> Result<R, Stop>,
+) -> wasmtime::Result<R> {
+    let mut context = context.as_context_mut();
+    let lent = match lends {
+        true => {
+            let fuel = context.get_fuel()?;
+            Some(context.data().meter.lend(fuel))
+        }
+        false => None,
+    };
+    let mut outcome = run(context.data_mut());
+    if let Some(lent) = lent {
+        let fuel = context.data_mut().meter.take_back(lent);
+        context.set_fuel(fuel)?;
+        outcome = context.data_mut().settle(outcome);
+    }
+    outcome.map_err(|stop| context.data_mut().meter.stop(stop))
+}
+
 /// Links the two functions of import module `heliosdb`.
 pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(
@@ -445,27 +481,10 @@ pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "call",
         |mut caller: Caller<'_, State>, op: u32, pointer: u32, length: u32| -> wasmtime::Result<u32> {
             let request = guest_bytes(&mut caller, pointer, length)?;
-            let lent = match may_call(op) {
-                true => {
-                    let fuel = caller.get_fuel()?;
-                    Some(caller.data().meter.lend(fuel))
-                }
-                false => None,
-            };
-            let mut outcome = caller.data_mut().dispatch(op, &request);
-            if let Some(lent) = lent {
-                let fuel = caller.data_mut().meter.take_back(lent);
-                caller.set_fuel(fuel)?;
-                outcome = caller.data_mut().settle(outcome);
-            }
-            let state = caller.data_mut();
-            if let Err(stop) = outcome {
-                return Err(state.meter.stop(stop));
-            }
-            match u32::try_from(state.answer.len()) {
-                Ok(length) => Ok(length),
-                Err(_) => Err(state.meter.stop(Stop::Limit(Limit::Memory))),
-            }
+            enter(caller, may_call(op), |state| {
+                state.dispatch(op, &request)?;
+                u32::try_from(state.answer.len()).map_err(|_| Stop::Limit(Limit::Memory))
+            })
         },
     )?;
     linker.func_wrap(

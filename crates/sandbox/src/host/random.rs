@@ -8,11 +8,15 @@ use super::{Failure, State};
 /// Appends 32 bytes from the system. The guest's generator goes on from there, so this is asked and
 /// recorded once in a sandbox.
 pub fn seed(state: &State, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    let permit = state.rights()?.gate.check(DrawRandom)?;
-    let seed = draw(&permit)?;
+    let seed = draw_seed(state)?;
     answer.push(0);
     answer.extend_from_slice(&seed);
     Ok(())
+}
+
+pub fn draw_seed(state: &State) -> Result<[u8; 32], Failure> {
+    let permit = state.rights()?.gate.check(DrawRandom)?;
+    Ok(draw(&permit)?)
 }
 
 fn draw(_permit: &Permit<DrawRandom>) -> Result<[u8; 32], SqlError> {

@@ -1,64 +1,52 @@
 //! `heliosdb.storage`: a function's own key space of JSON values. No capability; where it lies, how much fits in it
 //! and whether the function may have one is the backend's matter.
 
-use types::{Datum, SqlError, SqlState};
+use types::{Datum, SqlError, SqlState, Type};
 
 use super::arguments::Arguments;
-use super::{Failure, State};
+use super::{Answer, Failure, State};
 use crate::context::Increment;
-use crate::value::put_value;
 
 /// Longer keys are a mistake, and a key is part of every stored record.
 const MAX_KEY_BYTES: usize = 1024;
 
-pub fn get(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn get(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let key = key(&mut arguments)?;
     arguments.end()?;
     let value = state.rights()?.backend.storage()?.get(&key)?;
-    Ok(put_value(answer, &value.map_or(Datum::Null, Datum::Json))?)
+    Ok(Answer::Value(value.map_or(Datum::Null, Datum::Json)))
 }
 
-pub fn set(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn set(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let key = key(&mut arguments)?;
     let value = arguments.json()?;
     arguments.end()?;
     state.rights()?.backend.storage()?.set(&key, &value)?;
     // It may have waited for another transaction.
     state.meter.check()?;
-    Ok(put_value(answer, &Datum::Null)?)
+    Ok(Answer::Value(Datum::Null))
 }
 
 /// Whether there was such a key.
-pub fn delete(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn delete(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let key = key(&mut arguments)?;
     arguments.end()?;
     let existed = state.rights()?.backend.storage()?.delete(&key)?;
     state.meter.check()?;
-    Ok(put_value(answer, &Datum::Bool(existed))?)
+    Ok(Answer::Value(Datum::Bool(existed)))
 }
 
 /// The keys that begin with a text, in the order of their bytes.
-pub fn keys(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn keys(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let prefix = arguments.optional_text("a beginning of keys")?.unwrap_or_default();
     arguments.end()?;
     let keys = state.rights()?.backend.storage()?.keys(&prefix)?;
     let values: Vec<Datum> = keys.into_iter().map(Datum::Text).collect();
-    Ok(put_value(answer, &Datum::Json(json_texts(&values)?))?)
-}
-
-fn json_texts(values: &[Datum]) -> Result<String, SqlError> {
-    let texts: Vec<&str> = values
-        .iter()
-        .map(|value| match value {
-            Datum::Text(text) => text.as_str(),
-            _ => "",
-        })
-        .collect();
-    serde_json::to_string(&texts).map_err(|error| SqlError::internal(format!("keys that are no JSON: {error}")))
+    Ok(Answer::Value(Datum::array(Type::Text, values)))
 }
 
 /// Adds to a number, which is 0 where there is none, and answers the sum. Of several at once each sees the others'.
-pub fn increment(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn increment(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let key = key(&mut arguments)?;
     let by = match arguments.next() {
         Datum::Null => Increment::Integer(1),
@@ -70,7 +58,7 @@ pub fn increment(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u
     arguments.end()?;
     let sum = state.rights()?.backend.storage()?.increment(&key, by)?;
     state.meter.check()?;
-    Ok(put_value(answer, &Datum::Json(sum))?)
+    Ok(Answer::Value(Datum::Json(sum)))
 }
 
 fn key(arguments: &mut Arguments) -> Result<String, Failure> {

@@ -1,21 +1,13 @@
-//! Compiled modules, and which of them are kept: those used last, up to a size in all.
+//! A compiled module, checked and linked to the host.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 use wasmtime::{ExternType, InstancePre, Module, ModuleExport};
 
 use super::machine::Machine;
 use super::raw::RawExport;
 use super::signature::{letters, spell};
 use crate::error::Error;
+use crate::host::world::printable;
 use crate::host::{self, State};
-
-/// Machine code that is kept in all.
-const MAX_BYTES: usize = 256 << 20;
-/// Modules, whatever their size.
-const MAX_MODULES: usize = 1024;
 
 /// A module's code, linked to the host.
 pub struct Compiled {
@@ -28,12 +20,12 @@ pub struct Compiled {
     pub next: Option<RawExport>,
     /// A reactor's own start, which is called once in a fresh instance.
     pub initialize: Option<RawExport>,
-    bytes: usize,
+    pub bytes: usize,
 }
 
 impl Compiled {
     pub fn new(machine: &Machine, module: &[u8], name: &str) -> Result<Compiled, Error> {
-        let module = Module::from_binary(machine.engine(), module).map_err(|error| invalid(&error))?;
+        let module = Module::from_binary(machine.engine(), module).map_err(|error| invalid("module", &error))?;
         check_imports(&module)?;
         if !matches!(module.get_export(name), Some(ExternType::Func(_))) {
             return Err(missing(&module, name));
@@ -43,7 +35,10 @@ impl Compiled {
             detail: None,
             hint: Some("i32, i64, f32 and f64 are the types that can cross.".into()),
         })?;
-        let pre = machine.linker().instantiate_pre(&module).map_err(|error| invalid(&error))?;
+        let pre = machine
+            .linker()
+            .instantiate_pre(&module)
+            .map_err(|error| invalid("module", &error))?;
         let memory = matches!(module.get_export("memory"), Some(ExternType::Memory(_)))
             .then(|| module.get_export_index("memory"))
             .flatten();
@@ -71,11 +66,11 @@ impl Compiled {
     }
 }
 
-fn invalid(error: &wasmtime::Error) -> Error {
+pub fn invalid(kind: &str, error: &wasmtime::Error) -> Error {
     // The outermost says only that something failed.
     let reasons: Vec<String> = error.chain().map(ToString::to_string).collect();
     Error::Definition {
-        message: "the body is not a valid WebAssembly module".into(),
+        message: format!("the body is not a valid WebAssembly {kind}"),
         detail: Some(format!("{}.", reasons.join(": "))),
         hint: None,
     }
@@ -137,76 +132,5 @@ fn missing(module: &Module, name: &str) -> Error {
         } else {
             format!("It exports {}.", exports.join(", "))
         }),
-    }
-}
-
-/// A module's names end up in terminals.
-pub fn printable(name: &str) -> String {
-    const MAX_CHARS: usize = 100;
-    name.chars().map(|c| if c.is_control() { '?' } else { c }).take(MAX_CHARS).collect()
-}
-
-/// Which code: the module, the export in it, and the machine that it was compiled for.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    digest: [u8; 32],
-    export: String,
-    stack_bytes: usize,
-    pooled: bool,
-}
-
-impl Key {
-    pub fn new(digest: [u8; 32], export: &str, stack_bytes: usize, pooled: bool) -> Key {
-        Key {
-            digest,
-            export: export.to_string(),
-            stack_bytes,
-            pooled,
-        }
-    }
-}
-
-#[derive(Default)]
-pub struct Cache {
-    kept: Mutex<Kept>,
-    /// Compiling takes every core; one module at a time leaves the others some.
-    compiling: Mutex<()>,
-}
-
-#[derive(Default)]
-struct Kept {
-    modules: HashMap<Key, (Arc<Compiled>, u64)>,
-    uses: u64,
-    bytes: usize,
-}
-
-impl Cache {
-    pub fn get(&self, key: &Key) -> Option<Arc<Compiled>> {
-        let mut kept = self.kept.lock();
-        kept.uses += 1;
-        let now = kept.uses;
-        let (compiled, last_used) = kept.modules.get_mut(key)?;
-        *last_used = now;
-        Some(compiled.clone())
-    }
-
-    pub fn get_or_compile(&self, key: Key, compile: impl FnOnce() -> Result<Compiled, Error>) -> Result<Arc<Compiled>, Error> {
-        let _compiling = self.compiling.lock();
-        if let Some(compiled) = self.get(&key) {
-            return Ok(compiled);
-        }
-        let compiled = Arc::new(compile()?);
-        let mut kept = self.kept.lock();
-        kept.bytes += compiled.bytes;
-        let now = kept.uses;
-        kept.modules.insert(key, (compiled.clone(), now));
-        while kept.bytes > MAX_BYTES || kept.modules.len() > MAX_MODULES {
-            let oldest = kept.modules.iter().min_by_key(|(_, (_, last_used))| *last_used);
-            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
-            if let Some((dropped, _)) = kept.modules.remove(&oldest) {
-                kept.bytes -= dropped.bytes;
-            }
-        }
-        Ok(compiled)
     }
 }

@@ -1,10 +1,12 @@
 //! Why a module ended without an answer.
 
+use types::{SqlError, SqlState};
 use wasmtime::{Trap, WasmBacktrace};
 
-use super::compiled::printable;
 use crate::error::{Error, Limit};
 use crate::host::State;
+use crate::host::world::printable;
+use crate::host::world::values::MAX_HELD_BYTES;
 use crate::meter::Stop;
 use crate::runtime::Prepared;
 use crate::source::Language;
@@ -32,6 +34,25 @@ pub fn failure(prepared: &Prepared, state: &State, error: &wasmtime::Error) -> E
         None => Error::Host(format!("function {}: {error}", prepared.signature())),
     }
 }
+
+/// The same of a component. What is neither a trap nor our doing is what it handed over: a place outside its memory, a text that is
+/// none, a list that is not as long as it says.
+pub fn component_failure(prepared: &Prepared, state: &State, error: &wasmtime::Error) -> Error {
+    if state.meter.stop.is_some() || error.is::<Trap>() {
+        return failure(prepared, state, error);
+    }
+    let reason = error.chain().last().map(ToString::to_string).unwrap_or_default();
+    if reason.contains(TOO_MUCH) {
+        let message = format!("function {} hands over more than the server holds at once", prepared.signature());
+        let detail = format!("That is {MAX_HELD_BYTES} bytes, as the server holds them: a byte of a list is some thirty.");
+        return Error::Value(SqlError::new(SqlState::ProgramLimitExceeded, message).detail(detail));
+    }
+    let message = format!("function {} handed over what is no value", prepared.signature());
+    Error::Value(SqlError::new(SqlState::ExternalRoutineInvocationException, message).detail(format!("{reason}.")))
+}
+
+/// How wasmtime says it; its error's type is its own.
+const TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// Which functions were at work, from the inside out, by the names that the module gives them.
 fn frames(error: &wasmtime::Error) -> String {

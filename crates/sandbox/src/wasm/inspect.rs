@@ -6,10 +6,14 @@
 //! 26 gigabytes at once, which ends the process. Each bound here keeps the cost of compiling in proportion to the
 //! module's size, to some seconds a megabyte at worst. Whether the module is valid is the compiler's own question.
 
+mod parts;
+
 use wasmparser::{
     BlockType, CompositeInnerType, Encoding, FunctionBody, FunctionSectionReader, Operator, Parser, Payload, TypeSectionReader,
 };
 
+use self::parts::Parts;
+pub use self::parts::{MAX_INSTANCES, MAX_TABLES};
 use crate::error::Error;
 use crate::meter::MAX_TABLE_ELEMENTS;
 
@@ -43,19 +47,29 @@ const MAX_CELLS: u64 = 32_000_000;
 pub const MAX_MEMORY_BYTES: usize = 128 << 20;
 const PAGE_BYTES: u64 = 65_536;
 
-/// Refuses what is no core module, or one that would cost too much.
-pub fn check(module: &[u8]) -> Result<(), Error> {
+/// What a binary is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Module,
+    Component,
+}
+
+/// Refuses what is no module and no component, or one that would cost too much.
+pub fn check(module: &[u8]) -> Result<Kind, Error> {
     let mut code = Code::default();
+    let mut parts = Parts::default();
+    let mut kind = Kind::Module;
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(invalid)? {
             Payload::Version {
                 encoding: Encoding::Component,
                 ..
-            } => {
-                return Err(Error::Unsupported(
-                    "a WebAssembly component as the body of a function (a core module is)".into(),
-                ));
-            }
+            } => kind = Kind::Component,
+            // One of a component's: its types and functions are its own, what it costs is everybody's.
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } => code.next_module(),
             Payload::TypeSection(section) => code.types(section)?,
             Payload::FunctionSection(section) => code.functions(section)?,
             Payload::CodeSectionEntry(body) => code.body(&body)?,
@@ -65,20 +79,23 @@ pub fn check(module: &[u8]) -> Result<(), Error> {
             Payload::ElementSection(section) => at_most("element segments", section.count(), MAX_ITEMS)?,
             Payload::DataSection(section) => at_most("data segments", section.count(), MAX_ITEMS)?,
             Payload::TableSection(tables) => {
+                parts.tables(tables.count());
                 for table in tables {
                     within("elements of a table", table.map_err(invalid)?.ty.initial, MAX_TABLE_ELEMENTS as u64)?;
                 }
             }
             Payload::MemorySection(memories) => {
+                parts.memories(memories.count());
                 for memory in memories {
                     let bytes = memory.map_err(invalid)?.initial.saturating_mul(PAGE_BYTES);
                     within("bytes of memory at its start", bytes, MAX_MEMORY_BYTES as u64)?;
                 }
             }
-            _ => {}
+            Payload::ModuleSection { .. } => parts.module()?,
+            payload => parts.see(payload, module)?,
         }
     }
-    Ok(())
+    Ok(kind)
 }
 
 /// What has been seen of the code so far.
@@ -88,6 +105,7 @@ struct Code {
     types: Vec<(u64, u64)>,
     /// The type of each function.
     functions: Vec<u32>,
+    all_functions: u32,
     bodies: usize,
     bytes: usize,
     locals: u64,
@@ -95,6 +113,12 @@ struct Code {
 }
 
 impl Code {
+    fn next_module(&mut self) {
+        self.types.clear();
+        self.functions.clear();
+        self.bodies = 0;
+    }
+
     fn types(&mut self, section: TypeSectionReader<'_>) -> Result<(), Error> {
         at_most("types", section.count(), MAX_ITEMS)?;
         for group in section {
@@ -113,7 +137,8 @@ impl Code {
     }
 
     fn functions(&mut self, section: FunctionSectionReader<'_>) -> Result<(), Error> {
-        at_most("functions", section.count(), MAX_FUNCTIONS)?;
+        self.all_functions = self.all_functions.saturating_add(section.count());
+        at_most("functions", self.all_functions, MAX_FUNCTIONS)?;
         for ty in section {
             self.functions.push(ty.map_err(invalid)?);
         }

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use wasmtime::component::Linker as ComponentLinker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 
-use super::inspect::MAX_MEMORY_BYTES;
+use super::inspect::{MAX_INSTANCES, MAX_MEMORY_BYTES, MAX_TABLES as MAX_COMPONENT_TABLES};
 use crate::error::Error;
 use crate::host::{self, State};
 use crate::machine::DEFAULT_STACK_BYTES;
@@ -23,6 +24,7 @@ const MAX_FRAMES: usize = 16;
 pub struct Machine {
     engine: Engine,
     linker: Linker<State>,
+    component_linker: ComponentLinker<State>,
 }
 
 impl Machine {
@@ -33,7 +35,13 @@ impl Machine {
         let mut linker = Linker::new(&engine);
         host::link(&mut linker).map_err(broken)?;
         host::wasi::link(&mut linker, host::wasi::Guest::Module).map_err(broken)?;
-        Ok(Machine { engine, linker })
+        let mut component_linker = ComponentLinker::new(&engine);
+        host::world::link(&mut component_linker).map_err(broken)?;
+        Ok(Machine {
+            engine,
+            linker,
+            component_linker,
+        })
     }
 
     pub fn engine(&self) -> &Engine {
@@ -42,6 +50,10 @@ impl Machine {
 
     pub fn linker(&self) -> &Linker<State> {
         &self.linker
+    }
+
+    pub fn component_linker(&self) -> &ComponentLinker<State> {
+        &self.component_linker
     }
 }
 
@@ -64,7 +76,12 @@ fn config(stack_bytes: usize, pooled: bool) -> Config {
         .wasm_relaxed_simd(false);
     if pooled {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(SLOTS)
+        // A component is several core instances, which share a memory.
+        pool.total_core_instances(SLOTS * 4)
+            .total_component_instances(SLOTS)
+            .max_core_instances_per_component(MAX_INSTANCES)
+            .max_memories_per_component(1)
+            .max_tables_per_component(MAX_COMPONENT_TABLES)
             .total_memories(SLOTS)
             .total_tables(SLOTS * MAX_TABLES)
             .max_tables_per_module(MAX_TABLES)

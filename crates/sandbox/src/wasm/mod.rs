@@ -1,11 +1,12 @@
-//! Users' own WebAssembly modules: LANGUAGE wasm.
+//! Users' own WebAssembly modules and components: LANGUAGE wasm.
 //!
 //! The life of a module: its body is brought into binary form (`body`), measured before anything works
 //! hard on it (`inspect`), compiled, and held against the declared signature (`signature`), which
 //! decides how it is called. The compiled code stays in a cache (`compiled`); a function itself is only
 //! the code's digest. The life of a call: a slot of the pool becomes a fresh instance (`machine`),
 //! `_initialize` runs, and each row is one call of the export, its arguments in registers (`scalar`) or in
-//! the module's memory (`buffer`). What the module asks of the host, and what may end it, is the same
+//! the module's memory (`buffer`). A component is measured, compiled and kept in the same way, and called in its own
+//! (`component`). What the module asks of the host, and what may end it, is the same
 //! as for interpreters.
 //!
 //! What is absent: nothing of one statement's instance is seen by the next, and no answer of a module is
@@ -13,7 +14,9 @@
 
 mod body;
 mod buffer;
+mod cache;
 mod compiled;
+mod component;
 mod failure;
 mod inspect;
 mod machine;
@@ -39,13 +42,15 @@ use crate::meter::Meter;
 use crate::runtime::Prepared;
 use crate::source::FunctionSource;
 use crate::ticker::Ticker;
-use compiled::{Cache, Compiled, Key};
+use cache::{Cache, Code, Key};
+use inspect::Kind;
 use machine::Machine;
 use signature::Signature;
 
-/// A module that was found good.
+/// A module or a component that was found good.
 pub struct Function {
     digest: [u8; 32],
+    kind: Kind,
     /// Where its fixed stream of random bytes begins.
     random_stream: u64,
     signature: Signature,
@@ -74,18 +79,19 @@ impl Modules {
     /// Checks and compiles a body: everything that is wrong with it shows now.
     pub fn prepare(&self, source: &FunctionSource, ticker: &Ticker) -> Result<Function, Error> {
         let module = body::decode(&source.body)?;
-        inspect::check(&module)?;
+        let kind = inspect::check(&module)?;
         let digest: [u8; 32] = Sha256::digest(&module).into();
         let machine = self.machine(DEFAULT_STACK_BYTES, true, ticker)?;
         let key = Key::new(digest, &source.name, DEFAULT_STACK_BYTES, true);
         let compiled = self
             .compiled
-            .get_or_compile(key, || Compiled::new(&machine, &module, &source.name))?;
-        let signature = signature::choose(source, compiled.module())?;
+            .get_or_compile(key, || Code::new(kind, &machine, &module, &source.name))?;
+        let signature = signature::of(source, &compiled)?;
         let name = Sha256::digest(source.name.as_bytes());
         let seed = name.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         Ok(Function {
             digest,
+            kind,
             random_stream: seed,
             signature,
         })
@@ -137,15 +143,16 @@ impl Modules {
         stack_bytes: usize,
         pooled: bool,
         ticker: &Ticker,
-    ) -> Result<Arc<Compiled>, Error> {
+    ) -> Result<Arc<Code>, Error> {
         let source = prepared.source();
         let key = Key::new(function.digest, &source.name, stack_bytes, pooled);
         if let Some(compiled) = self.compiled.get(&key) {
             return Ok(compiled);
         }
         let machine = self.machine(stack_bytes, pooled, ticker)?;
-        self.compiled
-            .get_or_compile(key, || Compiled::new(&machine, &body::decode(&source.body)?, &source.name))
+        self.compiled.get_or_compile(key, || {
+            Code::new(function.kind, &machine, &body::decode(&source.body)?, &source.name)
+        })
     }
 
     fn machine(&self, stack_bytes: usize, pooled: bool, ticker: &Ticker) -> Result<Arc<Machine>, Error> {

@@ -6,14 +6,17 @@ use types::Datum;
 use wasmtime::{Instance, PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use super::buffer::Buffer;
+use super::cache::Code;
 use super::compiled::Compiled;
-use super::failure::failure;
+use super::component::{self, Called};
+use super::failure::{component_failure, failure};
 use super::raw::RawFunction;
 use super::scalar::Scalar;
 use super::signature::Signature;
 use crate::context::Usage;
 use crate::error::Error;
 use crate::host::State;
+use crate::host::world::values::MAX_HELD_BYTES;
 use crate::instance::{check_stack, metered};
 use crate::runtime::Prepared;
 use crate::ticker::Ticker;
@@ -24,21 +27,24 @@ pub struct Sandbox {
     ticker: Arc<Ticker>,
     depth: u32,
     store: Store<State>,
-    function: RawFunction,
     form: Form,
     /// Why it must not run again: a limit, a trap.
     dead: Option<Error>,
 }
 
 enum Form {
-    Plain { params: Vec<Scalar>, result: Option<Scalar> },
-    Buffer(Buffer),
+    Plain {
+        function: RawFunction,
+        params: Vec<Scalar>,
+        result: Option<Scalar>,
+    },
+    Buffer(RawFunction, Box<Buffer>),
+    Component(Called),
 }
 
 /// An instance that has run its start and belongs to nobody yet.
 pub struct Started {
     store: Store<State>,
-    function: RawFunction,
     form: Form,
 }
 
@@ -57,9 +63,9 @@ impl From<Error> for Unstarted {
 
 impl Sandbox {
     /// Instantiates the module and runs what it runs at its start, all under the limits of `state`.
-    pub fn start(compiled: &Compiled, signature: Signature, state: State, prepared: &Prepared) -> Result<Started, Unstarted> {
+    pub fn start(code: &Code, signature: Signature, state: State, prepared: &Prepared) -> Result<Started, Unstarted> {
         let broken = |error: wasmtime::Error| Error::Host(format!("the sandbox does not work: {error}"));
-        let mut store = Store::new(compiled.module().engine(), state);
+        let mut store = Store::new(code.engine(), state);
         store.limiter(|state| &mut state.meter);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| {
@@ -71,21 +77,42 @@ impl Sandbox {
         });
         let fuel = store.data_mut().meter.enter();
         store.set_fuel(fuel).map_err(broken)?;
-        let outcome = initialize(compiled, &mut store);
+        // What a component hands over in one call, as the host holds it.
+        store.set_hostcall_fuel(MAX_HELD_BYTES);
+        let outcome = instantiate(code, &mut store);
         let fuel = store.get_fuel().map_err(broken)?;
         store.data_mut().meter.leave(fuel);
         let instance = match outcome {
             Ok(instance) => instance,
             Err(error) if error.is::<PoolConcurrencyLimitError>() => return Err(Unstarted::PoolIsEmpty(Box::new(store.into_data()))),
-            Err(error) => return Err(failure(prepared, store.data(), &error).into()),
+            Err(error) => {
+                return Err(match code {
+                    Code::Module(_) => failure(prepared, store.data(), &error),
+                    Code::Component(_) => component_failure(prepared, store.data(), &error),
+                }
+                .into());
+            }
         };
-        let gone = || Error::Host("an export is gone".into());
-        let function = compiled.function.in_instance(&instance, &mut store).ok_or_else(gone)?;
-        let form = match signature {
-            Signature::Plain { params, result } => Form::Plain { params, result },
-            Signature::Buffer => Form::Buffer(Buffer::new(compiled, &instance, &mut store).ok_or_else(gone)?),
+        let form = match (instance, signature) {
+            (Instantiated::Module(compiled, instance), Signature::Plain { params, result }) => {
+                let function = compiled.function.in_instance(&instance, &mut store);
+                function.map(|function| Form::Plain { function, params, result })
+            }
+            (Instantiated::Module(compiled, instance), Signature::Buffer) => {
+                let function = compiled.function.in_instance(&instance, &mut store);
+                let buffer = Buffer::new(compiled, &instance, &mut store);
+                function
+                    .zip(buffer)
+                    .map(|(function, buffer)| Form::Buffer(function, Box::new(buffer)))
+            }
+            (Instantiated::Component(compiled, instance), Signature::Component(signature)) => {
+                Called::new(compiled, signature, &instance, &mut store).map(Form::Component)
+            }
+            (Instantiated::Module(..), Signature::Component(_))
+            | (Instantiated::Component(..), Signature::Plain { .. } | Signature::Buffer) => None,
         };
-        Ok(Started { store, function, form })
+        let form = form.ok_or_else(|| Error::Host("an export is gone".into()))?;
+        Ok(Started { store, form })
     }
 
     /// One result for each row of arguments.
@@ -98,7 +125,8 @@ impl Sandbox {
     /// Starts a set-returning function; [`Sandbox::next_rows`] fetches what it returns.
     pub fn call_set(&mut self, args: &[Datum]) -> Result<(), Error> {
         self.entered(|sandbox| match &mut sandbox.form {
-            Form::Buffer(buffer) => buffer.call_set(&mut sandbox.store, &mut sandbox.function, &sandbox.prepared, args),
+            Form::Buffer(function, buffer) => buffer.call_set(&mut sandbox.store, function, &sandbox.prepared, args),
+            Form::Component(called) => called.call_set(&mut sandbox.store, &sandbox.prepared, args),
             Form::Plain { .. } => Err(no_set()),
         })
     }
@@ -106,7 +134,8 @@ impl Sandbox {
     /// At most `max` further rows of the set; an empty answer is its end.
     pub fn next_rows(&mut self, max: usize) -> Result<Vec<Datum>, Error> {
         self.entered(|sandbox| match &mut sandbox.form {
-            Form::Buffer(buffer) => buffer.next_rows(&mut sandbox.store, &sandbox.prepared, max),
+            Form::Buffer(_, buffer) => buffer.next_rows(&mut sandbox.store, &sandbox.prepared, max),
+            Form::Component(called) => called.next_rows(&sandbox.prepared, max),
             Form::Plain { .. } => Err(no_set()),
         })
     }
@@ -127,7 +156,10 @@ impl Sandbox {
         outcome.map_err(|ended| match ended {
             Ended::Row(error) => error,
             Ended::Trap(error) => {
-                let error = failure(&self.prepared, self.store.data(), &error);
+                let error = match &self.form {
+                    Form::Plain { .. } | Form::Buffer(..) => failure(&self.prepared, self.store.data(), &error),
+                    Form::Component(_) => component_failure(&self.prepared, self.store.data(), &error),
+                };
                 self.dead = Some(error.clone());
                 self.store.data().meter.end_callers(&error);
                 error
@@ -147,8 +179,8 @@ impl Sandbox {
                 ))));
             }
             match &mut self.form {
-                Form::Plain { params, result } => {
-                    for ((slot, param), value) in self.function.arguments().iter_mut().zip(params.iter()).zip(row) {
+                Form::Plain { function, params, result } => {
+                    for ((slot, param), value) in function.arguments().iter_mut().zip(params.iter()).zip(row) {
                         match param.lower(value) {
                             Some(raw) => *slot = raw,
                             // Numbers have no NULL: the function is not called.
@@ -159,15 +191,14 @@ impl Sandbox {
                             None => return Err(Ended::Row(Error::Host("an argument is not of its declared type".into()))),
                         }
                     }
-                    let raw = self.function.call(&mut self.store).map_err(Ended::Trap)?;
+                    let raw = function.call(&mut self.store).map_err(Ended::Trap)?;
                     results.push(match result {
                         Some(scalar) => scalar.lift(raw).map_err(|error| Ended::Row(Error::Value(error)))?,
                         None => Datum::Null,
                     });
                 }
-                Form::Buffer(buffer) => {
-                    results.push(buffer.call(&mut self.store, &mut self.function, prepared, row)?);
-                }
+                Form::Buffer(function, buffer) => results.push(buffer.call(&mut self.store, function, prepared, row)?),
+                Form::Component(called) => results.push(called.call(&mut self.store, prepared, row)?),
             }
         }
         Ok(())
@@ -185,7 +216,6 @@ impl Started {
             ticker,
             depth,
             store: self.store,
-            function: self.function,
             form: self.form,
             dead: None,
         }
@@ -201,6 +231,19 @@ pub enum Ended {
 
 fn no_set() -> Ended {
     Ended::Row(Error::Host("a function over numbers returns no set".into()))
+}
+
+/// A fresh instance that has run its start.
+enum Instantiated<'a> {
+    Module(&'a Compiled, Instance),
+    Component(&'a component::Compiled, wasmtime::component::Instance),
+}
+
+fn instantiate<'a>(code: &'a Code, store: &mut Store<State>) -> wasmtime::Result<Instantiated<'a>> {
+    Ok(match code {
+        Code::Module(compiled) => Instantiated::Module(compiled, initialize(compiled, store)?),
+        Code::Component(compiled) => Instantiated::Component(compiled, compiled.pre.instantiate(store)?),
+    })
 }
 
 fn initialize(compiled: &Compiled, store: &mut Store<State>) -> wasmtime::Result<Instance> {

@@ -1,9 +1,13 @@
 //! How a module's function is called: which of the two forms its export's type is, for the types that
 //! were declared in SQL.
 
+use std::sync::Arc;
+
 use types::Type;
 use wasmtime::{ExternType, Module, ValType};
 
+use super::cache::Code;
+use super::component;
 use super::scalar::Scalar;
 use crate::error::Error;
 use crate::source::FunctionSource;
@@ -11,6 +15,8 @@ use crate::source::FunctionSource;
 /// The form of an export.
 #[derive(Clone, Debug)]
 pub enum Signature {
+    /// A component's function.
+    Component(Arc<component::Signature>),
     /// Arguments and result are numbers of WebAssembly. It is not called where an argument is NULL.
     Plain { params: Vec<Scalar>, result: Option<Scalar> },
     /// Arguments and answer lie in the module's memory.
@@ -20,8 +26,16 @@ pub enum Signature {
 /// The parameters and the result of the buffer form: `(pointer, length) -> pointer << 32 | length`.
 const BUFFER: (&str, &str) = ("ii", "I");
 
+/// How the function of `code` is called.
+pub fn of(source: &FunctionSource, code: &Code) -> Result<Signature, Error> {
+    match code {
+        Code::Module(module) => choose(source, module.module()),
+        Code::Component(component) => component::choose(source, component).map(|signature| Signature::Component(Arc::new(signature))),
+    }
+}
+
 /// The plain form where the export has it, else the buffer form, else an error that says what was expected.
-pub fn choose(source: &FunctionSource, module: &Module) -> Result<Signature, Error> {
+fn choose(source: &FunctionSource, module: &Module) -> Result<Signature, Error> {
     if source.returns == Type::Trigger {
         return Err(Error::Unsupported("a trigger function in LANGUAGE wasm".into()));
     }

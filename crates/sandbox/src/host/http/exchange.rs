@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use policy::{Permit, UseHttp};
-use types::SqlError;
+use types::Datum;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -38,14 +38,20 @@ pub struct Reply {
 
 impl Reply {
     /// Names in lower case; the values of one name that comes several times are joined, as HTTP has it.
-    pub fn headers_as_json(&self) -> Result<String, SqlError> {
-        let mut headers = serde_json::Map::new();
-        for name in self.headers.keys() {
+    pub fn headers(&self) -> impl Iterator<Item = (&str, String)> {
+        self.headers.keys().map(|name| {
             let values = self.headers.get_all(name).iter();
             let values: Vec<String> = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-            headers.insert(name.as_str().to_string(), values.join(", ").into());
+            (name.as_str(), values.join(", "))
+        })
+    }
+
+    /// Text where it is UTF-8, bytes where it is not.
+    pub fn body(&self) -> Datum {
+        match std::str::from_utf8(&self.body) {
+            Ok(text) => Datum::text(text),
+            Err(_) => Datum::Bytea(self.body.clone()),
         }
-        serde_json::to_string(&headers).map_err(|error| SqlError::internal(format!("headers that are no JSON: {error}")))
     }
 }
 

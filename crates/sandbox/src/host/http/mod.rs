@@ -16,47 +16,45 @@ use std::time::{Duration, Instant};
 
 use audit::EventType;
 use policy::{Denied, ResolveHost, UseHttp};
-use types::{Datum, SqlError, SqlState};
+use types::{SqlError, SqlState};
 use ureq::http::{Method, StatusCode, header};
 
 use self::connect::Patience;
-use self::exchange::Reply;
+pub use self::exchange::Reply;
 use self::options::Ask;
 use self::url::Url;
 use super::arguments::Arguments;
-use super::{Failure, State};
-use crate::abi::tag;
-use crate::value::{put_text, put_u32, put_value};
+use super::{Answer, Failure, State};
 
 /// As browsers and curl have it, or fewer.
 const MAX_REDIRECTS: u32 = 10;
 /// A response's body; a function's memory may allow less.
 const MAX_BODY_BYTES: u64 = 10 << 20;
 
-pub fn fetch(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn fetch(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let url = url(&mut arguments)?;
     let ask = options::read(&mut arguments, Method::GET, None)?;
     arguments.end()?;
-    send(state, url, ask, answer)
+    send(state, url, ask)
 }
 
-pub fn get(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    fetch_as(state, &mut arguments, Method::GET, answer)
+pub fn get(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
+    fetch_as(state, &mut arguments, Method::GET)
 }
 
-pub fn post(state: &mut State, mut arguments: Arguments, answer: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn post(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let url = url(&mut arguments)?;
     let body = options::body(&mut arguments)?;
     let ask = options::read(&mut arguments, Method::POST, Some(body))?;
     arguments.end()?;
-    send(state, url, ask, answer)
+    send(state, url, ask)
 }
 
-fn fetch_as(state: &mut State, arguments: &mut Arguments, method: Method, answer: &mut Vec<u8>) -> Result<(), Failure> {
+fn fetch_as(state: &mut State, arguments: &mut Arguments, method: Method) -> Result<Answer, Failure> {
     let url = url(arguments)?;
     let ask = options::read(arguments, method, None)?;
     arguments.end()?;
-    send(state, url, ask, answer)
+    send(state, url, ask)
 }
 
 fn url(arguments: &mut Arguments) -> Result<Url, Failure> {
@@ -83,12 +81,12 @@ impl From<Denied> for Trouble {
     }
 }
 
-fn send(state: &mut State, mut url: Url, mut ask: Ask, answer: &mut Vec<u8>) -> Result<(), Failure> {
+fn send(state: &mut State, mut url: Url, mut ask: Ask) -> Result<Answer, Failure> {
     let patience = Patience::new(state.meter.watch(), ask.timeout);
     for _ in 0..=MAX_REDIRECTS {
         let reply = hop(state, &url, &ask, &patience)?;
         let Some(location) = redirect(&reply) else {
-            return put_reply(answer, &reply);
+            return Ok(Answer::Reply(Box::new(reply)));
         };
         let next = url
             .join(location)
@@ -180,20 +178,4 @@ fn failure(state: &mut State, url: &Url, trouble: Trouble) -> Failure {
 
 fn failed(url: &Url, why: &str) -> SqlError {
     SqlError::new(SqlState::IoError, format!("request to {} failed: {why}", url.origin()))
-}
-
-/// `{status, headers, body}`: the body is text where it is UTF-8, bytes where it is not.
-fn put_reply(answer: &mut Vec<u8>, reply: &Reply) -> Result<(), Failure> {
-    answer.push(tag::OBJECT);
-    put_u32(answer, 3);
-    put_text(answer, "status")?;
-    put_value(answer, &Datum::Int4(i32::from(reply.status.as_u16())))?;
-    put_text(answer, "headers")?;
-    put_value(answer, &Datum::Json(reply.headers_as_json()?))?;
-    put_text(answer, "body")?;
-    let body = match std::str::from_utf8(&reply.body) {
-        Ok(text) => Datum::text(text),
-        Err(_) => Datum::Bytea(reply.body.clone()),
-    };
-    Ok(put_value(answer, &body)?)
 }
