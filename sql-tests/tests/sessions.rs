@@ -42,17 +42,22 @@ impl House {
     }
 
     fn connect(&self) -> Connection<'_> {
+        self.connect_with("user=postgres").unwrap()
+    }
+
+    /// As another user, or with options; the error is `SQLSTATE: message`.
+    fn connect_with(&self, given: &str) -> Result<Connection<'_>, String> {
         let port = self.server.as_ref().unwrap().local_addr().port();
         let client = self.runtime.block_on(async move {
-            let config = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
-            let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
+            let config = format!("host=127.0.0.1 port={port} dbname=postgres {given}");
+            let (client, connection) = tokio_postgres::connect(&config, NoTls).await.map_err(|error| told(&error))?;
             tokio::spawn(connection);
-            client
-        });
-        Connection {
+            Ok::<_, String>(client)
+        })?;
+        Ok(Connection {
             client: Arc::new(client),
             runtime: &self.runtime,
-        }
+        })
     }
 }
 
@@ -108,11 +113,15 @@ impl Pending<'_> {
     }
 }
 
-async fn ask(client: &Client, sql: &str) -> Result<String, String> {
-    let messages = client.simple_query(sql).await.map_err(|error| match error.as_db_error() {
+fn told(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
         Some(db) => format!("{}: {}", db.code().code(), db.message()),
         None => format!("connection: {error}"),
-    })?;
+    }
+}
+
+async fn ask(client: &Client, sql: &str) -> Result<String, String> {
+    let messages = client.simple_query(sql).await.map_err(|error| told(&error))?;
     let rows: Vec<String> = messages
         .iter()
         .filter_map(|message| match message {
@@ -366,4 +375,27 @@ fn a_wait_for_a_lock_ends_at_lock_timeout() {
     one.ok("COMMIT");
     waiting.wait().unwrap();
     assert_eq!(one.ok("SELECT n FROM t WHERE id = 1"), "4");
+}
+
+#[test]
+fn only_superusers_set_audit_durability() {
+    let house = House::new();
+    let one = house.connect();
+    one.ok("CREATE ROLE ann LOGIN");
+    let refused = "42501: permission denied to set parameter \"audit_durability\"";
+    let ann = house.connect_with("user=ann").unwrap();
+    for sql in [
+        "SET audit_durability = interval",
+        "RESET audit_durability",
+        "SET audit_durability TO DEFAULT",
+        "SELECT set_config('audit_durability', 'interval', false)",
+    ] {
+        assert_eq!(ann.run(sql).unwrap_err(), refused, "{sql}");
+    }
+    ann.ok("RESET ALL");
+    assert_eq!(ann.ok("SHOW audit_durability"), "statement");
+    let begun = house.connect_with("user=ann options='-c audit_durability=interval'").err();
+    assert_eq!(begun.as_deref(), Some(refused));
+    let begun = house.connect_with("user=postgres options='-c audit_durability=interval'").unwrap();
+    assert_eq!(begun.ok("SHOW audit_durability"), "interval");
 }

@@ -257,6 +257,7 @@ impl Environment for StatementContext {
             return Err(SqlError::new(SqlState::InsufficientPrivilege, "a function cannot change settings"));
         }
         let _ = local;
+        crate::settings::check_right(name, self.is_superuser())?;
         self.session.settings.lock().set(name, value)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
 
 use catalog::{Change, Snapshot, Table};
 use parking_lot::{Mutex, RwLock};
@@ -11,6 +11,7 @@ use sandbox::TrustedRoots;
 use storage::{Db, Isolation, StoreKind};
 use types::{Result, SqlError, SqlState};
 
+use crate::audit_durability::AuditDurability;
 use crate::audit_log::AuditLog;
 use crate::context::SessionShared;
 use crate::functions_cache::Functions;
@@ -70,6 +71,8 @@ pub struct Database {
     pub(crate) violations: Violations,
     pub(crate) statistics: Arc<crate::function_stats::Statistics>,
     pub(crate) storage_options: StorageOptions,
+    /// Whether sessions begin with `audit_durability = interval`.
+    audit_interval: AtomicBool,
     pub(crate) channels: Channels,
     sessions: Mutex<HashMap<i32, SessionHandle>>,
     next_pid: AtomicI32,
@@ -111,6 +114,7 @@ impl Database {
             violations,
             statistics: Arc::default(),
             storage_options,
+            audit_interval: AtomicBool::new(false),
             channels: Channels::default(),
             sessions: Mutex::new(HashMap::new()),
             next_pid: AtomicI32::new(1),
@@ -123,6 +127,18 @@ impl Database {
     /// Makes the interpreters ready now rather than at the first call.
     pub fn warm_up(&self) -> Result<()> {
         self.functions.runtime().map(|_| ())
+    }
+
+    /// What sessions that begin from now on have as `audit_durability`.
+    pub fn set_audit_durability(&self, durability: AuditDurability) {
+        self.audit_interval.store(durability == AuditDurability::Interval, Ordering::Relaxed);
+    }
+
+    pub(crate) fn audit_durability(&self) -> AuditDurability {
+        match self.audit_interval.load(Ordering::Relaxed) {
+            true => AuditDurability::Interval,
+            false => AuditDurability::Statement,
+        }
     }
 
     pub fn catalog(&self) -> Arc<Snapshot> {

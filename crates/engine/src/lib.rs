@@ -9,6 +9,7 @@
 
 mod activity;
 mod audit_archive;
+mod audit_durability;
 mod audit_log;
 mod authorize;
 mod bind;
@@ -41,6 +42,7 @@ mod working_catalog;
 mod write;
 
 pub use audit_archive::AuditArchive;
+pub use audit_durability::AuditDurability;
 pub use cancel::Cancel;
 pub use catalog::Encryption;
 pub use database::{Database, FunctionOptions, Options, Progress, RoleLogin, StorageOptions};

@@ -176,7 +176,9 @@ impl Session {
         let mut settings = Settings::default();
         settings.set_internal("session_authorization", &role.name);
         settings.set_internal("is_superuser", if role.superuser { "on" } else { "off" });
+        settings.set_startup("audit_durability", db.audit_durability().name())?;
         for (name, value) in &options.settings {
+            crate::settings::check_right(name, role.superuser).map_err(SqlError::fatal)?;
             settings.set_startup(name, value).map_err(SqlError::fatal)?;
         }
         settings.take_changed();

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use types::text::{ByteaOutput, DateOrder, IntervalStyle, TextStyle, TimeZone};
 use types::{Result, SqlError, SqlState};
 
+use crate::audit_durability::AuditDurability;
+
 /// One setting.
 pub struct SettingInfo {
     pub name: &'static str,
@@ -16,6 +18,8 @@ pub struct SettingInfo {
     pub kind: Kind,
     /// Sent to the client as ParameterStatus when it changes.
     pub reported: bool,
+    /// Only superusers may set it: see [`check_right`].
+    pub superuser_only: bool,
     pub description: &'static str,
 }
 
@@ -40,6 +44,7 @@ const fn setting(name: &'static str, default: &'static str, kind: Kind, descript
         default,
         kind,
         reported: false,
+        superuser_only: false,
         description,
     }
 }
@@ -50,6 +55,18 @@ const fn reported(name: &'static str, default: &'static str, kind: Kind, descrip
         default,
         kind,
         reported: true,
+        superuser_only: false,
+        description,
+    }
+}
+
+const fn superusers(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> SettingInfo {
+    SettingInfo {
+        name,
+        default,
+        kind,
+        reported: false,
+        superuser_only: true,
         description,
     }
 }
@@ -64,11 +81,11 @@ pub const SETTINGS: &[SettingInfo] = &[
         Kind::Text,
         "Sets the application name to be reported in statistics and logs.",
     ),
-    setting(
+    superusers(
         "audit_durability",
         "statement",
-        Kind::ReadOnly,
-        "When audit rows are made durable: before each statement's completion.",
+        Kind::Enum(AuditDurability::NAMES),
+        "Sets when routine audit rows are durable: before the statement is reported as done, or some milliseconds after.",
     ),
     setting(
         "bytea_output",
@@ -272,6 +289,7 @@ pub struct Settings {
     pub search_path: Vec<String>,
     pub statement_timeout_ms: u64,
     pub lock_timeout_ms: u64,
+    pub audit_durability: AuditDurability,
     /// Reported settings that changed since [`Settings::take_changed`].
     changed: Vec<String>,
 }
@@ -285,6 +303,7 @@ impl Default for Settings {
             search_path: vec!["$user".into(), "public".into()],
             statement_timeout_ms: 0,
             lock_timeout_ms: 0,
+            audit_durability: AuditDurability::default(),
             changed: vec![],
         }
     }
@@ -292,6 +311,18 @@ impl Default for Settings {
 
 pub fn info(name: &str) -> Option<&'static SettingInfo> {
     SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
+}
+
+/// Whether somebody may set a setting, by SET, RESET, `set_config` or at the start of a session. Values that go back to what they
+/// were (the end of a transaction, RESET ALL) are nobody's choice and are not asked about.
+pub fn check_right(name: &str, superuser: bool) -> Result<()> {
+    match info(name) {
+        Some(info) if info.superuser_only && !superuser => Err(SqlError::new(
+            SqlState::InsufficientPrivilege,
+            format!("permission denied to set parameter \"{}\"", info.name),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 impl Settings {
@@ -467,6 +498,7 @@ impl Settings {
             "search_path" => self.search_path = split_path(value),
             "statement_timeout" => self.statement_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
             "lock_timeout" => self.lock_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
+            "audit_durability" => self.audit_durability = AuditDurability::from_name(value).ok_or_else(invalid)?,
             "client_encoding" => {
                 let name: String = value
                     .chars()

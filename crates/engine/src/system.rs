@@ -23,7 +23,11 @@ impl Live for LiveServer<'_> {
                 unit: (setting.kind == Kind::Milliseconds).then_some("ms"),
                 category: "Settings",
                 description: setting.description,
-                context: if setting.kind == Kind::ReadOnly { "internal" } else { "user" },
+                context: match setting.kind {
+                    Kind::ReadOnly => "internal",
+                    _ if setting.superuser_only => "superuser",
+                    Kind::Bool | Kind::Text | Kind::Integer { .. } | Kind::Milliseconds | Kind::Enum(_) => "user",
+                },
                 vartype: match setting.kind {
                     Kind::Bool => "bool",
                     Kind::Integer { .. } | Kind::Milliseconds => "integer",

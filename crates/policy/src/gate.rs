@@ -77,6 +77,8 @@ pub struct Gate {
     depth: u32,
     /// The id of the newest event recorded here; 0 before the first.
     newest: AtomicU64,
+    /// The id of the newest of them that is not routine: denials, violations, limits, failures, what record mode let pass.
+    newest_firm: AtomicU64,
     /// Which of the soft questions are on record already: a bit for each.
     noted: AtomicU8,
 }
@@ -88,6 +90,7 @@ impl Gate {
             context,
             depth,
             newest: AtomicU64::new(0),
+            newest_firm: AtomicU64::new(0),
             noted: AtomicU8::new(0),
         }
     }
@@ -133,10 +136,12 @@ impl Gate {
 
     /// The newest event recorded through this gate: what a statement waits for before it reports its completion.
     pub fn newest(&self) -> Option<Receipt> {
-        match self.newest.load(Ordering::Acquire) {
-            0 => None,
-            id => Some(Receipt { id }),
-        }
+        receipt(&self.newest)
+    }
+
+    /// The newest event recorded through this gate that is not routine: what a statement waits for even where it does not wait for routine rows.
+    pub fn newest_firm(&self) -> Option<Receipt> {
+        receipt(&self.newest_firm)
     }
 
     /// How many functions are in the call chain, this one included.
@@ -170,6 +175,9 @@ impl Gate {
         let silent = matches!(&verdict, Ok(allowed) if allowed.silent && allowed.would_deny.is_empty());
         if !silent {
             let receipt = self.put(self.describe(request, &verdict)).map_err(Denied::Unrecorded)?;
+            if !matches!(&verdict, Ok(allowed) if allowed.would_deny.is_empty()) {
+                self.newest_firm.fetch_max(receipt.id, Ordering::Release);
+            }
             if verdict.is_ok() && request.is_irrevocable() {
                 self.context.sink.wait(receipt).map_err(Denied::Unrecorded)?;
             }
@@ -313,9 +321,20 @@ impl Gate {
     }
 
     fn put(&self, event: Event) -> Result<Receipt, AuditError> {
+        let routine = event.is_routine();
         let receipt = self.context.sink.record(event)?;
         self.newest.fetch_max(receipt.id, Ordering::Release);
+        if !routine {
+            self.newest_firm.fetch_max(receipt.id, Ordering::Release);
+        }
         Ok(receipt)
+    }
+}
+
+fn receipt(newest: &AtomicU64) -> Option<Receipt> {
+    match newest.load(Ordering::Acquire) {
+        0 => None,
+        id => Some(Receipt { id }),
     }
 }
 

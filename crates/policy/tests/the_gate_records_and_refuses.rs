@@ -352,6 +352,23 @@ fn what_leaves_the_database_waits_for_its_row() {
 }
 
 #[test]
+fn routine_rows_are_told_from_those_that_everybody_waits_for() {
+    let (function, _, gate) = call("DATABASE_READ('users')");
+    let _permit = gate.check(users()).unwrap();
+    gate.record(gate.event(EventType::ExecutionCompleted)).unwrap();
+    assert_eq!((gate.newest().unwrap().id, gate.newest_firm()), (2, None));
+    gate.check(write("public", "users")).unwrap_err();
+    gate.record(gate.event(EventType::ExecutionCompleted)).unwrap();
+    assert_eq!((gate.newest().unwrap().id, gate.newest_firm().unwrap().id), (4, 3));
+    gate.record(gate.event(EventType::ResourceLimitExceeded)).unwrap();
+    assert_eq!(gate.newest_firm().unwrap().id, 5);
+    // What record mode lets pass is no routine either.
+    function.rights.lock().mode = Mode::Record;
+    let _permit = gate.check(write("public", "users")).unwrap();
+    assert_eq!(gate.newest_firm().unwrap().id, 6);
+}
+
+#[test]
 fn audit_logging_off_silences_routine_rows_only() {
     let policy = Policy {
         name: "quiet".into(),

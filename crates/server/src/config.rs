@@ -14,7 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::ServerOptions;
 use crate::tls::{TlsOptions, TlsRequired};
-use engine::{FunctionOptions, StorageOptions, StoreKind};
+use engine::{AuditDurability, FunctionOptions, StorageOptions, StoreKind};
 
 const DEFAULT_LOG: &str = "info";
 /// The stores' own messages are of interest only when something is wrong with them.
@@ -70,6 +70,9 @@ pub struct Settings {
     /// Functions keep values in heliosdb.storage only after ALTER FUNCTION f SET STORAGE = on [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", env = "PARHELION_STORAGE_REQUIRES_CONSENT")]
     pub storage_requires_consent: Option<bool>,
+    /// When routine audit rows are durable: before the statement is reported as done, or some milliseconds after [default: statement]
+    #[arg(long, value_name = "WHEN", env = "PARHELION_AUDIT_DURABILITY")]
+    pub audit_durability: Option<Durability>,
     /// Bytes of keys and values that one function may keep [default: 16777216]
     #[arg(long, value_name = "BYTES", env = "PARHELION_STORAGE_BYTES")]
     pub storage_bytes: Option<u64>,
@@ -107,6 +110,22 @@ impl From<Store> for StoreKind {
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
+pub enum Durability {
+    Statement,
+    Interval,
+}
+
+impl From<Durability> for AuditDurability {
+    fn from(durability: Durability) -> AuditDurability {
+        match durability {
+            Durability::Statement => AuditDurability::Statement,
+            Durability::Interval => AuditDurability::Interval,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     Text,
     Json,
@@ -121,6 +140,7 @@ pub struct Config {
     pub stop_grace: Duration,
     pub log_format: LogFormat,
     pub log: String,
+    pub audit_durability: AuditDurability,
     pub functions: FunctionOptions,
 }
 
@@ -203,6 +223,10 @@ impl Settings {
             stop_grace: seconds(self.stop_grace.or(file.stop_grace), Duration::from_secs(30)),
             log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log: self.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.into()),
+            audit_durability: self
+                .audit_durability
+                .or(file.audit_durability)
+                .map_or(AuditDurability::default(), AuditDurability::from),
             functions: FunctionOptions {
                 // A flag comes after the file, and wins.
                 environment: file.function_env.into_iter().chain(self.function_env).collect(),
@@ -349,6 +373,17 @@ mod tests {
         assert_eq!(tls("tls_cert = 'a'").unwrap_err(), "tls_cert needs tls_key");
         assert_eq!(tls("tls_key = 'a'").unwrap_err(), "tls_key needs tls_cert");
         assert_eq!(tls("tls_required = 'all'").unwrap_err(), "tls_required needs tls_cert and tls_key");
+    }
+
+    #[test]
+    fn audit_rows_are_durable_with_their_statement_unless_told_otherwise() {
+        let durability = |file: &str| {
+            let config = Settings::default().resolve(toml::from_str(file).unwrap()).unwrap();
+            config.audit_durability
+        };
+        assert_eq!(durability(""), AuditDurability::Statement);
+        assert_eq!(durability("audit_durability = 'interval'"), AuditDurability::Interval);
+        assert!(toml::from_str::<Settings>("audit_durability = 'never'").is_err());
     }
 
     #[test]

@@ -106,6 +106,7 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
     let data = config.data.clone();
     let (store, functions) = (config.store, config.functions.clone());
     let database = on_big_stack(move || open(&data, store, functions, |message| tracing::info!("{message}")))?;
+    database.set_audit_durability(config.audit_durability);
     if let Err(error) = database.warm_up() {
         tracing::error!("functions cannot be run: {}", error.message());
     }

@@ -1,11 +1,13 @@
 //! The `parhelion` command as a user or a script runs it.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
+use postgres_protocol::message::frontend;
 
 fn parhelion() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parhelion"));
@@ -115,9 +117,14 @@ struct Served {
 }
 
 fn serve(data: &Path) -> Served {
+    serve_with(data, &[])
+}
+
+fn serve_with(data: &Path, flags: &[&str]) -> Served {
     let mut child = parhelion()
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
+        .args(flags)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -258,6 +265,109 @@ fn what_was_committed_is_there_after_kill_9() {
     signal(&served.child, "-KILL");
     exit(&mut served.child);
     check_run("SELECT id FROM t;", &flags, " id \n----\n  1\n(1 row)\n\n", 0);
+}
+
+/// A connection that speaks just enough of the protocol to send statements and see how they end.
+struct Connection(TcpStream);
+
+impl Connection {
+    fn open(addr: &str) -> Connection {
+        let mut message = bytes::BytesMut::new();
+        frontend::startup_message([("user", "postgres"), ("database", "postgres")], &mut message).unwrap();
+        let mut connection = Connection(TcpStream::connect(addr).unwrap());
+        connection.ask(&message);
+        connection
+    }
+
+    /// How it ended: OK, or the error's fields.
+    fn run(&mut self, sql: &str) -> Result<(), String> {
+        let mut message = bytes::BytesMut::new();
+        frontend::query(sql, &mut message).unwrap();
+        match self.ask(&message) {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Sends a message and reads until the server waits for the next; the error among the answers.
+    fn ask(&mut self, message: &[u8]) -> Option<String> {
+        self.0.write_all(message).unwrap();
+        let mut error = None;
+        loop {
+            let mut head = [0; 5];
+            self.0.read_exact(&mut head).unwrap();
+            let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize - 4;
+            let mut body = vec![0; length];
+            self.0.read_exact(&mut body).unwrap();
+            match head[0] {
+                b'E' => error = Some(String::from_utf8_lossy(&body).into_owned()),
+                b'Z' => return error,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// With `audit_durability = interval`, too, what is not routine is on disk when the client is told, and so are all rows about a committed change.
+#[test]
+fn a_denial_is_there_after_kill_9_whatever_audit_durability_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let exported = || -> Vec<String> {
+        let export = parhelion().args(["audit", "export", "--data"]).arg(&data).output().unwrap();
+        let lines = String::from_utf8(export.stdout).unwrap();
+        lines
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .filter(|row| !row["function_name"].is_null())
+            .map(|row| format!("{} {}", row["event_type"].as_str().unwrap(), row["allowed"]))
+            .collect()
+    };
+    let setup = "CREATE TABLE secrets (id int PRIMARY KEY);
+        CREATE FUNCTION peek() RETURNS text LANGUAGE javascript AS $$
+            function peek() { try { heliosdb.query('SELECT id FROM secrets'); return 'read'; } catch (denied) { return 'refused'; } } $$;
+        CREATE FUNCTION keep(n int) RETURNS int LANGUAGE javascript AS $$
+            function keep(n) { return heliosdb.execute('INSERT INTO secrets VALUES (?)', [n]).rowsAffected; } $$;
+        ALTER FUNCTION keep GRANT CAPABILITY DATABASE_WRITE('secrets');";
+    assert!(run(setup, &["--data", data.to_str().unwrap()]).status.success());
+    let before = exported().len();
+
+    // The function catches its denial, so the statement ends well.
+    let mut served = serve_with(&data, &["--audit-durability", "interval"]);
+    let mut connection = Connection::open(&served.addr);
+    connection.run("SELECT peek()").unwrap();
+    signal(&served.child, "-KILL");
+    exit(&mut served.child);
+    let rows = exported();
+    assert_eq!(
+        rows[before..before + 2],
+        ["ExecutionStarted null", "CapabilityCheck false"],
+        "{rows:?}"
+    );
+
+    let before = rows.len();
+    let mut served = serve_with(&data, &["--audit-durability", "interval"]);
+    let mut connection = Connection::open(&served.addr);
+    connection.run("SELECT keep(1)").unwrap();
+    signal(&served.child, "-KILL");
+    exit(&mut served.child);
+    let rows = exported();
+    assert_eq!(
+        rows[before..],
+        [
+            "ExecutionStarted null",
+            "CapabilityCheck true",
+            "DatabaseOperation null",
+            "ExecutionCompleted null"
+        ],
+        "{rows:?}"
+    );
+    check_run(
+        "SELECT id FROM secrets;",
+        &["--data", data.to_str().unwrap()],
+        " id \n----\n  1\n(1 row)\n\n",
+        0,
+    );
 }
 
 #[test]

@@ -143,6 +143,14 @@ impl Committer {
         self.wait_in(shared, self.queue.lock(), generation)
     }
 
+    /// Fails once a write has failed.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.queue.lock().failed {
+            Some(cause) => Err(Error::Failed(cause.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Writes out what is queued and nobody waits for.
     pub fn flush(&self, shared: &Shared) -> Result<(), Error> {
         let queue = self.queue.lock();

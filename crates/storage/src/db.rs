@@ -18,8 +18,9 @@ use crate::snapshot::Snapshots;
 use crate::store::{self, Space, Store};
 use crate::{AppendLog, Bytes, Error, Isolation, StoreKind, Transaction};
 
-/// Log records that nobody waits for are written out after this time.
-const FLUSH_DELAY: Duration = Duration::from_millis(10);
+/// Log records that nobody waits for are written out after this time: long enough that many share a sync (a busy log needs a
+/// hundred a second, whatever is recorded), short enough that a crash loses no more than what just happened.
+pub const FLUSH_DELAY: Duration = Duration::from_millis(10);
 
 /// An open data folder. Clones are the same database; it closes with the last of them and of the
 /// transactions, scans and logs made from it.

@@ -30,7 +30,7 @@ mod transaction;
 mod writes;
 
 pub use bytes::Bytes;
-pub use db::{Db, Stats};
+pub use db::{Db, FLUSH_DELAY, Stats};
 pub use error::Error;
 pub use lock::{LockMode, WaitControl};
 pub use log::{AppendLog, LogRead, Ticket};

@@ -108,6 +108,11 @@ impl AppendLog {
         }
     }
 
+    /// Fails if a record could not be written, and so none after it will be: for those who do not wait.
+    pub fn check(&self) -> Result<(), Error> {
+        self.shared.committer.check()
+    }
+
     /// The last durable record; 0 if there is none.
     pub fn last_id(&self) -> u64 {
         self.state.durable.load(Ordering::Acquire)

@@ -3,7 +3,7 @@
 //! The life of a call: a statement's first row for a function makes a fresh sandbox for it, recorded as
 //! ExecutionStarted; further rows of the statement are served by the same sandbox, in batches; when the
 //! statement ends, so does the sandbox, recorded with what it used, and the statement waits until the
-//! record is durable. What the function asks of the database comes through [`SqlBackend`]: parsed and bound like any
+//! record is durable (or, with `audit_durability = interval`, until those rows are that are not routine). What the function asks of the database comes through [`SqlBackend`]: parsed and bound like any
 //! statement, then put to the function's gate table by table, then run in the caller's transaction.
 
 mod backend;
@@ -33,6 +33,7 @@ use self::backend::SqlBackend;
 use self::rights::{CallerPrivileges, FixedRights, LiveRights, reference};
 use self::set::Sets;
 use self::storage::FunctionStorage;
+use crate::audit_durability::AuditDurability;
 use crate::cancel::Cancel;
 use crate::context::StatementContext;
 use crate::database::Database;
@@ -277,17 +278,27 @@ impl Calls {
         Ok(running)
     }
 
-    /// The statement has ended well: its functions are recorded as completed, durably.
+    /// The statement has ended well: its functions are recorded as completed, as durably as `audit_durability` says.
     pub fn finish(&self, context: &StatementContext) -> Result<()> {
         let running = std::mem::take(&mut *self.running.lock());
-        let mut newest = None;
+        let (mut newest, mut newest_firm) = (None, None);
         for running in running.into_values().chain(self.sets.take_all()) {
             let mut running = running.lock();
             running.completed()?;
             newest = newest.max(running.gate.newest());
+            newest_firm = newest_firm.max(running.gate.newest_firm());
         }
-        if let Some(receipt) = newest {
-            context.db.audit.wait(receipt)?;
+        if newest.is_none() {
+            return Ok(());
+        }
+        let durability = context.session.settings.lock().audit_durability;
+        let awaited = match durability {
+            AuditDurability::Statement => newest,
+            AuditDurability::Interval => newest_firm,
+        };
+        match awaited {
+            Some(receipt) => context.db.audit.wait(receipt)?,
+            None => context.db.audit.check()?,
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
                 Ok(complete("SET"))
             }
             Utility::Set { name, value, local } => settings::set(session, context, name, value, *local),
-            Utility::Reset(name) => settings::reset(session, name),
+            Utility::Reset(name) => settings::reset(session, context, name),
             Utility::ResetAll => settings::reset_all(session),
             Utility::Show(name) => settings::show(context, name),
             Utility::ShowAll => settings::show_all(context),

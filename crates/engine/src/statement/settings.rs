@@ -11,9 +11,10 @@ use crate::notify::Signal;
 use crate::parse::SetValue;
 use crate::plan::ColumnDesc;
 use crate::session::{Outcome, RowTag, Session};
-use crate::settings::{SETTINGS, info};
+use crate::settings::{SETTINGS, check_right, info};
 
 pub fn set(session: &mut Session, context: &Arc<StatementContext>, name: &str, value: &SetValue, local: bool) -> Result<Outcome> {
+    check_right(name, context.is_superuser())?;
     if local {
         if !session.in_explicit_transaction() {
             context.notice(Notice::warning(
@@ -35,7 +36,8 @@ pub fn set(session: &mut Session, context: &Arc<StatementContext>, name: &str, v
     Ok(complete("SET"))
 }
 
-pub fn reset(session: &mut Session, name: &str) -> Result<Outcome> {
+pub fn reset(session: &mut Session, context: &StatementContext, name: &str) -> Result<Outcome> {
+    check_right(name, context.is_superuser())?;
     session.shared().settings.lock().reset(name)?;
     Ok(complete("RESET"))
 }
