@@ -378,6 +378,36 @@ fn a_wait_for_a_lock_ends_at_lock_timeout() {
 }
 
 #[test]
+fn no_more_calls_of_a_function_run_at_once_than_its_limit_says() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (n integer)");
+    one.ok(READER);
+    one.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    one.ok("ALTER FUNCTION f SET max_cpu_time_ms = 60000");
+    one.ok("ALTER FUNCTION f SET max_wall_time_ms = 60000");
+    one.ok("ALTER FUNCTION f SET max_concurrent_calls = 1");
+
+    let call = one.begin("SELECT f(100000000)");
+    let deadline = Instant::now() + Duration::from_secs(50);
+    let refused = loop {
+        match two.run("SELECT f(0)") {
+            Err(error) => break error,
+            Ok(_) => assert!(Instant::now() < deadline && !call.is_done(), "two calls ran at once"),
+        }
+    };
+    assert_eq!(refused, "54000: function f(integer) exceeded its limit of 1 concurrent calls");
+    // A call that began under another limit counts.
+    two.ok("ALTER FUNCTION f SET max_concurrent_calls = 2");
+    assert_eq!(two.ok("SELECT f(0)"), "0");
+
+    two.ok("ALTER FUNCTION f SET max_concurrent_calls = 1");
+    two.ok("ALTER FUNCTION f REVOKE CAPABILITY DATABASE_READ('t')");
+    call.wait().unwrap_err();
+    assert_eq!(two.ok("SELECT f(0)"), "0");
+}
+
+#[test]
 fn only_superusers_set_audit_durability() {
     let house = House::new();
     let one = house.connect();

@@ -16,6 +16,7 @@ use crate::audit_log::AuditLog;
 use crate::context::SessionShared;
 use crate::functions_cache::Functions;
 use crate::notify::Channels;
+use crate::running_calls::RunningCalls;
 use crate::session::{ConnectOptions, Session};
 use crate::table::{self, Space};
 use crate::violations::Violations;
@@ -70,6 +71,7 @@ pub struct Database {
     pub(crate) functions: Functions,
     pub(crate) violations: Violations,
     pub(crate) statistics: Arc<crate::function_stats::Statistics>,
+    pub(crate) running_calls: Arc<RunningCalls>,
     pub(crate) storage_options: StorageOptions,
     /// Whether sessions begin with `audit_durability = interval`.
     audit_interval: AtomicBool,
@@ -113,6 +115,7 @@ impl Database {
             functions,
             violations,
             statistics: Arc::default(),
+            running_calls: Arc::default(),
             storage_options,
             audit_interval: AtomicBool::new(false),
             channels: Channels::default(),
@@ -131,7 +134,8 @@ impl Database {
 
     /// What sessions that begin from now on have as `audit_durability`.
     pub fn set_audit_durability(&self, durability: AuditDurability) {
-        self.audit_interval.store(durability == AuditDurability::Interval, Ordering::Relaxed);
+        self.audit_interval
+            .store(durability == AuditDurability::Interval, Ordering::Relaxed);
     }
 
     pub(crate) fn audit_durability(&self) -> AuditDurability {

@@ -27,6 +27,7 @@ mod plan;
 mod point;
 mod prepared;
 mod row;
+mod running_calls;
 mod session;
 mod settings;
 mod stack;

@@ -131,7 +131,12 @@ impl Budget {
                 Limit::Instructions => laid_down.fuel <= self.own_left().fuel,
                 Limit::CpuTime => laid_down.cpu <= self.own_left().cpu,
                 Limit::WallTime => parent.deadline <= self.deadline,
-                Limit::Memory | Limit::Stack | Limit::CallDepth | Limit::FileHandles | Limit::NetworkConnections => false,
+                Limit::Memory
+                | Limit::Stack
+                | Limit::CallDepth
+                | Limit::FileHandles
+                | Limit::NetworkConnections
+                | Limit::ConcurrentCalls => false,
             }
         });
         match callers {

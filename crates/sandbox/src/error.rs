@@ -3,6 +3,8 @@
 use policy::Limits;
 use types::{SqlError, SqlState};
 
+use crate::budget::Budget;
+
 /// Whose fault it is that a function could not be prepared or did not end well.
 #[derive(Clone, Debug)]
 pub enum Error {
@@ -53,6 +55,8 @@ pub enum Limit {
     CallDepth,
     FileHandles,
     NetworkConnections,
+    /// Calls of one function at a time, in all sessions. Whoever starts them counts them: see [`Error::too_many_calls`].
+    ConcurrentCalls,
 }
 
 impl Limit {
@@ -67,6 +71,7 @@ impl Limit {
             Limit::CallDepth => "max_call_depth",
             Limit::FileHandles => "max_file_handles",
             Limit::NetworkConnections => "max_network_connections",
+            Limit::ConcurrentCalls => "max_concurrent_calls",
         }
     }
 
@@ -81,6 +86,7 @@ impl Limit {
             Limit::CallDepth => u64::from(policy::MAX_CALL_DEPTH),
             Limit::FileHandles => limits.file_handles,
             Limit::NetworkConnections => limits.network_connections,
+            Limit::ConcurrentCalls => limits.concurrent_calls.unwrap_or(u64::MAX),
         }
     }
 
@@ -94,15 +100,32 @@ impl Limit {
             Limit::CallDepth => format!("call depth limit of {value}"),
             Limit::FileHandles => format!("limit of {value} open files"),
             Limit::NetworkConnections => format!("limit of {value} open network connections"),
+            Limit::ConcurrentCalls => format!("limit of {value} concurrent calls"),
         }
     }
 
     fn state(self) -> SqlState {
         match self {
-            Limit::Memory | Limit::Instructions | Limit::FileHandles | Limit::NetworkConnections => SqlState::ProgramLimitExceeded,
+            Limit::Memory | Limit::Instructions | Limit::FileHandles | Limit::NetworkConnections | Limit::ConcurrentCalls => {
+                SqlState::ProgramLimitExceeded
+            }
             Limit::Stack | Limit::CallDepth => SqlState::StatementTooComplex,
             Limit::CpuTime | Limit::WallTime => SqlState::QueryCanceled,
         }
+    }
+}
+
+impl Error {
+    /// As many calls of the function run as its limit allows: this one, whose budget it is, does not begin, and the calls above it end.
+    pub fn too_many_calls(budget: &Budget) -> Error {
+        let (function, value) = budget.exceeded(Limit::ConcurrentCalls);
+        let error = Error::Limit {
+            function,
+            limit: Limit::ConcurrentCalls,
+            value,
+        };
+        budget.end_callers(&SqlError::from(error.clone()));
+        error
     }
 }
 

@@ -265,3 +265,38 @@ fn thread_cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.cast_unsigned(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host function closes what it opens before it answers, so no guest can hold two: the counter is shown here by itself.
+    #[test]
+    fn no_more_is_open_at_once_than_the_limits_say() {
+        let limits = Limits {
+            file_handles: 1,
+            network_connections: 2,
+            ..Limits::default_for(policy::Language::JavaScript)
+        };
+        let mut meter = Meter::new(Budget::new("f()".into(), limits, None), 0, 0, None);
+        let refused = |outcome: Result<(), Stop>, meter: &Meter| match outcome {
+            Err(Stop::Limit(limit)) => meter.exceeded(limit).to_string(),
+            other => panic!("{other:?}"),
+        };
+        meter.open_file().unwrap();
+        let second = meter.open_file();
+        assert_eq!(refused(second, &meter), "function f() exceeded its limit of 1 open files");
+        meter.close_file();
+        meter.open_file().unwrap();
+
+        meter.open_connection().unwrap();
+        meter.open_connection().unwrap();
+        let third = meter.open_connection();
+        assert_eq!(
+            refused(third, &meter),
+            "function f() exceeded its limit of 2 open network connections"
+        );
+        meter.close_connection();
+        meter.open_connection().unwrap();
+    }
+}

@@ -38,6 +38,7 @@ use crate::cancel::Cancel;
 use crate::context::StatementContext;
 use crate::database::Database;
 use crate::function_stats::{End, Statistics};
+use crate::running_calls::Slot;
 use crate::session;
 use crate::transaction::{ProcedureTransaction, Standing};
 
@@ -73,6 +74,8 @@ struct Parent {
 /// One function's sandbox.
 struct Running {
     instance: Option<Instance>,
+    /// Its place among the function's calls, until its statement is over.
+    _slot: Option<Slot>,
     gate: Arc<Gate>,
     started: Instant,
     function: u32,
@@ -250,13 +253,21 @@ impl Calls {
             storage,
         });
         let runtime = context.db.functions.runtime()?;
+        let slot = context.db.running_calls.enter(function.oid, effective.limits.concurrent_calls);
+        let too_many = slot.is_none();
         let mut running = Running {
             instance: None,
+            _slot: slot,
             gate: gate.clone(),
             started,
             function: function.oid,
             statistics: context.db.statistics.clone(),
         };
+        if too_many {
+            let error = sandbox::Error::too_many_calls(&budget);
+            running.record_failure(&error, None, &context.db)?;
+            return Err(error.into());
+        }
         let instance = runtime.instantiate(
             &prepared,
             CallContext {
