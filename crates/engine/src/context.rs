@@ -351,8 +351,8 @@ impl Host for StatementContext {
         decode_row(table, &key, &bytes, columns).map(Some)
     }
 
-    fn call(&self, function: &Arc<catalog::Function>, rows: &[Row]) -> Result<Vec<Datum>> {
-        self.calls.call(self, function, rows)
+    fn call(&self, function: &Arc<catalog::Function>, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>> {
+        self.calls.call(self, function, rows, args)
     }
 
     fn call_set(&self, function: &Arc<catalog::Function>, args: Vec<Datum>) -> Result<RowIter> {

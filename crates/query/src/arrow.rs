@@ -294,6 +294,16 @@ impl<'a> Column<'a> {
     }
 }
 
+/// The values of arrays of these types.
+pub(crate) fn to_columns(types: &[Type], arrays: &[ArrayRef]) -> Result<Vec<Vec<Datum>>> {
+    let each = types.iter().zip(arrays);
+    each.map(|(ty, array)| {
+        let column = Column::new(*ty, array)?;
+        (0..array.len()).map(|index| column.get(index)).collect()
+    })
+    .collect()
+}
+
 /// Rows out of arrays of these types, all of this length.
 pub(crate) fn to_rows(types: &[Type], arrays: &[ArrayRef], count: usize) -> Result<Vec<Row>> {
     let columns = types

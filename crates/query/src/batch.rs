@@ -2,7 +2,7 @@
 //! with batches of arguments. What a row does not need is still not evaluated for it: each node
 //! is given the rows that it is wanted for.
 
-use types::{Datum, Result};
+use types::{Datum, Result, SqlError};
 
 use crate::env::Env;
 use crate::eval::{Node, any_array, boolean, call, call_user, convert, in_set, is_null, make_array, quantified, truth};
@@ -13,6 +13,29 @@ impl Node {
     pub fn eval_rows(&self, rows: &[Row], env: &Env) -> Result<Vec<Datum>> {
         let all: Vec<usize> = (0..rows.len()).collect();
         self.eval_some(rows, &all, env)
+    }
+
+    /// One value per row, where the rows are there as columns: of `count` values each, in the order of the layout.
+    pub fn eval_columns(&self, columns: Vec<Vec<Datum>>, count: usize, env: &Env) -> Result<Vec<Datum>> {
+        if let Node::UserCall { function, args } = self
+            && let Some(args) = args.iter().map(|arg| arg.column(&columns)).collect::<Option<Vec<&[Datum]>>>()
+        {
+            return call_user(function, count, &args, env);
+        }
+        let mut rows: Vec<Row> = (0..count).map(|_| Vec::with_capacity(columns.len())).collect();
+        for column in columns {
+            for (row, value) in rows.iter_mut().zip(column) {
+                row.push(value);
+            }
+        }
+        self.eval_rows(&rows, env)
+    }
+
+    fn column<'a>(&self, columns: &'a [Vec<Datum>]) -> Option<&'a [Datum]> {
+        match self {
+            Node::Column(index) => columns.get(*index).map(Vec::as_slice),
+            _ => None,
+        }
     }
 
     /// True if a user's function is called here, outside of subqueries.
@@ -44,6 +67,12 @@ impl Node {
         if at.is_empty() {
             return Ok(vec![]);
         }
+        if let Node::Column(column) = self {
+            // The most frequent argument of a user's function.
+            let value = |index: &usize| rows[*index].get(*column).cloned();
+            let missing = || SqlError::internal("a column is not in its row");
+            return at.iter().map(|index| value(index).ok_or_else(missing)).collect();
+        }
         if !self.has_user_call() {
             return at.iter().map(|index| self.eval(&rows[*index], env)).collect();
         }
@@ -52,7 +81,11 @@ impl Node {
             Node::Const(_) | Node::Param(_) | Node::Column(_) | Node::Outer(_) | Node::Subquery(_) => {
                 at.iter().map(|index| self.eval(&rows[*index], env)).collect()
             }
-            Node::UserCall { function, args } => call_user(function, transposed(args, rows, at, env)?, env),
+            Node::UserCall { function, args } => {
+                let columns = args.iter().map(|arg| arg.eval_some(rows, at, env)).collect::<Result<Vec<_>>>()?;
+                let columns: Vec<&[Datum]> = columns.iter().map(Vec::as_slice).collect();
+                call_user(function, at.len(), &columns, env)
+            }
             Node::Call { function, args } => transposed(args, rows, at, env)?
                 .iter()
                 .map(|args| call(function, args, env))

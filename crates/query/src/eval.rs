@@ -320,7 +320,7 @@ impl Node {
             },
             Node::UserCall { function, args } => {
                 let args = eval_all(args, row, env)?;
-                Ok(call_user(function, vec![args], env)?.pop().unwrap_or_default())
+                Ok(call_user(function, 1, &columns_of(&args), env)?.pop().unwrap_or_default())
             }
             Node::Cast {
                 arg,
@@ -445,36 +445,53 @@ fn run(function: &'static Scalar, args: &[Datum], environment: &dyn functions::E
     (function.run)(environment, args)
 }
 
-/// One result per row of arguments, in batches that the host takes.
-pub(crate) fn call_user(function: &Arc<catalog::Function>, rows: Vec<Vec<Datum>>, env: &Env) -> Result<Vec<Datum>> {
-    let skipped = |row: &Vec<Datum>| function.strict && row.iter().any(Datum::is_null);
-    let skip: Vec<bool> = rows.iter().map(skipped).collect();
-    let mut wanted: Vec<Vec<Datum>> = rows
+/// One row as columns of one value.
+pub(crate) fn columns_of(row: &[Datum]) -> Vec<&[Datum]> {
+    row.iter().map(std::slice::from_ref).collect()
+}
+
+/// One result for each of so many rows, whose arguments come column by column; in batches that the host takes.
+pub(crate) fn call_user(function: &Arc<catalog::Function>, rows: usize, args: &[&[Datum]], env: &Env) -> Result<Vec<Datum>> {
+    let any_null = || args.iter().any(|column| column.iter().any(Datum::is_null));
+    if !function.strict || !any_null() {
+        return call_batches(function, rows, args, env);
+    }
+    let wanted: Vec<bool> = (0..rows).map(|row| !args.iter().any(|column| column[row].is_null())).collect();
+    let of_wanted = |column: &&[Datum]| -> Vec<Datum> {
+        let values = column.iter().zip(&wanted);
+        values.filter(|(_, wanted)| **wanted).map(|(value, _)| value.clone()).collect()
+    };
+    let columns: Vec<Vec<Datum>> = args.iter().map(of_wanted).collect();
+    let args: Vec<&[Datum]> = columns.iter().map(Vec::as_slice).collect();
+    let count = wanted.iter().filter(|wanted| **wanted).count();
+    let mut results = call_batches(function, count, &args, env)?.into_iter();
+    Ok(wanted
         .into_iter()
-        .zip(&skip)
-        .filter(|(_, skip)| !**skip)
-        .map(|(row, _)| row)
-        .collect();
-    let mut results = Vec::with_capacity(wanted.len());
-    while !wanted.is_empty() {
-        let rest = wanted.split_off(wanted.len().min(crate::host::BATCH_ROWS));
-        let batch = env.host.call(function, &wanted)?;
-        if batch.len() != wanted.len() {
+        .map(|wanted| if wanted { results.next().unwrap_or_default() } else { Datum::Null })
+        .collect())
+}
+
+fn call_batches(function: &Arc<catalog::Function>, rows: usize, args: &[&[Datum]], env: &Env) -> Result<Vec<Datum>> {
+    let mut results = vec![];
+    while results.len() < rows {
+        let batch = results.len()..rows.min(results.len() + crate::host::BATCH_ROWS);
+        let args: Vec<&[Datum]> = args.iter().map(|column| &column[batch.clone()]).collect();
+        let answers = env.host.call(function, batch.len(), &args)?;
+        if answers.len() != batch.len() {
             return Err(SqlError::internal(format!(
                 "function {} gave {} results for {} rows",
                 function.name,
-                batch.len(),
-                wanted.len()
+                answers.len(),
+                batch.len()
             )));
         }
-        results.extend(batch);
-        wanted = rest;
+        // Most often there is one batch.
+        match results.is_empty() {
+            true => results = answers,
+            false => results.extend(answers),
+        }
     }
-    let mut results = results.into_iter();
-    Ok(skip
-        .into_iter()
-        .map(|skip| if skip { Datum::Null } else { results.next().unwrap_or_default() })
-        .collect())
+    Ok(results)
 }
 
 pub(crate) fn convert(datum: Datum, from: Type, to: Type, typmod: i32, explicit: bool, env: &Env) -> Result<Datum> {

@@ -37,9 +37,9 @@ pub trait Host: Send + Sync {
     /// The visible row with this primary key.
     fn get(&self, table: &catalog::Table, key: &[Datum], columns: &[usize]) -> Result<Option<Row>>;
 
-    /// Runs a user's function on a batch of argument rows: one result each, in order. A strict
-    /// function is never asked about a row with a NULL argument.
-    fn call(&self, function: &Arc<catalog::Function>, rows: &[Row]) -> Result<Vec<Datum>>;
+    /// Runs a user's function on a batch of at most [`BATCH_ROWS`] rows: one result each, in order. `args` are the arguments,
+    /// column by column, each with a value for every row. A strict function is never asked about a row with a NULL argument.
+    fn call(&self, function: &Arc<catalog::Function>, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>>;
 
     /// Runs a user's function that returns rows.
     fn call_set(&self, function: &Arc<catalog::Function>, args: Vec<Datum>) -> Result<RowIter>;

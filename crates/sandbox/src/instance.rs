@@ -2,6 +2,7 @@
 
 mod trigger;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use types::{Datum, SqlError};
@@ -59,12 +60,12 @@ impl Interpreted {
         }
     }
 
-    /// One result for each row of arguments.
-    pub fn call(&mut self, rows: &[Vec<Datum>]) -> Result<Vec<Datum>, Error> {
-        let mut results = Vec::with_capacity(rows.len());
-        let mut rest = rows;
-        while !rest.is_empty() {
-            let count = self.put_batch(rest)?;
+    /// One result for each of so many rows, whose arguments come column by column, each of that length.
+    pub fn call(&mut self, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>, Error> {
+        let mut results = Vec::with_capacity(rows);
+        let mut done = 0;
+        while done < rows {
+            let count = self.put_batch(done..rows, args)?;
             let prepared = self.prepared.clone();
             self.enter(Entry::Call, |reader| {
                 let source = prepared.source();
@@ -74,14 +75,15 @@ impl Interpreted {
                 }
                 Ok(())
             })?;
-            rest = &rest[count..];
+            done += count;
         }
         Ok(results)
     }
 
     /// Starts a set-returning function; [`Interpreted::next_rows`] fetches what it returns.
     pub fn call_set(&mut self, args: &[Datum]) -> Result<(), Error> {
-        self.put_batch(&[args])?;
+        let columns: Vec<&[Datum]> = args.iter().map(std::slice::from_ref).collect();
+        self.put_batch(0..1, &columns)?;
         self.enter(Entry::Call, |_| Ok(()))
     }
 
@@ -107,9 +109,16 @@ impl Interpreted {
         self.running.store.data().meter.usage()
     }
 
-    /// Writes a request for the first rows; answers how many.
-    fn put_batch<R: AsRef<[Datum]>>(&mut self, rows: &[R]) -> Result<usize, Error> {
+    /// Writes a request for the first of these rows; answers how many.
+    fn put_batch(&mut self, rows: Range<usize>, args: &[&[Datum]]) -> Result<usize, Error> {
         let source = self.prepared.source();
+        if args.len() != source.args.len() {
+            return Err(Error::Host(format!(
+                "function {} called with {} arguments",
+                self.prepared.signature(),
+                args.len()
+            )));
+        }
         let stack = self.running.store.data().meter.limits.stack_bytes;
         let request = &mut self.request;
         request.clear();
@@ -117,17 +126,9 @@ impl Interpreted {
         put_u32(request, 0);
         put_u32(request, u32::try_from(source.args.len()).unwrap_or(u32::MAX));
         let mut count: u32 = 0;
-        for row in rows.iter().take(MAX_BATCH_ROWS) {
-            let row = row.as_ref();
-            if row.len() != source.args.len() {
-                return Err(Error::Host(format!(
-                    "function {} called with {} arguments",
-                    self.prepared.signature(),
-                    row.len()
-                )));
-            }
-            for value in row {
-                put_value(request, value).map_err(Error::Value)?;
+        for row in rows.take(MAX_BATCH_ROWS) {
+            for column in args {
+                put_value(request, &column[row]).map_err(Error::Value)?;
             }
             count += 1;
             if request.len() >= MAX_BATCH_BYTES {

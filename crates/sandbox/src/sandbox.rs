@@ -30,9 +30,23 @@ impl From<wasm::Sandbox> for Instance {
 impl Instance {
     /// One result for each row of arguments.
     pub fn call(&mut self, rows: &[Vec<Datum>]) -> Result<Vec<Datum>, Error> {
+        let width = rows.first().map_or(0, Vec::len);
+        if rows.iter().any(|row| row.len() != width) {
+            return Err(Error::Host("rows of arguments that are not of one length".into()));
+        }
+        let columns: Vec<Vec<Datum>> = (0..width).map(|at| rows.iter().map(|row| row[at].clone()).collect()).collect();
+        let columns: Vec<&[Datum]> = columns.iter().map(Vec::as_slice).collect();
+        self.call_columns(rows.len(), &columns)
+    }
+
+    /// One result for each of so many rows, whose arguments come column by column.
+    pub fn call_columns(&mut self, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>, Error> {
+        if args.iter().any(|column| column.len() != rows) {
+            return Err(Error::Host("columns of arguments that are not of one length".into()));
+        }
         match &mut self.0 {
-            Inside::Interpreted(interpreted) => interpreted.call(rows),
-            Inside::Module(module) => module.call(rows),
+            Inside::Interpreted(interpreted) => interpreted.call(rows, args),
+            Inside::Module(module) => module.call(rows, args),
         }
     }
 

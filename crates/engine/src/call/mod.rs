@@ -25,7 +25,6 @@ use audit::{EventType, Sink};
 use catalog::{Function, Language, Returns};
 use parking_lot::Mutex;
 use policy::{FunctionName, Gate, GateContext, RightsSource};
-use query::Row;
 use sandbox::{Budget, CallContext, Instance, Usage};
 use types::{Datum, Result, SqlError, SqlState};
 
@@ -131,11 +130,11 @@ impl Calls {
         self.parent.as_ref().map_or(0, |parent| parent.gate.depth())
     }
 
-    /// Runs a function on a batch of argument rows: one result each.
-    pub fn call(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
+    /// Runs a function on a batch of rows, whose arguments come column by column: one result each.
+    pub fn call(&self, context: &StatementContext, function: &Arc<Function>, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>> {
         let mut results = match function.language {
-            Language::Sql => self.call_sql(context, function, rows)?,
-            Language::JavaScript | Language::Python | Language::Wasm => self.call_sandboxed(context, function, rows)?,
+            Language::Sql => self.call_sql(context, function, rows, args)?,
+            Language::JavaScript | Language::Python | Language::Wasm => self.call_sandboxed(context, function, rows, args)?,
         };
         if matches!(function.returns, Returns::Void) {
             // As PostgreSQL has it: void is an empty value, not NULL.
@@ -144,13 +143,19 @@ impl Calls {
         Ok(results)
     }
 
-    fn call_sandboxed(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
+    /// Runs a procedure.
+    pub fn call_once(&self, context: &StatementContext, function: &Arc<Function>, args: &[Datum]) -> Result<()> {
+        let columns: Vec<&[Datum]> = args.iter().map(std::slice::from_ref).collect();
+        self.call(context, function, 1, &columns).map(drop)
+    }
+
+    fn call_sandboxed(&self, context: &StatementContext, function: &Arc<Function>, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>> {
         let running = self.running(context, function)?;
         let mut running = running.lock();
         let Some(instance) = running.instance.as_mut() else {
             return Err(SqlError::internal("a function that failed is not called again in its statement"));
         };
-        match instance.call(rows) {
+        match instance.call_columns(rows, args) {
             Ok(results) => Ok(results),
             Err(error) => {
                 running.failed(&error, &context.db)?;

@@ -125,7 +125,7 @@ pub(super) fn only_reads(plan: &Plan) -> bool {
 /// A CALL inside of a function: the transaction is not the procedure's to end.
 fn run_procedure(call: &Call, context: &Arc<StatementContext>) -> Result<Written> {
     let args = arguments(call, context)?;
-    context.calls.call(context, &call.procedure, &[args])?;
+    context.calls.call_once(context, &call.procedure, &args)?;
     Ok(Written::default())
 }
 

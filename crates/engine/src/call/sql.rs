@@ -179,12 +179,19 @@ fn casts(function: &Function, last: Option<&Plan>) -> Result<Vec<(Type, Type)>> 
 
 impl Calls {
     /// One result for each row of arguments.
-    pub(super) fn call_sql(&self, context: &StatementContext, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
+    pub(super) fn call_sql(
+        &self,
+        context: &StatementContext,
+        function: &Arc<Function>,
+        rows: usize,
+        args: &[&[Datum]],
+    ) -> Result<Vec<Datum>> {
         let body = self.sql_body(context, function)?;
-        rows.iter()
-            .map(|row| {
+        (0..rows)
+            .map(|index| {
                 context.cancel.check()?;
-                let mut result = run(&body, context, function, row)?;
+                let row: Row = args.iter().map(|column| column[index].clone()).collect();
+                let mut result = run(&body, context, function, &row)?;
                 match (&function.returns, result.next()) {
                     (Returns::Void, _) => Ok(Datum::Null),
                     (_, None) => Ok(Datum::Null),

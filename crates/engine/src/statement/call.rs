@@ -38,9 +38,9 @@ pub fn run_procedure(
         None => Calls::at(&context.calls),
     };
     let inside = Arc::new(context.with(context.actor.clone(), vec![], calls));
-    let result = inside.calls.call(&inside, procedure, &[args]);
+    let result = inside.calls.call_once(&inside, procedure, &args);
     let result = match result {
-        Ok(_) => inside.calls.finish(&inside),
+        Ok(()) => inside.calls.finish(&inside),
         Err(error) => {
             inside.calls.fail(&inside, &error);
             Err(error)

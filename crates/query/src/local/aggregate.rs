@@ -13,7 +13,7 @@ use super::sort::{compare_keys, directed, key_of};
 use super::{Source, open as open_plan};
 use crate::compare::normal;
 use crate::env::Env;
-use crate::eval::eval_all;
+use crate::eval::{columns_of, eval_all};
 use crate::host::{BATCH_ROWS, Row};
 use crate::ir::UserAggregate;
 use crate::memory::row_bytes;
@@ -62,7 +62,7 @@ impl Machine {
                 let mut row = Vec::with_capacity(args.len() + 1);
                 row.push(std::mem::take(state));
                 row.extend_from_slice(args);
-                *state = one(env, &aggregate.transition, row)?;
+                *state = one(env, &aggregate.transition, &row)?;
                 Ok(())
             }
         }
@@ -74,7 +74,7 @@ impl Machine {
             Machine::User { aggregate, state, .. } => match &aggregate.finalizer {
                 None => Ok(state.clone()),
                 Some(finalizer) if finalizer.strict && state.is_null() => Ok(Datum::Null),
-                Some(finalizer) => one(env, finalizer, vec![state.clone()]),
+                Some(finalizer) => one(env, finalizer, std::slice::from_ref(state)),
             },
         }
     }
@@ -87,8 +87,8 @@ impl Machine {
     }
 }
 
-fn one(env: &Env, function: &Arc<catalog::Function>, row: Row) -> Result<Datum> {
-    let mut results = env.host.call(function, &[row])?;
+fn one(env: &Env, function: &Arc<catalog::Function>, row: &[Datum]) -> Result<Datum> {
+    let mut results = env.host.call(function, 1, &columns_of(row))?;
     results.pop().ok_or_else(|| SqlError::internal("a function gave no result"))
 }
 

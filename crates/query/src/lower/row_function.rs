@@ -9,7 +9,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUD
 use datafusion::scalar::ScalarValue;
 use types::Type;
 
-use crate::arrow::{data_type, to_array, to_rows};
+use crate::arrow::{data_type, to_array, to_columns};
 use crate::env::{Env, Slot};
 use crate::error::wrapped;
 use crate::eval::Node;
@@ -96,8 +96,8 @@ impl ScalarUDFImpl for RowFunction {
             .into_iter()
             .map(|arg| arg.into_array(count))
             .collect::<DfResult<Vec<ArrayRef>>>()?;
-        let values = to_rows(&self.args, &arrays, count)
-            .and_then(|rows| self.node.eval_rows(&rows, &self.env))
+        let values = to_columns(&self.args, &arrays)
+            .and_then(|columns| self.node.eval_columns(columns, count, &self.env))
             .map_err(wrapped)?;
         let array = to_array(self.ret, values.iter()).map_err(wrapped)?;
         if constant {

@@ -144,9 +144,10 @@ impl Host for Memory {
             .map(|row| columns.iter().map(|column| row[*column].clone()).collect()))
     }
 
-    fn call(&self, function: &Arc<Function>, rows: &[Row]) -> Result<Vec<Datum>> {
-        self.calls.lock().unwrap().push(rows.len());
-        rows.iter().map(|row| self.bodies[&function.name](row)).collect()
+    fn call(&self, function: &Arc<Function>, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>> {
+        self.calls.lock().unwrap().push(rows);
+        let row = |index: usize| -> Row { args.iter().map(|column| column[index].clone()).collect() };
+        (0..rows).map(|index| self.bodies[&function.name](&row(index))).collect()
     }
 
     fn call_set(&self, function: &Arc<Function>, args: Vec<Datum>) -> Result<RowIter> {

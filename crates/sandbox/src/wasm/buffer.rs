@@ -66,7 +66,7 @@ impl Buffer {
         store: &mut Store<State>,
         function: &mut RawFunction,
         prepared: &Prepared,
-        row: &[Datum],
+        row: &[&Datum],
     ) -> Result<Datum, Ended> {
         let answer = self.enter(store, function, row)?;
         let bytes = self.bytes(store, &answer);
@@ -84,7 +84,8 @@ impl Buffer {
         prepared: &Prepared,
         row: &[Datum],
     ) -> Result<(), Ended> {
-        let answer = self.enter(store, function, row)?;
+        let row: Vec<&Datum> = row.iter().collect();
+        let answer = self.enter(store, function, &row)?;
         self.set_ended = self.next.is_none();
         self.open(store, prepared, answer, self.next.is_none())
     }
@@ -130,7 +131,7 @@ impl Buffer {
     }
 
     /// Calls the function with a row; answers where its answer lies.
-    fn enter(&mut self, store: &mut Store<State>, function: &mut RawFunction, row: &[Datum]) -> Result<Range<usize>, Ended> {
+    fn enter(&mut self, store: &mut Store<State>, function: &mut RawFunction, row: &[&Datum]) -> Result<Range<usize>, Ended> {
         let request = &mut self.request;
         request.clear();
         put_u32(request, u32::try_from(row.len()).unwrap_or(u32::MAX));

@@ -115,10 +115,10 @@ impl Sandbox {
         Ok(Started { store, form })
     }
 
-    /// One result for each row of arguments.
-    pub fn call(&mut self, rows: &[Vec<Datum>]) -> Result<Vec<Datum>, Error> {
-        let mut results = Vec::with_capacity(rows.len());
-        self.entered(|sandbox| sandbox.call_rows(rows, &mut results))?;
+    /// One result for each of so many rows, whose arguments come column by column, each of that length.
+    pub fn call(&mut self, rows: usize, args: &[&[Datum]]) -> Result<Vec<Datum>, Error> {
+        let mut results = Vec::with_capacity(rows);
+        self.entered(|sandbox| sandbox.call_rows(rows, args, &mut results))?;
         Ok(results)
     }
 
@@ -167,20 +167,20 @@ impl Sandbox {
         })
     }
 
-    fn call_rows(&mut self, rows: &[Vec<Datum>], results: &mut Vec<Datum>) -> Result<(), Ended> {
+    fn call_rows(&mut self, rows: usize, args: &[&[Datum]], results: &mut Vec<Datum>) -> Result<(), Ended> {
         let prepared = &self.prepared;
-        let width = prepared.source().args.len();
-        'rows: for row in rows {
-            if row.len() != width {
-                return Err(Ended::Row(Error::Host(format!(
-                    "function {} called with {} arguments",
-                    prepared.signature(),
-                    row.len()
-                ))));
-            }
-            match &mut self.form {
-                Form::Plain { function, params, result } => {
-                    for ((slot, param), value) in function.arguments().iter_mut().zip(params.iter()).zip(row) {
+        if args.len() != prepared.source().args.len() {
+            return Err(Ended::Row(Error::Host(format!(
+                "function {} called with {} arguments",
+                prepared.signature(),
+                args.len()
+            ))));
+        }
+        match &mut self.form {
+            Form::Plain { function, params, result } => {
+                'rows: for row in 0..rows {
+                    for ((slot, param), column) in function.arguments().iter_mut().zip(params.iter()).zip(args) {
+                        let value = &column[row];
                         match param.lower(value) {
                             Some(raw) => *slot = raw,
                             // Numbers have no NULL: the function is not called.
@@ -197,8 +197,16 @@ impl Sandbox {
                         None => Datum::Null,
                     });
                 }
-                Form::Buffer(function, buffer) => results.push(buffer.call(&mut self.store, function, prepared, row)?),
-                Form::Component(called) => results.push(called.call(&mut self.store, prepared, row)?),
+            }
+            Form::Buffer(function, buffer) => {
+                for row in 0..rows {
+                    results.push(buffer.call(&mut self.store, function, prepared, &row_of(args, row))?);
+                }
+            }
+            Form::Component(called) => {
+                for row in 0..rows {
+                    results.push(called.call(&mut self.store, prepared, &row_of(args, row))?);
+                }
             }
         }
         Ok(())
@@ -227,6 +235,10 @@ pub enum Ended {
     /// The instance ended; what the host noted says why.
     Trap(wasmtime::Error),
     Row(Error),
+}
+
+fn row_of<'a>(args: &[&'a [Datum]], row: usize) -> Vec<&'a Datum> {
+    args.iter().map(|column| &column[row]).collect()
 }
 
 fn no_set() -> Ended {

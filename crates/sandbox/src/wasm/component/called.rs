@@ -37,7 +37,7 @@ impl Called {
     }
 
     /// One result for a row.
-    pub fn call(&mut self, store: &mut Store<State>, prepared: &Prepared, row: &[Datum]) -> Result<Datum, Ended> {
+    pub fn call(&mut self, store: &mut Store<State>, prepared: &Prepared, row: &[&Datum]) -> Result<Datum, Ended> {
         let Some(answer) = self.enter(store, prepared, row)? else {
             return Ok(Datum::Null);
         };
@@ -50,7 +50,8 @@ impl Called {
 
     /// Starts a set, which is all there when the function has returned.
     pub fn call_set(&mut self, store: &mut Store<State>, prepared: &Prepared, row: &[Datum]) -> Result<(), Ended> {
-        self.rows = match self.enter(store, prepared, row)? {
+        let row: Vec<&Datum> = row.iter().collect();
+        self.rows = match self.enter(store, prepared, &row)? {
             None => Vec::new(),
             Some(Some(Val::List(rows))) => rows,
             Some(_) => return Err(Ended::Row(changed(prepared))),
@@ -72,7 +73,7 @@ impl Called {
     }
 
     /// What the function answered; None where it was not called, for a NULL that it has no place for.
-    fn enter(&mut self, store: &mut Store<State>, prepared: &Prepared, row: &[Datum]) -> Result<Option<Option<Val>>, Ended> {
+    fn enter(&mut self, store: &mut Store<State>, prepared: &Prepared, row: &[&Datum]) -> Result<Option<Option<Val>>, Ended> {
         self.arguments.clear();
         let mut room = Room::default();
         for (plan, value) in self.signature.parameters.iter().zip(row) {
