@@ -4,15 +4,11 @@
 //! PostgreSQL, in turn, and the ratios are printed: its function is PL/pgSQL. One warm-up, then the median of
 //! [`ROUNDS`] rounds.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod common;
 
-use engine::{Database, Options, StoreKind};
-use server::{Server, ServerOptions};
-use tokio_postgres::{Client, NoTls};
+use std::time::Instant;
+
+use common::{Served, connect, median, sync_us};
 
 const ROUNDS: usize = 9;
 /// Statements a round.
@@ -24,6 +20,8 @@ const INSERTS_EACH: usize = 1_500;
 struct Figures {
     select_one_us: f64,
     select_function_us: f64,
+    /// The same where the statement does not wait for its routine audit rows; NaN where there is no such thing.
+    select_function_interval_us: f64,
     point_read_us: f64,
     rows_function_ns: f64,
     rows_plain_ns: f64,
@@ -35,76 +33,47 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let folder = tempfile::tempdir().expect("a folder");
-    let options = Options {
-        data_dir: folder.path().join("data"),
-        store: StoreKind::Fjall,
-        progress: Arc::new(|text| eprintln!("{text}")),
-        functions: engine::FunctionOptions::default(),
-    };
-    let database = Database::open(options).expect("a database");
-    let listen = ([127, 0, 0, 1], 0).into();
-    let server = Server::start(
-        database,
-        ServerOptions {
-            listen,
-            ..ServerOptions::default()
-        },
-    )
-    .expect("a server");
-    let ours = format!("host=127.0.0.1 port={} user=postgres dbname=postgres", server.local_addr().port());
-    let figures = runtime.block_on(measure(&ours, "LANGUAGE javascript AS 'function f(x) { return x + 1 }'"));
-    let peer = std::env::var("PEER")
-        .ok()
-        .map(|peer| runtime.block_on(measure(&peer, "LANGUAGE plpgsql AS 'BEGIN RETURN x + 1; END'")));
+    let served = Served::start();
+    let peer = common::peer();
+    let javascript = "LANGUAGE javascript AS 'function f(x) { return x + 1 }'";
+    let figures = runtime.block_on(measure(&served.config, javascript, Some("SET audit_durability = interval")));
+    let plpgsql = "LANGUAGE plpgsql AS 'BEGIN RETURN x + 1; END'";
+    let peer = peer.map(|peer| runtime.block_on(measure(&peer, plpgsql, None)));
     println!("{:<44}{:>14}{:>14}{:>10}", "", "parhelion", "postgresql", "ratio");
     // A call is reported as done once its audit rows are on disk: what the disk asks for that, by itself.
-    println!("{:<44}{:>14.1}", "write and fdatasync of one row here, us", sync_us(folder.path()));
+    println!(
+        "{:<44}{:>14.1}",
+        "write and fdatasync of one row here, us",
+        sync_us(served.folder(), STATEMENTS)
+    );
     let row = |name: &str, unit: &str, of: fn(&Figures) -> f64| {
         let ours = of(&figures);
         match &peer {
-            Some(peer) => println!(
+            Some(peer) if !of(peer).is_nan() => println!(
                 "{:<44}{:>14.1}{:>14.1}{:>10.2}",
                 format!("{name}, {unit}"),
                 ours,
                 of(peer),
                 ours / of(peer)
             ),
-            None => println!("{:<44}{:>14.1}{:>14}{:>10}", format!("{name}, {unit}"), ours, "-", "-"),
+            Some(_) | None => println!("{:<44}{:>14.1}{:>14}{:>10}", format!("{name}, {unit}"), ours, "-", "-"),
         }
     };
     row("SELECT 1, prepared", "us", |f| f.select_one_us);
     row("SELECT f(1), prepared", "us", |f| f.select_function_us);
     row("SELECT f(1) above SELECT 1", "us", |f| f.select_function_us - f.select_one_us);
+    row("same, audit_durability=interval", "us", |f| {
+        f.select_function_interval_us - f.select_one_us
+    });
     row("point read by primary key, prepared", "us", |f| f.point_read_us);
     row("100,000 rows through f, above id + 1", "ns/row", |f| {
         f.rows_function_ns - f.rows_plain_ns
     });
     row("durable single-row inserts, 8 connections", "1/s", |f| f.inserts_per_second);
-    server.stop(Duration::from_secs(1));
 }
 
-/// The median time of a small write with `fdatasync`, in microseconds, in a file like a store's journal.
-fn sync_us(folder: &Path) -> f64 {
-    let mut file = File::create(folder.join("raw")).expect("a file");
-    file.set_len(64 << 20).expect("a size");
-    file.sync_all().expect("a disk");
-    let times = (0..STATEMENTS).map(|_| {
-        let started = Instant::now();
-        file.write_all(&[7; 400]).expect("a write");
-        file.sync_data().expect("a disk");
-        started.elapsed().as_secs_f64() * 1e6
-    });
-    median(times.collect())
-}
-
-async fn connect(config: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(config, NoTls).await.expect("a connection");
-    tokio::spawn(connection);
-    client
-}
-
-async fn measure(config: &str, body: &str) -> Figures {
+/// `interval`: what makes a session's calls not wait for their routine audit rows.
+async fn measure(config: &str, body: &str, interval: Option<&str>) -> Figures {
     let client = connect(config).await;
     client
         .batch_execute(&format!(
@@ -120,9 +89,20 @@ async fn measure(config: &str, body: &str) -> Figures {
     let one = statement("SELECT 1").await.expect("a statement");
     let function = statement("SELECT f(1)").await.expect("a statement");
     let point = statement("SELECT v FROM bench_rows WHERE id = 4711").await.expect("a statement");
-    let (mut ones, mut functions, mut points) = (vec![], vec![], vec![]);
+    let hasty = connect(config).await;
+    if let Some(setting) = interval {
+        hasty.batch_execute(setting).await.expect("a setting");
+    }
+    let (mut ones, mut functions, mut points, mut hasty_functions) = (vec![], vec![], vec![], vec![]);
+    let hasty_function = hasty.prepare("SELECT f(1)").await.expect("a statement");
     for round in 0..=ROUNDS {
-        for (statement, times) in [(&one, &mut ones), (&function, &mut functions), (&point, &mut points)] {
+        let statements = [
+            (&client, &one, &mut ones),
+            (&client, &function, &mut functions),
+            (&client, &point, &mut points),
+            (&hasty, &hasty_function, &mut hasty_functions),
+        ];
+        for (client, statement, times) in statements {
             let started = Instant::now();
             for _ in 0..STATEMENTS {
                 client.query(statement, &[]).await.expect("a row");
@@ -173,14 +153,10 @@ async fn measure(config: &str, body: &str) -> Figures {
     Figures {
         select_one_us: median(ones),
         select_function_us: median(functions),
+        select_function_interval_us: interval.map_or(f64::NAN, |_| median(hasty_functions)),
         point_read_us: median(points),
         rows_function_ns: median(through),
         rows_plain_ns: median(plain),
         inserts_per_second,
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
