@@ -20,6 +20,7 @@ use crate::stack;
 use crate::ticker::Ticker;
 use crate::value::{Malformed, Reader, Returned, put_u32, put_value, returned};
 
+pub(crate) use trigger::put_row;
 pub use trigger::{TriggerCall, TriggerRow};
 
 /// Rows that go to the guest at once, unless they are large.

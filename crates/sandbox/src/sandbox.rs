@@ -70,7 +70,7 @@ impl Instance {
     pub fn call_trigger(&mut self, call: &TriggerCall, new: Option<&[Datum]>, old: Option<&[Datum]>) -> Result<TriggerRow, Error> {
         match &mut self.0 {
             Inside::Interpreted(interpreted) => interpreted.call_trigger(call, new, old),
-            Inside::Module(_) => Err(Error::Unsupported("a trigger function in LANGUAGE wasm".into())),
+            Inside::Module(module) => module.call_trigger(call, new, old),
         }
     }
 

@@ -575,12 +575,17 @@ fn what_is_no_good_component_is_refused_with_its_reason() {
         invalid,
         "has the wrong signature",
     );
-    refused(
+    let no_trigger = refused(
         &plain("(result s32)", "(result i32) (i32.const 1)"),
         &[],
         Type::Trigger,
-        SqlState::FeatureNotSupported,
-        "trigger",
+        invalid,
+        "has the wrong signature",
+    );
+    let hint = no_trigger.fields().hint.clone().unwrap();
+    assert!(
+        hint.starts_with("f() must be (event) -> outcome, of \"parhelion:function/triggers\"."),
+        "{hint}"
     );
 }
 

@@ -70,7 +70,8 @@ impl Interpreted {
     }
 }
 
-fn put_row(request: &mut Vec<u8>, columns: &[(String, Type)], row: Option<&[Datum]>) -> Result<(), Error> {
+/// Appends a row as an object, or NULL where there is none.
+pub(crate) fn put_row(request: &mut Vec<u8>, columns: &[(String, Type)], row: Option<&[Datum]>) -> Result<(), Error> {
     let Some(row) = row else {
         request.push(tag::NULL);
         return Ok(());

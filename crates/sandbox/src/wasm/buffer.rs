@@ -15,10 +15,11 @@ use wasmtime::{Instance, Memory, Store, ValRaw};
 use super::compiled::Compiled;
 use super::raw::RawFunction;
 use super::sandbox::Ended;
+use super::trigger::Event;
 use crate::abi::tag;
 use crate::error::Error;
 use crate::host::State;
-use crate::instance::with_context;
+use crate::instance::{TriggerRow, with_context};
 use crate::meter::Stop;
 use crate::runtime::Prepared;
 use crate::source::Language;
@@ -130,6 +131,23 @@ impl Buffer {
         Ok(())
     }
 
+    /// Calls a trigger function for one row, or for a statement.
+    pub fn call_trigger(
+        &mut self,
+        store: &mut Store<State>,
+        function: &mut RawFunction,
+        prepared: &Prepared,
+        event: &Event<'_>,
+    ) -> Result<TriggerRow, Ended> {
+        self.request.clear();
+        event.put(&mut self.request).map_err(Ended::Row)?;
+        let answer = self.enter_with_request(store, function)?;
+        let bytes = self.bytes(store, &answer);
+        refuse_error(bytes, prepared, store.data())
+            .and_then(|()| event.read(bytes, prepared))
+            .map_err(Ended::Row)
+    }
+
     /// Calls the function with a row; answers where its answer lies.
     fn enter(&mut self, store: &mut Store<State>, function: &mut RawFunction, row: &[&Datum]) -> Result<Range<usize>, Ended> {
         let request = &mut self.request;
@@ -138,6 +156,10 @@ impl Buffer {
         for value in row {
             put_value(request, value).map_err(|error| Ended::Row(Error::Value(error)))?;
         }
+        self.enter_with_request(store, function)
+    }
+
+    fn enter_with_request(&mut self, store: &mut Store<State>, function: &mut RawFunction) -> Result<Range<usize>, Ended> {
         self.make_room(store)?;
         self.memory
             .write(&mut *store, self.place as usize, &self.request)
@@ -227,7 +249,7 @@ fn read_error(error: &mut Reader<'_>, prepared: &Prepared, state: &State) -> Res
 }
 
 /// The module wrote something that is no value.
-fn malformed(prepared: &Prepared) -> Error {
+pub fn malformed(prepared: &Prepared) -> Error {
     let message = format!(
         "the answer of function {} is not a value of the guest interface",
         prepared.signature()

@@ -24,6 +24,7 @@ mod raw;
 mod sandbox;
 mod scalar;
 mod signature;
+mod trigger;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -13,11 +13,12 @@ use super::failure::{component_failure, failure};
 use super::raw::RawFunction;
 use super::scalar::Scalar;
 use super::signature::Signature;
+use super::trigger::Event;
 use crate::context::Usage;
 use crate::error::Error;
 use crate::host::State;
 use crate::host::world::values::MAX_HELD_BYTES;
-use crate::instance::{check_stack, metered};
+use crate::instance::{TriggerCall, TriggerRow, check_stack, metered};
 use crate::runtime::Prepared;
 use crate::ticker::Ticker;
 
@@ -137,6 +138,16 @@ impl Sandbox {
             Form::Buffer(_, buffer) => buffer.next_rows(&mut sandbox.store, &sandbox.prepared, max),
             Form::Component(called) => called.next_rows(&sandbox.prepared, max),
             Form::Plain { .. } => Err(no_set()),
+        })
+    }
+
+    /// Calls a trigger function for one row, or for a statement: then there is neither NEW nor OLD.
+    pub fn call_trigger(&mut self, call: &TriggerCall, new: Option<&[Datum]>, old: Option<&[Datum]>) -> Result<TriggerRow, Error> {
+        let event = Event { call, new, old };
+        self.entered(|sandbox| match &mut sandbox.form {
+            Form::Buffer(function, buffer) => buffer.call_trigger(&mut sandbox.store, function, &sandbox.prepared, &event),
+            Form::Component(called) => called.call_trigger(&mut sandbox.store, &sandbox.prepared, &event),
+            Form::Plain { .. } => Err(Ended::Row(Error::Host("a function over numbers is no trigger".into()))),
         })
     }
 

@@ -36,9 +36,6 @@ pub fn of(source: &FunctionSource, code: &Code) -> Result<Signature, Error> {
 
 /// The plain form where the export has it, else the buffer form, else an error that says what was expected.
 fn choose(source: &FunctionSource, module: &Module) -> Result<Signature, Error> {
-    if source.returns == Type::Trigger {
-        return Err(Error::Unsupported("a trigger function in LANGUAGE wasm".into()));
-    }
     let Some(ExternType::Func(ty)) = module.get_export(&source.name) else {
         return Err(Error::Host("an export is gone".into()));
     };

@@ -33,6 +33,9 @@ const TYPES: &str = "types";
 
 struct Interface {
     name: &'static str,
+    /// What no function of it needs, but a component's own may.
+    #[cfg_attr(not(test), allow(dead_code))] // read by the test that compares the table with the documented package
+    types: &'static [Shape],
     functions: &'static [Function],
 }
 
@@ -62,7 +65,7 @@ const ROWS: Shape = Shape::Record(
     "rows",
     &[("columns", Shape::List(&Shape::Text)), ("rows", Shape::List(&Shape::List(&VALUE)))],
 );
-const OUTCOME: Shape = Shape::Record("outcome", &[("rows-affected", Shape::U64), ("returning", Shape::Option(&ROWS))]);
+const EXECUTED: Shape = Shape::Record("executed", &[("rows-affected", Shape::U64), ("returning", Shape::Option(&ROWS))]);
 const LEVEL: Shape = Shape::Enum("level", &["debug", "info", "warn", "error"]);
 const BYTES: Shape = Shape::List(&Shape::U8);
 const BODY: Shape = Shape::Variant("body", &[("text", Some(Shape::Text)), ("bytes", Some(BYTES))]);
@@ -78,6 +81,25 @@ const REQUEST: Shape = Shape::Record(
     ],
 );
 const RESPONSE: Shape = Shape::Record("response", &[("status", Shape::U16), ("headers", HEADERS), ("body", BODY)]);
+const ROW: Shape = Shape::List(&VALUE);
+const TEXTS: Shape = Shape::List(&Shape::Text);
+/// What a trigger function is called with, and what it answers.
+pub const EVENT: Shape = Shape::Record(
+    "event",
+    &[
+        ("op", Shape::Text),
+        ("timing", Shape::Text),
+        ("level", Shape::Text),
+        ("name", Shape::Text),
+        ("table-schema", Shape::Text),
+        ("table-name", Shape::Text),
+        ("arguments", TEXTS),
+        ("columns", TEXTS),
+        ("new", Shape::Option(&ROW)),
+        ("old", Shape::Option(&ROW)),
+    ],
+);
+pub const OUTCOME: Shape = Shape::Variant("outcome", &[("go-on", None), ("skip", None), ("row", Some(ROW))]);
 const STATEMENT: &[(&str, Shape)] = &[("sql", Shape::Text), ("params", Shape::List(&VALUE))];
 
 /// `result<ok, error>`.
@@ -111,13 +133,15 @@ const fn lending(function: Function) -> Function {
 const WORLD: &[Interface] = &[
     Interface {
         name: "database",
+        types: &[],
         functions: &[
             lending(function("query", STATEMENT, or_error(&ROWS), query)),
-            lending(function("execute", STATEMENT, or_error(&OUTCOME), execute)),
+            lending(function("execute", STATEMENT, or_error(&EXECUTED), execute)),
         ],
     },
     Interface {
         name: "call",
+        types: &[],
         functions: &[lending(function(
             "call",
             &[("name", Shape::Text), ("arguments", Shape::List(&VALUE))],
@@ -127,6 +151,7 @@ const WORLD: &[Interface] = &[
     },
     Interface {
         name: "storage",
+        types: &[],
         functions: &[
             function(
                 "get",
@@ -159,6 +184,7 @@ const WORLD: &[Interface] = &[
     },
     Interface {
         name: "env",
+        types: &[],
         functions: &[function(
             "get",
             &[("name", Shape::Text)],
@@ -168,6 +194,7 @@ const WORLD: &[Interface] = &[
     },
     Interface {
         name: "fs",
+        types: &[],
         functions: &[
             function("read-text", &[("path", Shape::Text)], TEXT_OR_ERROR, |state, given| {
                 texts(state, "fs.readText", given).and_then(one_text)
@@ -200,10 +227,12 @@ const WORLD: &[Interface] = &[
     },
     Interface {
         name: "http",
+        types: &[],
         functions: &[function("fetch", &[("request", REQUEST)], or_error(&RESPONSE), fetch)],
     },
     Interface {
         name: "crypto",
+        types: &[],
         functions: &[
             function("sha256", &[("data", BYTES)], TEXT_OR_ERROR, |state, given| {
                 all_bytes(state, "crypto.sha256", given).and_then(one_text)
@@ -231,20 +260,28 @@ const WORLD: &[Interface] = &[
     },
     Interface {
         name: "log",
+        types: &[],
         functions: &[function("log", &[("level", LEVEL), ("message", Shape::Text)], None, say)],
     },
     Interface {
         name: "clock",
+        types: &[],
         functions: &[function("now", &[], Some(Shape::S64), |state, _| {
             Ok(Some(Val::S64(clock::micros(state)?)))
         })],
     },
     Interface {
         name: "random",
+        types: &[],
         functions: &[function("seed", &[], or_error(&BYTES), |state, _| {
             let seed = random::draw_seed(state)?;
             Ok(Some(bytes(&seed, &mut Room::default())?))
         })],
+    },
+    Interface {
+        name: "triggers",
+        types: &[EVENT, OUTCOME],
+        functions: &[],
     },
 ];
 
@@ -679,21 +716,16 @@ mod tests {
         wit.push_str("}\n");
         for interface in WORLD {
             let mut named = Vec::new();
+            interface.types.iter().for_each(|shape| collect(shape, &mut named));
             for function in interface.functions {
                 function.parameters.iter().for_each(|(_, shape)| collect(shape, &mut named));
                 function.result.iter().for_each(|shape| collect(shape, &mut named));
             }
             let is_shared = |shape: &&Shape| shared.iter().any(|known| known.to_string() == shape.to_string());
             wit.push_str(&format!("interface {} {{\n", interface.name));
-            let used: Vec<String> = ["value", "error"]
+            let used: Vec<&str> = ["value", "error"]
                 .into_iter()
-                .filter(|name| {
-                    interface
-                        .functions
-                        .iter()
-                        .any(|function| names(function).contains(&(*name).to_string()))
-                })
-                .map(str::to_string)
+                .filter(|name| named.iter().any(|shape| shape.to_string() == *name))
                 .collect();
             if !used.is_empty() {
                 wit.push_str(&format!("use types.{{{}}};\n", used.join(", ")));
@@ -716,13 +748,5 @@ mod tests {
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with("//"));
         assert_eq!(wit.lines().collect::<Vec<_>>(), lines.collect::<Vec<_>>());
-    }
-
-    /// The named types of a function.
-    fn names(function: &Function) -> Vec<String> {
-        let mut named = Vec::new();
-        function.parameters.iter().for_each(|(_, shape)| collect(shape, &mut named));
-        function.result.iter().for_each(|shape| collect(shape, &mut named));
-        named.iter().map(Shape::to_string).collect()
     }
 }

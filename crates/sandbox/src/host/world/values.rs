@@ -175,6 +175,14 @@ pub(in crate::host) fn datum(value: &Val) -> Result<Datum, Failure> {
     })
 }
 
+/// The same for whoever called the component.
+pub fn read_value(value: &Val) -> Result<Datum, SqlError> {
+    datum(value).map_err(|failure| match failure {
+        Failure::Refused { error, .. } => error,
+        Failure::Stop(_) => SqlError::internal("a value is not of its declared type"),
+    })
+}
+
 /// The type of a case that is handed over in its text form.
 fn printed_type(case: &str) -> Option<Type> {
     Some(match case {

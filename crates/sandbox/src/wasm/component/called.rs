@@ -6,16 +6,17 @@ use types::{Datum, SqlError, SqlState};
 use wasmtime::Store;
 use wasmtime::component::{Func, Instance, Val};
 
-use super::Compiled;
 use super::plan::{Plan, Unfit};
 use super::signature::{Answer, Signature};
+use super::{Compiled, trigger};
 use crate::error::Error;
 use crate::host::State;
 use crate::host::world::values::Room;
-use crate::instance::with_context;
+use crate::instance::{TriggerRow, with_context};
 use crate::runtime::Prepared;
 use crate::source::Language;
 use crate::wasm::sandbox::Ended;
+use crate::wasm::trigger::Event;
 
 /// The function in an instance.
 pub struct Called {
@@ -72,6 +73,18 @@ impl Called {
         rows.collect::<Result<_, _>>().map_err(Ended::Row)
     }
 
+    /// Calls a trigger function for one row, or for a statement.
+    pub fn call_trigger(&mut self, store: &mut Store<State>, prepared: &Prepared, event: &Event<'_>) -> Result<TriggerRow, Ended> {
+        let happened = trigger::event(event, &mut Room::default()).map_err(|error| Ended::Row(Error::Value(error)))?;
+        self.arguments.clear();
+        self.arguments.push(happened);
+        let answer = self.invoke(store, prepared)?;
+        match (&self.signature.answer, answer) {
+            (Answer::Outcome, Some(outcome)) => trigger::outcome(outcome, event, prepared).map_err(Ended::Row),
+            _ => Err(Ended::Row(changed(prepared))),
+        }
+    }
+
     /// What the function answered; None where it was not called, for a NULL that it has no place for.
     fn enter(&mut self, store: &mut Store<State>, prepared: &Prepared, row: &[&Datum]) -> Result<Option<Option<Val>>, Ended> {
         self.arguments.clear();
@@ -83,6 +96,11 @@ impl Called {
                 Err(error) => return Err(Ended::Row(Error::Value(in_call(&error, prepared, "passed to")))),
             }
         }
+        self.invoke(store, prepared).map(Some)
+    }
+
+    /// Calls it with the arguments that were put; answers what its result holds, if anything.
+    fn invoke(&mut self, store: &mut Store<State>, prepared: &Prepared) -> Result<Option<Val>, Ended> {
         let mut results = match self.signature.fails || self.signature.answer.is_something() {
             true => vec![Val::Bool(false)],
             false => vec![],
@@ -92,10 +110,10 @@ impl Called {
             .map_err(Ended::Trap)?;
         let result = results.pop();
         if !self.signature.fails {
-            return Ok(Some(result));
+            return Ok(result);
         }
         match result {
-            Some(Val::Result(Ok(answer))) => Ok(Some(answer.map(|answer| *answer))),
+            Some(Val::Result(Ok(answer))) => Ok(answer.map(|answer| *answer)),
             Some(Val::Result(Err(Some(error)))) => Err(Ended::Row(thrown(*error, prepared, store.data()))),
             _ => Err(Ended::Row(changed(prepared))),
         }

@@ -11,6 +11,7 @@
 mod called;
 mod plan;
 mod signature;
+mod trigger;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};

@@ -6,7 +6,7 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem, Type as Found};
 use super::plan::{Plan, spelled};
 use super::{Compiled, label};
 use crate::error::Error;
-use crate::host::world::{ERROR, Shape, spell_function};
+use crate::host::world::{ERROR, EVENT, OUTCOME, PACKAGE, Shape, spell_function};
 use crate::source::FunctionSource;
 
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum Answer {
     Set(Plan),
     /// A list of the table's rows, each a record or a tuple.
     Table(Vec<Plan>),
+    /// What is to become of a trigger's row.
+    Outcome,
 }
 
 impl Answer {
@@ -32,15 +34,12 @@ impl Answer {
     pub fn is_something(&self) -> bool {
         match self {
             Answer::Nothing => false,
-            Answer::Value(_) | Answer::Set(_) | Answer::Table(_) => true,
+            Answer::Value(_) | Answer::Set(_) | Answer::Table(_) | Answer::Outcome => true,
         }
     }
 }
 
 pub fn choose(source: &FunctionSource, compiled: &Compiled) -> Result<Signature, Error> {
-    if source.returns == Type::Trigger {
-        return Err(Error::Unsupported("a trigger function that is a WebAssembly component".into()));
-    }
     let component = compiled.pre.component();
     let export = component
         .component_type()
@@ -61,11 +60,19 @@ pub fn choose(source: &FunctionSource, compiled: &Compiled) -> Result<Signature,
 }
 
 fn fit(source: &FunctionSource, found: &ComponentFunc) -> Option<Signature> {
-    if found.async_() || found.params().len() != source.args.len() {
+    if found.async_() {
         return None;
     }
-    let parameters = source.args.iter().zip(found.params()).map(|(ty, (_, found))| Plan::of(*ty, &found));
-    let parameters = parameters.collect::<Option<_>>()?;
+    let parameters = match source.is_trigger() {
+        true => {
+            let mut parameters = found.params();
+            let (Some((_, event)), None) = (parameters.next(), parameters.next()) else {
+                return None;
+            };
+            EVENT.is(&event).then(Vec::new)?
+        }
+        false => parameters(source, found)?,
+    };
     let mut results = found.results();
     let (result, fails) = match results.next() {
         Some(Found::Result(result)) => {
@@ -79,12 +86,21 @@ fn fit(source: &FunctionSource, found: &ComponentFunc) -> Option<Signature> {
     };
     let answer = match (source.set, source.returns, result) {
         (false, Type::Void, None) => Answer::Nothing,
+        (false, Type::Trigger, Some(found)) => OUTCOME.is(&found).then_some(Answer::Outcome)?,
         (false, ty, Some(found)) => Answer::Value(Plan::of(ty, &found)?),
         (true, ty, Some(Found::List(list))) if source.columns.is_empty() => Answer::Set(Plan::of(ty, &list.ty())?),
         (true, _, Some(Found::List(list))) => Answer::Table(columns(source, &list.ty())?),
         _ => return None,
     };
     Some(Signature { parameters, answer, fails })
+}
+
+fn parameters(source: &FunctionSource, found: &ComponentFunc) -> Option<Vec<Plan>> {
+    if found.params().len() != source.args.len() {
+        return None;
+    }
+    let plans = source.args.iter().zip(found.params()).map(|(ty, (_, found))| Plan::of(*ty, &found));
+    plans.collect()
 }
 
 /// A table's rows: a tuple, or a record whose fields are called as the columns are.
@@ -110,6 +126,9 @@ fn columns(source: &FunctionSource, row: &Found) -> Option<Vec<Plan>> {
 
 /// `(s32, string) -> list<s32>`, for people.
 fn expected(source: &FunctionSource) -> Result<String, Error> {
+    if source.is_trigger() {
+        return Ok(format!("({EVENT}) -> {OUTCOME}, of \"{PACKAGE}triggers\""));
+    }
     let spelled = |ty: Type| spelled(ty).ok_or_else(|| Error::Unsupported(format!("{ty} in a function that is a WebAssembly component")));
     let parameters = source.args.iter().map(|ty| spelled(*ty)).collect::<Result<Vec<_>, _>>()?.join(", ");
     let result = match (source.set, source.returns) {
