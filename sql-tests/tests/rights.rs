@@ -288,6 +288,14 @@ fn what_a_test_and_an_explanation_show() {
     for number in &allowed[6..9] {
         assert!(number.parse::<i64>().unwrap() > 0, "{allowed:?}");
     }
+    house.ok("ALTER FUNCTION f SET CAPABILITY MODE record");
+    house.ok("ALTER FUNCTION f REVOKE CAPABILITY DATABASE_READ('users')");
+    house.ok("SELECT f(1)");
+    let recorded = text(&house.ok("EXPLAIN CAPABILITIES FOR FUNCTION f")[0]);
+    assert_eq!(recorded[..5], ["DATABASE_READ", "public.users", "record mode", "t", "public.users"]);
+    assert_eq!((recorded[5].as_str(), recorded[7].as_str()), ("1", "0"));
+    house.ok("ALTER FUNCTION f SET CAPABILITY MODE enforce");
+    house.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('users')");
     // Over the extended protocol as well, their columns described before they run.
     house.runtime.block_on(async {
         let test = house.client.prepare("TEST FUNCTION f(2) EXPECT 2").await.unwrap();
@@ -317,6 +325,6 @@ fn what_a_test_and_an_explanation_show() {
         assert_eq!(row.get::<_, &str>("reaches"), "public.users");
         assert_eq!(row.get::<_, i64>("used"), 2);
         assert!(row.get::<_, Option<std::time::SystemTime>>("last_used").is_some());
-        assert_eq!(row.get::<_, i64>("denied"), 2);
+        assert_eq!(row.get::<_, i64>("denied"), 0);
     });
 }

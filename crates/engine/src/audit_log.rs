@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use audit::stored::View;
 use audit::{AuditError, Chain, Event, EventType, Hash, Receipt, Row, Sink, Verdict, Verifier};
 use parking_lot::Mutex;
 use query::{BatchIter, ScanBounds};
@@ -143,14 +144,14 @@ impl AuditLog {
         self.tail.lock().chain.last_id()
     }
 
-    /// Shows the durable rows from this id on, oldest first.
-    pub fn each_from(&self, first: u64, cancel: &Cancel, mut show: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    /// Shows the durable rows from this id on, oldest first, each where it is stored.
+    pub fn each_from(&self, first: u64, cancel: &Cancel, mut show: impl FnMut(&View<'_>) -> Result<()>) -> Result<()> {
         for item in self.log.read(first.max(1)..) {
             let (id, bytes) = item?;
             if id % 1024 == 0 {
                 cancel.check()?;
             }
-            show(Row::decode(id, &bytes)?)?;
+            show(&View::decode(&bytes)?)?;
         }
         Ok(())
     }

@@ -149,7 +149,8 @@ impl StatementContext {
             params,
             calls,
         );
-        other.in_use = InUse::below(&self.in_use);
+        // Rows of the other may still be on their way while this one calls somebody else.
+        other.in_use = self.in_use.clone();
         other
     }
 

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use audit::stored::View;
 use audit::{Event, EventType};
 use catalog::Function;
 use policy::{CanonicalPath, Capability, Kind, PathPattern, Syscall};
@@ -50,21 +51,25 @@ enum Verdict {
 pub fn observe(context: &StatementContext, function: &Function) -> Result<Observed> {
     let mut observed = Observed::default();
     context.db.audit.each_from(1, &context.cancel, |row| {
-        observed.add(function, &row.event);
+        // Most rows are others', and are not taken apart.
+        if observed.is_concerned(function, row) {
+            observed.add(function, &row.to_event()?);
+        }
         Ok(())
     })?;
     Ok(observed)
 }
 
 impl Observed {
+    /// Whether a row is the function's, or of a call below it.
+    fn is_concerned(&self, function: &Function, row: &View<'_>) -> bool {
+        row.function_name == Some(function.name.as_str()) || row.parent_call_id.is_some_and(|parent| self.open_calls.contains(&parent))
+    }
+
     fn add(&mut self, function: &Function, event: &Event) {
         let own = event.function_name.as_deref() == Some(function.name.as_str());
         if own && begins_anew(function, event) {
             *self = Observed::default();
-            return;
-        }
-        let below = event.parent_call_id.is_some_and(|parent| self.open_calls.contains(&parent));
-        if !own && !below {
             return;
         }
         match event.event_type {

@@ -33,7 +33,7 @@ fn write_policy(function: &Function, observed: &Observed, overloads: usize) -> S
     let name = policy_name(&function.name);
     let mut text = format!("CREATE SECURITY POLICY {name} AS (\n");
     let mut comment = |line: String| text.push_str(&format!("    -- {}\n", printable(&line)));
-    comment(format!("Seen: {} calls of {}.", observed.calls, function.signature()));
+    comment(format!("Seen of {}: {} calls.", function.signature(), observed.calls));
     if overloads > 1 {
         comment(format!("The log does not tell the {overloads} functions of this name apart."));
     }

@@ -147,7 +147,6 @@ impl StatementContext {
             renewed.catalog = self.db.catalog();
         }
         renewed.cancel = self.cancel.clone();
-        renewed.in_use = self.in_use.clone();
         Arc::new(renewed)
     }
 

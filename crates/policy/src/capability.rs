@@ -53,6 +53,20 @@ impl Kind {
     pub fn from_name(name: &str) -> Option<Kind> {
         Kind::ALL.iter().copied().find(|kind| kind.name().eq_ignore_ascii_case(name))
     }
+
+    /// Whether record mode lets a function do this only for a superuser: what reaches out of the database, or past its rights.
+    pub fn is_lent_to_superusers_only(self) -> bool {
+        match self {
+            Kind::DatabaseExecute | Kind::FileRead | Kind::FileWrite | Kind::NetworkAccess | Kind::EnvAccess => true,
+            Kind::DatabaseRead
+            | Kind::DatabaseWrite
+            | Kind::TimeAccess
+            | Kind::RandomAccess
+            | Kind::CryptoAccess
+            | Kind::HttpClient
+            | Kind::CallFunction => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Kind {

@@ -9,7 +9,7 @@ use types::SqlError;
 
 use crate::decide::{Ban, Decision, decide};
 use crate::denied::Lacking;
-use crate::{Ask, Capability, Denied, DrawRandom, Effective, Kind, Missing, Mode, Permit, ReadClock, Request, Syscall};
+use crate::{Ask, Capability, Denied, DrawRandom, Effective, Missing, Mode, Permit, ReadClock, Request, Syscall};
 
 /// How deep functions may call functions.
 pub const MAX_CALL_DEPTH: u32 = 16;
@@ -254,18 +254,7 @@ impl Gate {
         let (Some(kind), Some(_)) = (request.capability_kind(), request.needed()) else {
             return false;
         };
-        match kind {
-            Kind::DatabaseExecute | Kind::FileRead | Kind::FileWrite | Kind::NetworkAccess | Kind::EnvAccess => {
-                self.context.privileges.is_superuser()
-            }
-            Kind::DatabaseRead
-            | Kind::DatabaseWrite
-            | Kind::TimeAccess
-            | Kind::RandomAccess
-            | Kind::CryptoAccess
-            | Kind::HttpClient
-            | Kind::CallFunction => true,
-        }
+        !kind.is_lent_to_superusers_only() || self.context.privileges.is_superuser()
     }
 
     fn banned(&self, ban: Ban, request: &Request<'_>) -> Denied {

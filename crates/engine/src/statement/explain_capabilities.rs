@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use catalog::{Function, Privilege, Snapshot};
-use policy::{Capability, MAX_VIOLATIONS, NamePattern, ObjectName, Source};
+use policy::{Capability, MAX_VIOLATIONS, Mode, NamePattern, ObjectName, Source};
 use query::Row;
 use types::{Datum, Result, SqlError, SqlState, Type};
 
@@ -78,9 +78,30 @@ fn rows(context: &StatementContext, function: &Function, observed: Option<&Obser
     // What it asked for and does not hold.
     let lacking = observed.into_iter().flat_map(|observed| &observed.uses);
     for (asked, uses) in lacking.filter(|(asked, _)| !rights.capabilities.iter().any(|held| held.capability.overlaps(asked))) {
-        rows.push(row(asked, "none".to_string(), false, None, Some(*uses)));
+        let (source, reach) = match rights.mode {
+            Mode::Enforce => ("none", None),
+            Mode::Record => ("record mode", recorded_reach(context, role, asked)),
+        };
+        rows.push(row(
+            asked,
+            source.to_string(),
+            callable && reach.is_some(),
+            reach.flatten(),
+            Some(*uses),
+        ));
     }
     rows
+}
+
+/// What record mode lends: no more than whoever calls could do themselves.
+fn recorded_reach(context: &StatementContext, role: u32, capability: &Capability) -> Option<Option<String>> {
+    let caller = context.actor.role;
+    let superusers = context.catalog.is_superuser(role) && context.catalog.is_superuser(caller);
+    if capability.kind().is_lent_to_superusers_only() && !superusers {
+        return None;
+    }
+    reach(context, caller, capability)?;
+    reach(context, role, capability)
 }
 
 fn row(capability: &Capability, source: String, allowed: bool, reaches: Option<String>, seen: Option<Uses>) -> Row {

@@ -228,10 +228,10 @@ struct Seen {
 fn look_at_log(context: &StatementContext, function: &Function, first: u64) -> Result<Seen> {
     let mut seen = Seen::default();
     context.db.audit.each_from(first, &context.cancel, |row| {
-        let event = row.event;
-        if event.session_id != Some(context.session.session_id) {
+        if row.session_id != Some(context.session.session_id) {
             return Ok(());
         }
+        let event = row.to_event()?;
         match event.event_type {
             EventType::CapabilityCheck if event.allowed == Some(false) => {
                 for capability in crate::observed::refused(&event) {
