@@ -248,6 +248,63 @@ fn two_transactions_do_not_alter_one_function_at_once() {
 }
 
 #[test]
+fn functions_that_define_tables_at_the_same_time_lose_nothing() {
+    const CLIENTS: usize = 4;
+    const ROUNDS: usize = 12;
+    let house = House::new();
+    let one = house.connect();
+    // Every third round is undone, by an exception that the function catches or does not.
+    one.ok(
+        "CREATE FUNCTION make(client integer, round integer) RETURNS text LANGUAGE javascript AS $$
+        function make(client, round) {
+            const name = `t_${client}_${round}`;
+            try {
+                heliosdb.execute(`CREATE TABLE ${name} (id integer PRIMARY KEY, n integer UNIQUE)`);
+                heliosdb.execute(`INSERT INTO ${name} VALUES (?, ?)`, [client, round]);
+                if (round % 3 === 1) heliosdb.execute(`CREATE VIEW ${name} AS SELECT 1 AS one`);
+            } catch (error) {
+                return error.message;
+            }
+            if (round % 3 === 2) throw new Error('undone');
+            return name;
+        }
+    $$",
+    );
+    one.ok("ALTER FUNCTION make GRANT CAPABILITY DATABASE_EXECUTE, DATABASE_WRITE('t_*'), DATABASE_READ('t_*')");
+    let clients: Vec<Connection<'_>> = (0..CLIENTS).map(|_| house.connect()).collect();
+    std::thread::scope(|scope| {
+        for (number, client) in clients.iter().enumerate() {
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    let made = client.run(&format!("SELECT make({number}, {round})"));
+                    match (round % 3, made) {
+                        (0, Ok(name)) => assert_eq!(name, format!("t_{number}_{round}")),
+                        (1, Ok(message)) => assert_eq!(message, format!("relation \"t_{number}_{round}\" already exists")),
+                        (2, Err(error)) => assert!(error.contains("undone"), "{error}"),
+                        (_, other) => panic!("round {round}: {other:?}"),
+                    }
+                }
+            });
+        }
+    });
+    let kept = |sql: &str| one.ok(sql);
+    let expected = (CLIENTS * ROUNDS / 3 * 2).to_string();
+    assert_eq!(
+        kept("SELECT count(*) FROM pg_class WHERE relname LIKE 't\\_%' AND relkind = 'r'"),
+        expected
+    );
+    assert_eq!(
+        kept("SELECT count(DISTINCT oid) FROM pg_class WHERE relname LIKE 't\\_%' AND relkind = 'r'"),
+        expected
+    );
+    for client in 0..CLIENTS {
+        for round in (0..ROUNDS).filter(|round| round % 3 != 2) {
+            assert_eq!(kept(&format!("SELECT id, n FROM t_{client}_{round}")), format!("{client} {round}"));
+        }
+    }
+}
+
+#[test]
 fn a_deadlock_ends_one_of_the_two() {
     let house = House::new();
     let (one, two) = (house.connect(), house.connect());

@@ -374,6 +374,33 @@ fn whoever_waited_for_a_row_sees_what_was_committed_to_it() {
 }
 
 #[test]
+fn whoever_waited_for_a_lock_finds_done_what_the_commit_did_last() {
+    on_both(|db| {
+        let done = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let transaction = db.begin(Isolation::ReadCommitted);
+                        transaction.lock(b"catalog", LockMode::Exclusive, &()).unwrap();
+                        let before = done.load(Ordering::SeqCst);
+                        transaction.put(b"catalog", &before.to_be_bytes()).unwrap();
+                        // What was looked at under the lock is what is there still: nobody's change is lost.
+                        transaction.commit_and(|| done.store(before + 1, Ordering::SeqCst)).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(done.load(Ordering::SeqCst), 200);
+        // Nothing is done for a commit that has failed.
+        let ended = db.begin(Isolation::ReadCommitted);
+        ended.rollback();
+        ended.commit_and(|| done.store(0, Ordering::SeqCst)).unwrap_err();
+        assert_eq!(done.load(Ordering::SeqCst), 200);
+    });
+}
+
+#[test]
 fn records_of_a_log_are_numbered_without_gaps_and_found_again() {
     for kind in StoreKind::ALL {
         let folder = tempfile::tempdir().unwrap();
