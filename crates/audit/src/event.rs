@@ -91,7 +91,10 @@ impl Event {
             | EventType::PolicyApplied
             | EventType::LoginSucceeded
             | EventType::LoginFailed
-            | EventType::AlertRaised => false,
+            | EventType::AlertRaised
+            | EventType::TriggerCreated
+            | EventType::TriggerAltered
+            | EventType::TriggerDropped => false,
         }
     }
 }

@@ -69,6 +69,10 @@ event_types! {
     LoginSucceeded = 21,
     LoginFailed = 22,
     AlertRaised = 23,
+    /// Of a trigger on this log.
+    TriggerCreated = 24,
+    TriggerAltered = 25,
+    TriggerDropped = 26,
 }
 
 impl std::fmt::Display for EventType {
@@ -83,7 +87,7 @@ mod tests {
 
     #[test]
     fn codes_and_names_are_unique_and_come_back() {
-        assert_eq!(EventType::ALL.len(), 23);
+        assert_eq!(EventType::ALL.len(), 26);
         let mut codes = std::collections::BTreeSet::new();
         for &event_type in EventType::ALL {
             assert!(codes.insert(event_type.code()));
@@ -91,7 +95,7 @@ mod tests {
             assert_eq!(EventType::from_name(event_type.name()), Some(event_type));
         }
         assert_eq!(EventType::from_code(0), None);
-        assert_eq!(EventType::from_code(24), None);
+        assert_eq!(EventType::from_code(27), None);
         assert_eq!(EventType::from_name("capabilitycheck"), None);
     }
 }

@@ -9,6 +9,9 @@ use types::SqlState;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/rows.txt");
 
+/// So many types stand before the two rows that are about columns.
+const FIRST_TYPES: usize = 23;
+
 /// 2023-11-14 22:13:20 UTC.
 const TIME: i64 = 1_700_000_000_000_000;
 
@@ -105,6 +108,11 @@ fn example(event_type: EventType) -> Event {
             details: Some(json!({"category": "security"})),
             ..bare
         },
+        EventType::TriggerCreated | EventType::TriggerAltered | EventType::TriggerDropped => Event {
+            resource: Some("security_alert".into()),
+            details: Some(json!({"enabled": true})),
+            ..of_user
+        },
     }
 }
 
@@ -131,12 +139,13 @@ fn full(event_type: EventType) -> Event {
 }
 
 fn examples() -> Vec<(String, Event)> {
-    let mut all: Vec<(String, Event)> = EventType::ALL
-        .iter()
-        .map(|&event_type| (event_type.to_string(), example(event_type)))
-        .collect();
+    let example = |&event_type: &EventType| (event_type.to_string(), example(event_type));
+    // Types that came later stand after the others, so that no shipped line changes.
+    let (first, later) = EventType::ALL.split_at(FIRST_TYPES);
+    let mut all: Vec<(String, Event)> = first.iter().map(example).collect();
     all.push(("every column".to_string(), full(EventType::CapabilityCheck)));
     all.push(("no column".to_string(), Event::at(0, EventType::AlertRaised)));
+    all.extend(later.iter().map(example));
     all
 }
 

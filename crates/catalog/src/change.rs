@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Error, Function, Role, Schema, SecurityPolicy, Table};
+use crate::{AuditTrigger, Error, Function, Role, Schema, SecurityPolicy, Table};
 
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -19,6 +19,8 @@ pub enum Change {
     DropRole(u32),
     PutPolicy(SecurityPolicy),
     DropPolicy(u32),
+    PutAuditTrigger(AuditTrigger),
+    DropAuditTrigger(u32),
     /// All OIDs below this one count as used. Without it the OID of a dropped object could come back after a restart,
     /// and with it the object's leftover rows or cached code.
     OidMark(u32),
@@ -34,6 +36,7 @@ enum Kind {
     Function = b'f',
     Role = b'r',
     Policy = b'p',
+    AuditTrigger = b'a',
 }
 
 const FORMAT: u32 = 1;
@@ -64,6 +67,8 @@ impl Change {
             Change::DropRole(oid) => (key(Kind::Role, *oid), None),
             Change::PutPolicy(policy) => (key(Kind::Policy, policy.oid), Some(value(policy))),
             Change::DropPolicy(oid) => (key(Kind::Policy, *oid), None),
+            Change::PutAuditTrigger(trigger) => (key(Kind::AuditTrigger, trigger.oid), Some(value(trigger))),
+            Change::DropAuditTrigger(oid) => (key(Kind::AuditTrigger, *oid), None),
             Change::OidMark(mark) => (key(Kind::OidMark, 0), Some(value(mark))),
         }
     }
@@ -78,6 +83,7 @@ impl Change {
             Kind::Function => Change::PutFunction(read(record_key, record_value)?),
             Kind::Role => Change::PutRole(read(record_key, record_value)?),
             Kind::Policy => Change::PutPolicy(read(record_key, record_value)?),
+            Kind::AuditTrigger => Change::PutAuditTrigger(read(record_key, record_value)?),
         };
         match change.record().0 == record_key {
             true => Ok(change),
@@ -98,7 +104,15 @@ fn key(kind: Kind, oid: u32) -> Vec<u8> {
 
 fn parse_key(key: &[u8]) -> Option<(Kind, u32)> {
     let (first, rest) = key.split_first()?;
-    let kinds = [Kind::OidMark, Kind::Schema, Kind::Table, Kind::Function, Kind::Role, Kind::Policy];
+    let kinds = [
+        Kind::OidMark,
+        Kind::Schema,
+        Kind::Table,
+        Kind::Function,
+        Kind::Role,
+        Kind::Policy,
+        Kind::AuditTrigger,
+    ];
     let kind = kinds.into_iter().find(|kind| *kind as u8 == *first)?;
     Some((kind, u32::from_be_bytes(rest.try_into().ok()?)))
 }

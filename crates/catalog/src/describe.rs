@@ -3,8 +3,8 @@
 use types::ident::{quote_ident, quote_literal};
 
 use crate::{
-    ConstraintKind, ForeignKeyAction, Function, Index, IndexKey, IndexTarget, Returns, SystemContext, Table, TableKind, Trigger,
-    TriggerEvent, Volatility, name,
+    AuditAction, AuditTrigger, ConstraintKind, ForeignKeyAction, Function, Index, IndexKey, IndexTarget, Returns, SystemContext, Table,
+    TableKind, Trigger, TriggerEvent, Volatility, name,
 };
 
 /// `CREATE INDEX ...`; `pretty` leaves out what the search path and precedence make needless.
@@ -181,14 +181,38 @@ pub(crate) fn trigger(context: &SystemContext, table: &Table, trigger: &Trigger,
     sql + " " + &trigger_action(context, trigger)
 }
 
+/// The same of a trigger on the audit log.
+pub(crate) fn audit_trigger(context: &SystemContext, trigger: &AuditTrigger) -> String {
+    let mut sql = format!(
+        "CREATE TRIGGER {} AFTER INSERT ON heliosdb.audit_log FOR EACH ROW",
+        quote_ident(&trigger.name)
+    );
+    if let Some(condition) = &trigger.condition {
+        sql += &format!(" WHEN ({condition})");
+    }
+    sql + " " + &audit_trigger_action(context, trigger)
+}
+
+/// `BEGIN SELECT 1; END`, or the call of a function.
+pub(crate) fn audit_trigger_action(context: &SystemContext, trigger: &AuditTrigger) -> String {
+    match &trigger.action {
+        AuditAction::Body(statements) => format!("BEGIN {}; END", statements.join("; ")),
+        AuditAction::Function { oid, args } => trigger_call(context, *oid, args),
+    }
+}
+
 /// `EXECUTE FUNCTION f('a')`.
 pub(crate) fn trigger_action(context: &SystemContext, trigger: &Trigger) -> String {
-    let function = match context.snapshot.function_by_oid(trigger.function) {
+    trigger_call(context, trigger.function, &trigger.args)
+}
+
+fn trigger_call(context: &SystemContext, function: u32, args: &[String]) -> String {
+    let function = match context.snapshot.function_by_oid(function) {
         Some(function) if name::is_function_visible(context, function) => quote_ident(&function.name),
         Some(function) => name::qualified(&function.schema, &function.name),
         None => "???".to_string(),
     };
-    let args: Vec<String> = trigger.args.iter().map(|arg| quote_literal(arg)).collect();
+    let args: Vec<String> = args.iter().map(|arg| quote_literal(arg)).collect();
     format!("EXECUTE FUNCTION {function}({})", args.join(", "))
 }
 

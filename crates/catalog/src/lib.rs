@@ -7,6 +7,7 @@
 //!
 //! Nothing here does I/O, parses SQL or decides what a function may do; expressions and bodies are text.
 
+mod audit_trigger;
 mod builtin;
 mod call;
 mod change;
@@ -26,6 +27,7 @@ mod system;
 mod table;
 mod trigger;
 
+pub use audit_trigger::{AuditAction, AuditTrigger};
 pub use builtin::{AUDITOR_OID, DATABASE_OID, HELIOSDB_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
 pub use call::{call, call_names};
 pub use change::Change;

@@ -8,7 +8,7 @@ use types::Type;
 
 use crate::builtin;
 use crate::privilege::{Acl, AclKind, PUBLIC, Privilege};
-use crate::{Change, Error, Function, Role, Schema, SecurityPolicy, Table, system_relations};
+use crate::{AuditTrigger, Change, Error, Function, Role, Schema, SecurityPolicy, Table, system_relations};
 
 /// The first OID of a user's object (PostgreSQL's `FirstNormalObjectId`).
 pub const FIRST_USER_OID: u32 = 16384;
@@ -35,6 +35,7 @@ pub struct Snapshot {
     role_names: Map<String, u32>,
     policies: Map<u32, Arc<SecurityPolicy>>,
     policy_names: Map<String, u32>,
+    audit_triggers: Map<u32, Arc<AuditTrigger>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +90,7 @@ impl Snapshot {
             role_names: Map::new_sync(),
             policies: Map::new_sync(),
             policy_names: Map::new_sync(),
+            audit_triggers: Map::new_sync(),
         };
         for change in builtin::fixed_changes() {
             snapshot.put(&change);
@@ -133,6 +135,13 @@ impl Snapshot {
                 self.policies.insert_mut(policy.oid, Arc::new(policy.clone()));
             }
             Change::DropPolicy(oid) => self.drop_policy(*oid),
+            Change::PutAuditTrigger(trigger) => {
+                self.use_oid(trigger.oid);
+                self.audit_triggers.insert_mut(trigger.oid, Arc::new(trigger.clone()));
+            }
+            Change::DropAuditTrigger(oid) => {
+                self.audit_triggers.remove_mut(oid);
+            }
             Change::OidMark(mark) => self.next_oid = self.next_oid.max(*mark),
         }
     }
@@ -366,6 +375,30 @@ impl Snapshot {
 
     pub fn policies(&self) -> impl Iterator<Item = &Arc<SecurityPolicy>> {
         self.policies.values()
+    }
+
+    /// The triggers on the audit log in the order in which they fire: that of their names.
+    pub fn audit_triggers(&self) -> Vec<&Arc<AuditTrigger>> {
+        let mut triggers: Vec<_> = self.audit_triggers.values().collect();
+        triggers.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        triggers
+    }
+
+    pub fn audit_trigger(&self, name: &str) -> Option<&Arc<AuditTrigger>> {
+        self.audit_triggers.values().find(|trigger| trigger.name == name)
+    }
+
+    /// `pg_class.relhastriggers`, as far as users' triggers go.
+    pub fn has_triggers(&self, table: &Table) -> bool {
+        match table.oid {
+            crate::heliosdb::AUDIT_LOG_OID => !self.audit_triggers.is_empty(),
+            _ => !table.triggers.is_empty(),
+        }
+    }
+
+    /// Whether any would fire.
+    pub fn has_audit_triggers(&self) -> bool {
+        self.audit_triggers.values().any(|trigger| trigger.enabled)
     }
 }
 

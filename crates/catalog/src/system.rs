@@ -181,11 +181,11 @@ impl SystemTable {
         self.finders.iter().find(|finder| finder.column == column)
     }
 
-    /// A table for what PostgreSQL keeps in one and for the audit log, a view for what is derived.
+    /// A table for what PostgreSQL keeps in one, for the audit log and its alerts, a view for what is derived.
     pub fn relkind(&self) -> char {
         match self.schema {
             "pg_catalog" if !pg_catalog::VIEWS.contains(&self.name) => 'r',
-            "heliosdb" if self.oid == heliosdb::AUDIT_LOG_OID => 'r',
+            "heliosdb" if matches!(self.oid, heliosdb::AUDIT_LOG_OID | heliosdb::ALERTS_OID) => 'r',
             _ => 'v',
         }
     }
@@ -237,11 +237,11 @@ impl SystemTable {
         }
     }
 
-    /// Who may SELECT from it besides superusers: everybody, except what shows secrets or the audit log.
+    /// Who may SELECT from it besides superusers: everybody, except what shows secrets or the audit log, and the alerts that are made of it.
     fn reader(&self) -> Option<u32> {
         match (self.schema, self.name) {
             ("pg_catalog", "pg_authid" | "pg_shadow") => None,
-            ("heliosdb", "audit_log") => Some(crate::builtin::AUDITOR_OID),
+            ("heliosdb", "audit_log" | "alerts") => Some(crate::builtin::AUDITOR_OID),
             _ => Some(PUBLIC),
         }
     }

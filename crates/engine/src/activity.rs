@@ -44,6 +44,10 @@ impl Activity {
         }
     }
 
+    pub fn role(&self) -> u32 {
+        self.role
+    }
+
     /// A statement begins, in the transaction that is open or in one of its own.
     pub fn begin(&self, query: &Arc<str>, transaction_start: Option<i64>) {
         let begun = now();

@@ -156,6 +156,24 @@ impl AuditLog {
         Ok(())
     }
 
+    /// The id that the next row will get, if nobody else records before.
+    pub fn next_id(&self) -> u64 {
+        self.log.next_id()
+    }
+
+    /// The newest row that is durable.
+    pub fn durable(&self) -> u64 {
+        self.log.last_id()
+    }
+
+    /// Durable rows, oldest first.
+    pub fn rows(&self, first: u64, last: u64) -> impl Iterator<Item = Result<Row>> {
+        self.log.read(first..=last).map(|item| {
+            let (id, bytes) = item?;
+            Ok(Row::decode(id, &bytes)?)
+        })
+    }
+
     /// The first id whose time is at or after this one.
     fn first_at(&self, timestamp: i64) -> Result<u64> {
         let (mut low, mut high) = (1, self.log.last_id() + 1);
@@ -302,6 +320,13 @@ pub fn scan(audit: &Arc<AuditLog>, columns: &[usize], bounds: &ScanBounds, cance
         (!batch.is_empty()).then_some(Ok(batch))
     })))
 }
+
+/// A row as `heliosdb.audit_log` shows it.
+pub fn values(row: &Row) -> Vec<Datum> {
+    (0..COLUMNS).map(|column| value(row, column)).collect()
+}
+
+const COLUMNS: usize = 19;
 
 /// One column of a row, in the order of `heliosdb.audit_log`.
 fn value(row: &Row, column: usize) -> Datum {

@@ -18,6 +18,7 @@ use types::text::TextStyle;
 use types::{Datum, Notice, Result, SqlError, SqlState};
 
 use crate::activity::Activity;
+use crate::alerts::AtWork;
 use crate::call::Calls;
 use crate::call::plans::Plans;
 use crate::cancel::Cancel;
@@ -54,6 +55,8 @@ pub struct SessionShared {
     /// What the open transaction will do to channels.
     pub signals: Mutex<Vec<Signal>>,
     pub inbox: Arc<Inbox>,
+    /// The trigger on the audit log that is at work: in the session of these alone.
+    pub at_work: Mutex<Option<AtWork>>,
 }
 
 /// One statement at work.
@@ -326,6 +329,9 @@ impl Host for StatementContext {
             TableKind::Table => self.scan_rows(table, columns, bounds),
             TableKind::System(system) if system.schema == "heliosdb" && system.name == "audit_log" => {
                 crate::audit_log::scan(&self.db.audit, columns, bounds, self.cancel.clone())
+            }
+            TableKind::System(system) if system.oid == catalog::heliosdb::ALERTS_OID => {
+                crate::alerts::scan(&self.txn, columns, bounds, self.cancel.clone())
             }
             TableKind::System(system) => {
                 let rows = self.system_rows(system, bounds)?;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use catalog::{Change, Snapshot, Table};
 use parking_lot::{Mutex, RwLock};
@@ -11,11 +11,12 @@ use sandbox::TrustedRoots;
 use storage::{Db, Isolation, StoreKind};
 use types::{Result, SqlError, SqlState};
 
+use crate::alerts::{self, AlertHook, Alerts};
 use crate::audit_durability::AuditDurability;
 use crate::audit_log::AuditLog;
 use crate::context::SessionShared;
 use crate::functions_cache::Functions;
-use crate::notify::Channels;
+use crate::notify::{Channels, Signal};
 use crate::running_calls::RunningCalls;
 use crate::session::{ConnectOptions, Session};
 use crate::table::{self, Space};
@@ -76,6 +77,8 @@ pub struct Database {
     /// Whether sessions begin with `audit_durability = interval`.
     audit_interval: AtomicBool,
     pub(crate) channels: Channels,
+    pub(crate) alerts: Alerts,
+    this: Weak<Database>,
     sessions: Mutex<HashMap<i32, SessionHandle>>,
     next_pid: AtomicI32,
     next_session: AtomicI64,
@@ -101,14 +104,23 @@ pub struct RoleLogin {
 impl Database {
     /// Opens a data folder, and makes it a database where it is empty.
     pub fn open(options: Options) -> Result<Arc<Database>> {
+        Database::open_with_alerts(options, None)
+    }
+
+    /// The same; the hook is told of every alert, those included that the last run had not come to.
+    pub fn open_with_alerts(options: Options, hook: Option<AlertHook>) -> Result<Arc<Database>> {
         let store = Db::open(&options.data_dir, options.store)?;
         let catalog = load_catalog(&store)?;
         let audit = AuditLog::open(&store)?;
         let storage_options = options.functions.storage;
         let functions = Functions::new(&options.data_dir, options.progress, options.functions);
         let violations = Violations::load(&store)?;
+        let alerts = Alerts::load(&store, hook)?;
         let first = numbers_of_this_start(&store)?;
-        Ok(Arc::new(Database {
+        let has_triggers = catalog.has_audit_triggers();
+        let database = Arc::new_cyclic(|this: &Weak<Database>| Database {
+            this: this.clone(),
+            alerts,
             store,
             catalog: RwLock::new(Arc::new(catalog)),
             audit,
@@ -124,7 +136,11 @@ impl Database {
             next_session: AtomicI64::new(first),
             next_call: AtomicI64::new(first),
             row_numbers: Mutex::new(HashMap::new()),
-        }))
+        });
+        if has_triggers {
+            database.wake_alerts();
+        }
+        Ok(database)
     }
 
     /// Makes the interpreters ready now rather than at the first call.
@@ -154,6 +170,32 @@ impl Database {
         let mut catalog = self.catalog.write();
         let next = catalog.apply(changes);
         *catalog = Arc::new(next);
+        drop(catalog);
+        if changes.iter().any(|change| matches!(change, Change::PutAuditTrigger(_))) {
+            self.wake_alerts();
+        }
+    }
+
+    fn wake_alerts(&self) {
+        let pid = || self.next_pid.fetch_add(1, Ordering::Relaxed);
+        self.alerts.worker.wake(&self.this, pid);
+    }
+
+    /// A transaction has committed: of its signals, the alerts. Whoever may not read them any more does not hear them.
+    pub(crate) fn tell_alerts(&self, signals: &[Signal]) {
+        let mut alerts = signals
+            .iter()
+            .filter_map(|signal| match signal {
+                Signal::Alert(alert) => Some(alert),
+                Signal::Listen(_) | Signal::Unlisten(_) | Signal::UnlistenAll | Signal::Notify { .. } => None,
+            })
+            .peekable();
+        if alerts.peek().is_some() {
+            let role = |pid: i32| self.sessions.lock().get(&pid).map(|session| session.shared.activity.role());
+            self.channels
+                .keep_only(alerts::CHANNEL, |pid| role(pid).is_some_and(|role| alerts::may_hear(self, role)));
+        }
+        alerts.for_each(|alert| self.alerts.committed(alert));
     }
 
     /// A session for a user whom the server has let in.
@@ -234,8 +276,9 @@ impl Database {
         self.audit.record_login(user, client, refused)
     }
 
-    /// Writes out what is in memory, before the process ends.
+    /// Ends what works by itself and writes out what is in memory, before the process ends.
     pub fn close(&self) -> Result<()> {
+        self.alerts.worker.stop();
         self.store.flush()?;
         Ok(())
     }

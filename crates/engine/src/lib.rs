@@ -8,6 +8,7 @@
 //! back for its own SQL through the gate. Nothing here is asynchronous: a session works on its own thread.
 
 mod activity;
+mod alerts;
 mod audit_archive;
 mod audit_durability;
 mod audit_log;
@@ -38,10 +39,12 @@ mod table;
 mod text_io;
 mod transaction;
 mod trigger;
+mod unfinished;
 mod violations;
 mod working_catalog;
 mod write;
 
+pub use alerts::{Alert, AlertHook};
 pub use audit_archive::AuditArchive;
 pub use audit_durability::AuditDurability;
 pub use cancel::Cancel;

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use types::{Result, SqlError, SqlState};
 
+use crate::alerts::{Alert, CHANNEL};
+
 /// PostgreSQL's bounds: names are shorter than NAMEDATALEN, payloads than 8000 bytes.
 const MAX_CHANNEL_BYTES: usize = 63;
 const MAX_PAYLOAD_BYTES: usize = 7999;
@@ -33,7 +35,12 @@ pub enum Signal {
     Listen(String),
     Unlisten(String),
     UnlistenAll,
-    Notify { channel: String, payload: String },
+    Notify {
+        channel: String,
+        payload: String,
+    },
+    /// What the server tells on the channel of alerts.
+    Alert(Arc<Alert>),
 }
 
 impl Signal {
@@ -43,6 +50,14 @@ impl Signal {
                 Signal::Listen(channel) | Signal::Unlisten(channel) => channel.len(),
                 Signal::UnlistenAll => 0,
                 Signal::Notify { channel, payload } => channel.len() + payload.len(),
+                Signal::Alert(alert) => {
+                    size_of::<Alert>()
+                        + [&alert.category, &alert.message]
+                            .into_iter()
+                            .flatten()
+                            .map(String::len)
+                            .sum::<usize>()
+                }
             }
     }
 
@@ -139,6 +154,7 @@ impl Channels {
                     }
                 }
                 Signal::Notify { channel, payload } => sent.push((channel, payload)),
+                Signal::Alert(alert) => sent.push((CHANNEL.to_string(), alert.payload())),
             }
         }
         // The same message twice in a transaction is one, as in PostgreSQL.
@@ -154,6 +170,24 @@ impl Channels {
                     pid,
                 });
             }
+        }
+    }
+}
+
+impl Channels {
+    /// Ends the listening of sessions that may not hear a channel any more.
+    pub fn keep_only(&self, channel: &str, may_hear: impl Fn(i32) -> bool) {
+        let mut listeners = self.listeners.lock();
+        let Some(sessions) = listeners.get_mut(channel) else { return };
+        sessions.retain(|pid, inbox| {
+            let stays = may_hear(*pid);
+            if !stays {
+                inbox.channels.lock().remove(channel);
+            }
+            stays
+        });
+        if sessions.is_empty() {
+            listeners.remove(channel);
         }
     }
 }

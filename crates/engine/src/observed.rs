@@ -120,7 +120,10 @@ impl Observed {
             | EventType::PolicyApplied
             | EventType::LoginSucceeded
             | EventType::LoginFailed
-            | EventType::AlertRaised => {}
+            | EventType::AlertRaised
+            | EventType::TriggerCreated
+            | EventType::TriggerAltered
+            | EventType::TriggerDropped => {}
         }
     }
 

@@ -30,6 +30,7 @@ use crate::plan::{ColumnDesc, Plan, QueryPlan};
 use crate::settings::Settings;
 use crate::text_io::TextIo;
 use crate::transaction::{NamedSavepoint, Open, ProcedureTransaction};
+use crate::unfinished::{Piece, Unfinished};
 use crate::write::{self, Stop, Written};
 use crate::{authorize, point, statement};
 
@@ -137,6 +138,8 @@ pub struct Session {
     pub(crate) last_function: Option<u32>,
     /// Prepared statements that have a name.
     pub(crate) statements: HashMap<String, Arc<Prepared>>,
+    /// A trigger whose body has begun and not ended.
+    pub(crate) unfinished: Option<Unfinished>,
 }
 
 enum State {
@@ -200,6 +203,7 @@ impl Session {
             activity: Activity::new(role.oid),
             signals: Mutex::default(),
             inbox: Arc::default(),
+            at_work: Mutex::default(),
         });
         Ok(Session {
             db,
@@ -209,6 +213,7 @@ impl Session {
             state: State::Idle,
             last_function: None,
             statements: HashMap::new(),
+            unfinished: None,
         })
     }
 
@@ -306,7 +311,7 @@ impl Session {
         if matches!(self.state, State::Failed(_)) && !allowed_when_failed(&statement.kind) {
             return Err(failed_transaction());
         }
-        let (plan, types) = match self.needs_binding(&statement.kind) {
+        let (plan, types) = match self.needs_binding(&statement.kind) && !self.collects(&statement) {
             false => (None, param_types.iter().map(|ty| ty.unwrap_or(Type::Text)).collect()),
             true => {
                 let open = self.open()?;
@@ -409,6 +414,7 @@ impl Session {
 
     /// After an error: an implicit transaction is gone, an explicit one waits for its ROLLBACK.
     fn fail(&mut self) {
+        self.unfinished = None;
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => State::Idle,
             State::Implicit(open) => {
@@ -441,6 +447,15 @@ impl Session {
     fn run_inner(&mut self, statement: &ParsedStatement, params: Vec<Datum>, prepared: Option<&Arc<Prepared>>) -> Result<Outcome> {
         let transaction_start = self.open_transaction().map(|open| open.timestamp);
         self.shared.activity.begin(&statement.text, transaction_start);
+        let whole;
+        let statement = match self.collect(statement)? {
+            Piece::None => statement,
+            Piece::Kept => return Ok(Outcome::Empty),
+            Piece::Last(trigger) => {
+                whole = trigger;
+                &whole
+            }
+        };
         if let Statement::Utility(utility) = &statement.kind
             && let Some(outcome) = self.transaction_control(utility)
         {

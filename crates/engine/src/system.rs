@@ -68,6 +68,7 @@ pub fn own_call(context: &StatementContext, name: &str, args: &[Datum]) -> Optio
         "pg_advisory_unlock_all" => Ok(Datum::Null),
         "pg_notify" => notify(context, args),
         "pg_listening_channels" => Ok(channels(context)),
+        "heliosdb.alert" => crate::alerts::raise(context, args),
         "verify_audit_log" => crate::audit_log::verify_for(context, args),
         "heliosdb.forget" => crate::forget::forget(context, args),
         "heliosdb.suggest_policy" => crate::suggest::policy_for(context, args),
@@ -101,6 +102,7 @@ pub fn refuse_in_function(context: &StatementContext, what: &str) -> Result<()> 
 fn notify(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
     refuse_in_function(context, "send notifications")?;
     let text = |at: usize| args.get(at).and_then(Datum::as_str).unwrap_or_default();
+    crate::alerts::refuse_to_speak(text(0))?;
     let signal = Signal::notify(text(0), text(1))?;
     crate::notify::leave(&context.session.signals, signal)?;
     Ok(Datum::Null)

@@ -13,6 +13,10 @@ use types::{Datum, Result, Type};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Space {
+    /// Then an alert's id (i64, big-endian); the value is its row of `heliosdb.alerts`.
+    Alert = b'a',
+    /// One key: the newest row of the audit log whose triggers have run (u64, big-endian).
+    AlertPlace = b'b',
     /// Then a catalog record's own key.
     Catalog = b'c',
     /// Then an index OID (u32, big-endian) and the encoded columns; the value is the row's key.

@@ -86,12 +86,15 @@ impl Open {
                 | Change::DropRole(_)
                 | Change::PutPolicy(_)
                 | Change::DropPolicy(_)
+                | Change::PutAuditTrigger(_)
+                | Change::DropAuditTrigger(_)
                 | Change::OidMark(_) => {}
             }
         }
         // Whoever is told of the commit finds all of it done.
         let signals = std::mem::take(&mut *session.signals.lock());
         if !signals.is_empty() {
+            db.tell_alerts(&signals);
             db.channels.apply(session.pid, &session.inbox, signals);
         }
         let mut settings = session.settings.lock();

@@ -148,6 +148,10 @@ fn function(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
 fn trigger(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
     let wanted = oid("pg_get_triggerdef", args, 0)?;
     let pretty = args.get(1).and_then(Datum::as_bool).unwrap_or(false);
+    let on_audit_log = context.snapshot.audit_triggers().into_iter().find(|trigger| trigger.oid == wanted);
+    if let Some(trigger) = on_audit_log {
+        return Ok(Datum::Text(describe::audit_trigger(context, trigger)));
+    }
     let found = context.snapshot.user_tables().find_map(|table| {
         let trigger = table.triggers.iter().find(|trigger| trigger.oid == wanted)?;
         Some(describe::trigger(context, table, trigger, pretty))

@@ -1,5 +1,6 @@
-//! The `heliosdb` schema: functions, what they may do, the policies, and the audit log, one file each.
+//! The `heliosdb` schema: functions, what they may do, the policies, the audit log and its alerts, one file each.
 
+mod alerts;
 mod audit_log;
 mod capability_reference;
 mod function_capabilities;
@@ -7,6 +8,7 @@ mod function_stats;
 mod functions;
 mod security_policies;
 
+pub use alerts::{OID as ALERTS_OID, TABLE as ALERTS};
 pub use audit_log::OID as AUDIT_LOG_OID;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::row::NULL;
 use crate::{Function, SystemContext, SystemTable};
 
 pub const TABLES: &[SystemTable] = &[
+    alerts::TABLE,
     audit_log::TABLE,
     capability_reference::TABLE,
     function_capabilities::TABLE,

@@ -133,12 +133,12 @@ fn table_row(context: &SystemContext, table: &Table) -> Row {
         letter(relkind),
         count(columns),
         count(checks),
-        boolean(relkind == 'v'),                             // relhasrules
-        boolean(foreign_keys || !table.triggers.is_empty()), // relhastriggers
-        boolean(false),                                      // relhassubclass
-        boolean(false),                                      // relrowsecurity
-        boolean(false),                                      // relforcerowsecurity
-        boolean(true),                                       // relispopulated
+        boolean(relkind == 'v'),                                       // relhasrules
+        boolean(foreign_keys || context.snapshot.has_triggers(table)), // relhastriggers
+        boolean(false),                                                // relhassubclass
+        boolean(false),                                                // relrowsecurity
+        boolean(false),                                                // relforcerowsecurity
+        boolean(true),                                                 // relispopulated
         letter(if is_user_table { 'd' } else { 'n' }),
         boolean(false), // relispartition
         oid(0),         // relrewrite

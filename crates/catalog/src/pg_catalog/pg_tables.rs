@@ -44,7 +44,7 @@ fn row(context: &SystemContext, table: &Table) -> Row {
         NULL, // tablespace
         boolean(table.index_names().next().is_some()),
         boolean(false), // hasrules
-        boolean(foreign_keys || !table.triggers.is_empty()),
+        boolean(foreign_keys || context.snapshot.has_triggers(table)),
         boolean(false), // rowsecurity
     ]
 }

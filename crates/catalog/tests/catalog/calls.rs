@@ -37,6 +37,20 @@ fn check(name: &str, args: &[Datum], expected: &str) {
 }
 
 #[test]
+fn triggers_on_the_audit_log() {
+    let body = "CREATE TRIGGER denials AFTER INSERT ON heliosdb.audit_log FOR EACH ROW WHEN (NEW.allowed = false) \
+                BEGIN SELECT heliosdb.alert('a', NEW.error); SELECT 2; END";
+    check("pg_get_triggerdef", &[oid(DENIALS)], body);
+    check("pg_get_triggerdef", &[oid(DENIALS), Datum::Bool(true)], body);
+    check(
+        "pg_get_triggerdef",
+        &[oid(DENIALS + 1)],
+        "CREATE TRIGGER \"All of it\" AFTER INSERT ON heliosdb.audit_log FOR EACH ROW EXECUTE FUNCTION audited('it''s')",
+    );
+    check("pg_get_triggerdef", &[oid(1)], "NULL");
+}
+
+#[test]
 fn names_and_oids() {
     check("regclassin", &[text("people")], "16390");
     check("regclassin", &[text("public.people_pkey")], "16392");

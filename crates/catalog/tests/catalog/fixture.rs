@@ -23,6 +23,7 @@ pub const PEOPLE_LOWER_NAME: u32 = 16396;
 pub const DEPARTMENT_INDEX: u32 = 16397;
 pub const ADD: u32 = 16410;
 pub const AUDITED: u32 = 16411;
+pub const DENIALS: u32 = 16420;
 pub const READER: u32 = 16430;
 pub const WRITERS: u32 = 16431;
 
@@ -370,6 +371,31 @@ pub fn changes() -> Vec<Change> {
             is_procedure: true,
             aggregate: None,
             ..function(16412, "tidy", vec![argument("a", Type::Int4, None)], Returns::Void)
+        }),
+        Change::PutAuditTrigger(AuditTrigger {
+            oid: DENIALS,
+            name: "denials".to_string(),
+            owner: SUPERUSER_OID,
+            search_path: vec!["public".to_string()],
+            condition: Some("NEW.allowed = false".to_string()),
+            action: AuditAction::Body(vec!["SELECT heliosdb.alert('a', NEW.error)".to_string(), "SELECT 2".to_string()]),
+            enabled: true,
+            since: 7,
+            comment: None,
+        }),
+        Change::PutAuditTrigger(AuditTrigger {
+            oid: DENIALS + 1,
+            name: "All of it".to_string(),
+            owner: SUPERUSER_OID,
+            search_path: vec![],
+            condition: None,
+            action: AuditAction::Function {
+                oid: AUDITED,
+                args: vec!["it's".to_string()],
+            },
+            enabled: false,
+            since: 1,
+            comment: None,
         }),
         Change::PutRole(Role {
             login: true,

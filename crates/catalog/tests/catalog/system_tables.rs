@@ -117,6 +117,7 @@ fn fits(value: &Datum, ty: Type) -> bool {
         Datum::Text(text) => matches!(ty, Type::Text | Type::Varchar | Type::Name) || (ty == Type::Char && text.chars().count() <= 1),
         Datum::Oid(_) => matches!(ty, Type::Oid | Type::Regproc | Type::Regtype | Type::Regclass),
         Datum::Timestamptz(_) => ty == Type::Timestamptz,
+        Datum::Bytea(_) => ty == Type::Bytea,
         Datum::Array(array) => {
             ty == Type::from_oid(ty.oid()).unwrap()
                 && ty.element() == Some(array.element)
@@ -327,6 +328,31 @@ fn functions_are_as_postgres_describes_them() {
 }
 
 #[test]
+fn triggers_on_the_audit_log_are_listed() {
+    let session = Session::new();
+    let triggers = find("pg_catalog", "pg_trigger");
+    let log = Datum::Oid(catalog::heliosdb::AUDIT_LOG_OID);
+    let rows = triggers.scan(&session.context(), Some(("tgrelid", &log)));
+    let shown: Vec<String> = rows
+        .iter()
+        .map(|row| [0, 3, 4, 5, 6, 13].map(|column| plain(&row[column])).join(" "))
+        .collect();
+    assert_eq!(shown, ["16421 All of it 16411 5 D 1", "16420 denials 0 5 O 0"]);
+    assert_eq!(triggers.scan(&session.context(), None).len(), 2);
+    let classes = find("pg_catalog", "pg_class");
+    let at = classes.columns.iter().position(|(name, _)| *name == "relhastriggers").unwrap();
+    let row = classes.scan(&session.context(), Some(("oid", &log)));
+    assert_eq!(plain(&row[0][at]), "t");
+    // Whoever may only read the log does not see what watches it.
+    let described = |user: u32| {
+        let mut session = Session::new();
+        session.user = user;
+        find("information_schema", "triggers").scan(&session.context(), None).len()
+    };
+    assert_eq!((described(catalog::SUPERUSER_OID), described(crate::fixture::READER)), (2, 0));
+}
+
+#[test]
 fn what_shows_secrets_is_not_for_everybody() {
     let mut session = Session::new();
     session.user = crate::fixture::READER;
@@ -336,6 +362,7 @@ fn what_shows_secrets_is_not_for_everybody() {
         ("pg_catalog", "pg_roles", true),
         ("pg_catalog", "pg_class", true),
         ("heliosdb", "audit_log", false),
+        ("heliosdb", "alerts", false),
     ] {
         let table = session.snapshot.table(schema, name).unwrap();
         assert_eq!(

@@ -29,7 +29,7 @@ pub use function::{
 pub use inspect::{Comment, Commented, Expectation, RelationName, TestFunction};
 pub use policy::{DefinitionText, PolicyStatement};
 pub use prepared::PrepareText;
-pub use trigger::{CreateTrigger, DropTrigger, Timing as TriggerTiming};
+pub use trigger::{Action as TriggerAction, CreateTrigger, DropTrigger, Timing as TriggerTiming, check_body as check_trigger_body};
 pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
 
 /// How deep parentheses, sub-selects, views and prefix operators may nest in one statement.
@@ -95,10 +95,7 @@ pub fn parse(sql: &str, placeholders: Placeholders) -> Result<Vec<ParsedStatemen
     if tokens.len() > MAX_TOKENS {
         return Err(too_complex());
     }
-    let pieces: Vec<&[TokenWithSpan]> = tokens
-        .split(|token| token.token == Token::SemiColon)
-        .filter(|piece| piece.iter().any(|token| !is_space(&token.token)))
-        .collect();
+    let pieces = pieces(&tokens);
     let siblings = pieces.len();
     let mut statements = Vec::with_capacity(siblings);
     for piece in pieces {
@@ -116,6 +113,22 @@ pub fn parse(sql: &str, placeholders: Placeholders) -> Result<Vec<ParsedStatemen
         });
     }
     Ok(statements)
+}
+
+/// A text's statements, each without the semicolon that ends it.
+fn pieces(tokens: &[TokenWithSpan]) -> Vec<&[TokenWithSpan]> {
+    let mut pieces = vec![];
+    let mut rest = tokens;
+    while !rest.is_empty() {
+        let semicolon = || rest.iter().position(|token| token.token == Token::SemiColon);
+        let end = trigger::end_with_body(rest).or_else(semicolon).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(end);
+        if piece.iter().any(|token| !is_space(&token.token)) {
+            pieces.push(piece);
+        }
+        rest = after.get(1..).unwrap_or_default();
+    }
+    pieces
 }
 
 /// Parses a scalar expression that we stored ourselves: a DEFAULT or a CHECK.
@@ -543,6 +556,33 @@ mod tests {
             statements.iter().map(|s| &*s.text).collect::<Vec<_>>(),
             ["SELECT ';'", "SELECT $$;$$"]
         );
+    }
+
+    #[test]
+    fn a_triggers_body_keeps_its_semicolons() {
+        let texts = |sql: &str| -> Vec<String> {
+            let statements = parse(sql, Placeholders::Dollar).unwrap();
+            statements.iter().map(|statement| statement.text.to_string()).collect()
+        };
+        let on = "AFTER INSERT ON heliosdb.audit_log FOR EACH ROW";
+        let whole = format!("CREATE TRIGGER t {on} WHEN (NEW.allowed) BEGIN SELECT 1; SELECT CASE WHEN a THEN 1 END; END");
+        assert_eq!(texts(&format!("SELECT 1; {whole}; SELECT 2")), ["SELECT 1", &whole, "SELECT 2"]);
+        assert_eq!(texts(&whole), [whole.as_str()]);
+        // Not ended: all of it.
+        let open = format!("create or replace trigger t {on} begin select ';'; select 2");
+        assert_eq!(texts(&format!("{open};")), [format!("{open};")]);
+        // BEGIN as a name, and as a statement of its own.
+        let call = format!("CREATE TRIGGER begin {on} EXECUTE FUNCTION begin()");
+        assert_eq!(texts(&format!("{call}; BEGIN; END")), [call.as_str(), "BEGIN", "END"]);
+        for (body, near) in [
+            ("DELETE FROM t; END", "DELETE"),
+            ("END", "END"),
+            ("SELECT 1; END; END x", "x"),
+            ("SELECT 1 SELECT", "SELECT"),
+        ] {
+            let (message, _) = error(&format!("CREATE TRIGGER t {on} BEGIN {body}"));
+            assert_eq!(message, format!("syntax error at or near \"{near}\""), "{body}");
+        }
     }
 
     #[test]

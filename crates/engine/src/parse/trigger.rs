@@ -1,12 +1,18 @@
-//! `CREATE TRIGGER` and `DROP TRIGGER`.
+//! `CREATE TRIGGER` and `DROP TRIGGER`. A trigger on the audit log may have a body, `BEGIN SELECT ...; END`, whose semicolons end
+//! no statement of the client's.
 
 use catalog::{TriggerEvent, TriggerLevel};
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+use types::{SqlError, SqlState};
 
-use super::{at_end, byte_offset, expect_word, fold, own_error, word, words};
+use super::{at_end, byte_offset, expect_word, fold, is_space, own_error, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
+
+/// Of one body, all its statements.
+const MAX_BODY_BYTES: usize = 64 << 10;
+const MAX_BODY_STATEMENTS: usize = 100;
 
 #[derive(Clone, Debug)]
 pub struct CreateTrigger {
@@ -20,8 +26,21 @@ pub struct CreateTrigger {
     pub level: TriggerLevel,
     /// The text of WHEN's condition.
     pub condition: Option<String>,
-    pub function: (Option<String>, String),
-    pub args: Vec<String>,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug)]
+pub enum Action {
+    Function {
+        name: (Option<String>, String),
+        args: Vec<String>,
+    },
+    /// The texts of the statements between BEGIN and END, without their semicolons. Not ended: the client's text is over
+    /// before the body is.
+    Body {
+        statements: Vec<String>,
+        ended: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,11 +113,30 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateTrigger> {
         parser.expect_token(&Token::RParen)?;
         condition = Some(source[byte_offset(source, start)..byte_offset(source, end)].to_string());
     }
+    let action = match word(parser, "BEGIN") {
+        true => body(parser, source)?,
+        false => call(parser)?,
+    };
+    at_end(parser)?;
+    Ok(CreateTrigger {
+        or_replace,
+        name,
+        timing,
+        events,
+        columns,
+        table,
+        level,
+        condition,
+        action,
+    })
+}
+
+fn call(parser: &mut Parser<'_>) -> Parsed<Action> {
     expect_word(parser, "EXECUTE")?;
     if !word(parser, "FUNCTION") {
         expect_word(parser, "PROCEDURE")?;
     }
-    let function = qualified(parser)?;
+    let name = qualified(parser)?;
     parser.expect_token(&Token::LParen)?;
     let mut args = vec![];
     if !parser.consume_token(&Token::RParen) {
@@ -110,19 +148,96 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateTrigger> {
             }
         }
     }
-    at_end(parser)?;
-    Ok(CreateTrigger {
-        or_replace,
-        name,
-        timing,
-        events,
-        columns,
-        table,
-        level,
-        condition,
-        function,
-        args,
-    })
+    Ok(Action::Function { name, args })
+}
+
+/// After BEGIN.
+fn body(parser: &mut Parser<'_>, source: &str) -> Parsed<Action> {
+    let mut statements: Vec<String> = vec![];
+    loop {
+        while parser.consume_token(&Token::SemiColon) {}
+        let next = parser.peek_token();
+        let begins = match &next.token {
+            Token::EOF => return Ok(Action::Body { statements, ended: false }),
+            Token::LParen => true,
+            Token::Word(word) if word.quote_style.is_none() => {
+                if word.value.eq_ignore_ascii_case("END") && !statements.is_empty() {
+                    parser.next_token();
+                    return Ok(Action::Body { statements, ended: true });
+                }
+                ["SELECT", "WITH", "VALUES"]
+                    .iter()
+                    .any(|first| word.value.eq_ignore_ascii_case(first))
+            }
+            _ => false,
+        };
+        if !begins {
+            return parser.expected("SELECT or END", next);
+        }
+        let start = next.span.start;
+        parser.parse_query()?;
+        let end = parser.get_current_token().span.end;
+        statements.push(source[byte_offset(source, start)..byte_offset(source, end)].to_string());
+        let next = parser.peek_token();
+        if !matches!(next.token, Token::SemiColon | Token::EOF) {
+            return parser.expected("; after the statement", next);
+        }
+    }
+}
+
+pub fn check_body(statements: &[String]) -> types::Result<()> {
+    let bytes: usize = statements.iter().map(String::len).sum();
+    if bytes <= MAX_BODY_BYTES && statements.len() <= MAX_BODY_STATEMENTS {
+        return Ok(());
+    }
+    Err(SqlError::new(
+        SqlState::ProgramLimitExceeded,
+        format!("the body of a trigger is longer than {MAX_BODY_BYTES} bytes or {MAX_BODY_STATEMENTS} statements"),
+    ))
+}
+
+/// Where the statement at the beginning of these tokens ends, if it is a trigger with a body: at the semicolon after END, or with
+/// the last token where there is none.
+pub fn end_with_body(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let is = |token: &Token, expected: &str| matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected));
+    let mut rest = tokens.iter().enumerate().filter(|(_, token)| !is_space(&token.token));
+    for expected in ["CREATE", "TRIGGER"] {
+        let mut next = &rest.next()?.1.token;
+        if expected == "TRIGGER" && is(next, "OR") {
+            next = rest
+                .next()
+                .filter(|(_, token)| is(&token.token, "REPLACE"))
+                .and_then(|_| rest.next())
+                .map(|(_, token)| &token.token)?;
+        }
+        if !is(next, expected) {
+            return None;
+        }
+    }
+    let mut depth = 0usize;
+    // After these words BEGIN is a name.
+    let mut before = "TRIGGER".to_string();
+    let mut in_body = false;
+    // Whether a statement of the body may begin here.
+    let mut fresh = false;
+    for (at, token) in rest {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::SemiColon if !in_body => return None,
+            Token::Word(_) if fresh && is(&token.token, "END") => {
+                let after = tokens.get(at..)?.iter().position(|token| token.token == Token::SemiColon);
+                return Some(after.map_or(tokens.len(), |after| at + after));
+            }
+            _ => {}
+        }
+        let names = matches!(before.as_str(), "TRIGGER" | "ON" | "." | "OF" | "," | "FUNCTION" | "PROCEDURE");
+        let opens = !in_body && depth == 0 && !names && is(&token.token, "BEGIN");
+        in_body |= opens;
+        fresh = opens || token.token == Token::SemiColon;
+        before = token.token.to_string().to_ascii_uppercase();
+    }
+    in_body.then_some(tokens.len())
 }
 
 pub fn drop(parser: &mut Parser<'_>) -> Parsed<DropTrigger> {

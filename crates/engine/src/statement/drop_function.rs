@@ -71,6 +71,7 @@ pub fn drop_dependents(context: &Arc<StatementContext>, function: &Function, cas
         context.notice(Notice::notice(format!("drop cascades to function {}", aggregate.signature())));
         drop_one(context, &aggregate)?;
     }
+    super::audit_trigger::drop_dependents(context, function, cascade)?;
     let tables: Vec<Arc<Table>> = context.catalog.user_tables().cloned().collect();
     for table in tables {
         for trigger in table.triggers.iter().filter(|trigger| trigger.function == function.oid) {

@@ -8,6 +8,7 @@ use crate::notify::{Signal, leave};
 use crate::session::Outcome;
 
 pub fn listen(context: &StatementContext, channel: &str) -> Result<Outcome> {
+    crate::alerts::refuse_to_listen(context, channel)?;
     leave(&context.session.signals, Signal::Listen(channel.to_string()))?;
     Ok(complete("LISTEN"))
 }
@@ -24,6 +25,7 @@ pub fn unlisten(context: &StatementContext, channel: Option<&str>) -> Result<Out
 }
 
 pub fn notify(context: &StatementContext, channel: &str, payload: &str) -> Result<Outcome> {
+    crate::alerts::refuse_to_speak(channel)?;
     leave(&context.session.signals, Signal::notify(channel, payload)?)?;
     Ok(complete("NOTIFY"))
 }

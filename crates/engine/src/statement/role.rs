@@ -86,7 +86,8 @@ pub fn drop(session: &mut Session, context: &Arc<StatementContext>, names: &[Str
         }
         let owns = context.catalog.user_tables().any(|table| table.owner == role.oid)
             || context.catalog.functions().any(|function| function.owner == role.oid)
-            || context.catalog.schemas().any(|schema| schema.owner == role.oid);
+            || context.catalog.schemas().any(|schema| schema.owner == role.oid)
+            || context.catalog.audit_triggers().iter().any(|trigger| trigger.owner == role.oid);
         // Roles below the first user OID are the system's own.
         if owns || role.oid < catalog::FIRST_USER_OID {
             return Err(SqlError::new(

@@ -6,14 +6,20 @@ use catalog::{Change, Function, Privilege, Returns, Table, TableKind, Trigger, T
 use sqlparser::ast::{self, AlterTableOperation};
 use types::{Notice, Result, SqlError, SqlState};
 
-use super::{complete, must_be_owner, permission_denied};
+use super::{audit_trigger, complete, must_be_owner, permission_denied};
 use crate::bind::{Names, undefined_function};
 use crate::context::StatementContext;
-use crate::parse::{CreateTrigger, DropTrigger, TriggerTiming as WrittenTiming, fold, object_name};
+use crate::parse::{CreateTrigger, DropTrigger, TriggerAction, TriggerTiming as WrittenTiming, fold, object_name};
 use crate::session::{Outcome, Session};
 use crate::trigger::Condition;
 
 pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &CreateTrigger) -> Result<Outcome> {
+    if audit_trigger::is_audit_log(context, &create.table) {
+        return audit_trigger::create(session, context, create);
+    }
+    let TriggerAction::Function { name: function, args } = &create.action else {
+        return Err(SqlError::unsupported("a body of a trigger on anything but heliosdb.audit_log").hint("Use EXECUTE FUNCTION."));
+    };
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let table = table_named(context, &create.table)?;
@@ -58,7 +64,7 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
     if let Some(condition) = &create.condition {
         check_condition(context, &table, create, condition)?;
     }
-    let function = function_named(context, &create.function)?;
+    let function = function_named(context, function)?;
     let existing = table.triggers.iter().find(|trigger| trigger.name == create.name);
     if existing.is_some() && !create.or_replace {
         return Err(SqlError::new(
@@ -75,7 +81,7 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
         columns,
         condition: create.condition.clone(),
         function: function.oid,
-        args: create.args.clone(),
+        args: args.clone(),
         enabled: true,
         comment: existing.and_then(|old| old.comment.clone()),
     };
@@ -103,7 +109,8 @@ fn check_condition(context: &StatementContext, table: &Arc<Table>, create: &Crea
     Ok(())
 }
 
-fn function_named(context: &StatementContext, (schema, name): &(Option<String>, String)) -> Result<Arc<Function>> {
+/// A function for a trigger, which the actor may call.
+pub fn function_named(context: &StatementContext, (schema, name): &(Option<String>, String)) -> Result<Arc<Function>> {
     let names = Names {
         snapshot: &context.catalog,
         search_path: &context.search_path,
@@ -126,6 +133,9 @@ fn function_named(context: &StatementContext, (schema, name): &(Option<String>, 
 }
 
 pub fn drop(session: &mut Session, context: &Arc<StatementContext>, drop: &DropTrigger) -> Result<Outcome> {
+    if audit_trigger::is_audit_log(context, &drop.table) {
+        return audit_trigger::drop(context, drop);
+    }
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let table = match table_named(context, &drop.table) {
@@ -166,9 +176,13 @@ pub fn switches(alter: &ast::AlterTable) -> Option<Vec<(&ast::Ident, bool)>> {
 }
 
 pub fn switch(session: &mut Session, context: &Arc<StatementContext>, alter: &ast::AlterTable) -> Result<Outcome> {
+    let name = object_name(&alter.name)?;
+    if audit_trigger::is_audit_log(context, &name) {
+        return audit_trigger::switch(context, alter);
+    }
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    let table = table_named(context, &object_name(&alter.name)?)?;
+    let table = table_named(context, &name)?;
     if let TableKind::System(_) = table.kind {
         return Err(crate::bind::dml::system_table_error(&table));
     }
@@ -199,7 +213,7 @@ pub fn change(context: &StatementContext, table: &Table, edit: impl FnOnce(&mut 
     context.change(vec![Change::PutTable(changed), Change::OidMark(context.catalog.next_oid())])
 }
 
-fn table_named(context: &StatementContext, (schema, name): &(Option<String>, String)) -> Result<Arc<Table>> {
+pub fn table_named(context: &StatementContext, (schema, name): &(Option<String>, String)) -> Result<Arc<Table>> {
     Names {
         snapshot: &context.catalog,
         search_path: &context.search_path,
@@ -211,7 +225,7 @@ fn wrong_type(table: &Table, what: &str) -> SqlError {
     SqlError::new(SqlState::WrongObjectType, format!("\"{}\" {what}", table.name))
 }
 
-fn undefined(name: &str, table: &Table) -> SqlError {
+pub fn undefined(name: &str, table: &Table) -> SqlError {
     SqlError::new(
         SqlState::UndefinedObject,
         format!("trigger \"{name}\" for table \"{}\" does not exist", table.name),

@@ -246,6 +246,11 @@ pub(crate) static ENGINE: &[Scalar] = catalog_calls! { volatile:
 
 /// Functions of schema heliosdb; a call names the schema.
 pub(crate) static HELIOSDB: &[Scalar] = &[
+    Scalar::new("heliosdb.alert", &[Text, Text], Int8, |env, a| {
+        env.catalog_call("heliosdb.alert", a)
+    })
+    .lax()
+    .volatile(),
     Scalar::new("heliosdb.forget", &[Text], Int8, |env, a| env.catalog_call("heliosdb.forget", a)).volatile(),
     Scalar::new("heliosdb.suggest_policy", &[Text], Text, |env, a| {
         env.catalog_call("heliosdb.suggest_policy", a)

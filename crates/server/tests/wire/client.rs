@@ -62,8 +62,12 @@ impl Client {
 
     /// Logged in as postgres.
     pub fn connect(addr: SocketAddr) -> Client {
+        Client::login(addr, "postgres")
+    }
+
+    pub fn login(addr: SocketAddr, user: &str) -> Client {
         let mut client = Client::raw(addr);
-        client.send(&startup(&[("user", "postgres"), ("database", "postgres")]));
+        client.send(&startup(&[("user", user), ("database", "postgres")]));
         let greeting = client.until_ready();
         assert_eq!(greeting.first().map(String::as_str), Some("AuthenticationOk"), "{greeting:?}");
         client

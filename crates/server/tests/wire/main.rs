@@ -1,5 +1,6 @@
 //! The server as its clients' bytes see it: a listening server, and raw protocol messages.
 
+mod alerts;
 mod authentication;
 mod cancel;
 mod client;
