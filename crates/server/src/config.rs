@@ -14,6 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::ServerOptions;
 use crate::tls::{TlsOptions, TlsRequired};
+use crate::webhook::WebhookUrl;
 use engine::{AuditDurability, FunctionOptions, StorageOptions, StoreKind};
 
 const DEFAULT_LOG: &str = "info";
@@ -64,7 +65,7 @@ pub struct Settings {
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     #[serde(deserialize_with = "variables")]
     pub function_env: Vec<(String, String)>,
-    /// PEM file of certificate authorities that heliosdb.http trusts besides the machine's own
+    /// PEM file of certificate authorities that heliosdb.http and the alert webhook trust besides the machine's own
     #[arg(long, value_name = "FILE", env = "PARHELION_FUNCTION_CA_FILE")]
     pub function_ca_file: Option<PathBuf>,
     /// Functions keep values in heliosdb.storage only after ALTER FUNCTION f SET STORAGE = on [default: false]
@@ -79,6 +80,9 @@ pub struct Settings {
     /// Keys that one function may keep [default: 10000]
     #[arg(long, value_name = "N", env = "PARHELION_STORAGE_KEYS")]
     pub storage_keys: Option<u64>,
+    /// URL that every alert is posted to as JSON
+    #[arg(long, value_name = "URL", env = "PARHELION_ALERT_WEBHOOK", hide_env_values = true)]
+    pub alert_webhook: Option<String>,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -142,6 +146,9 @@ pub struct Config {
     pub log: String,
     pub audit_durability: AuditDurability,
     pub functions: FunctionOptions,
+    pub alert_webhook: Option<WebhookUrl>,
+    /// Certificate authorities besides the machine's own.
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -153,6 +160,8 @@ pub enum ConfigError {
     Zero(&'static str),
     /// Of certificate and key one is not there, or TLS is required without either.
     Tls(&'static str),
+    /// The URL itself may be a secret.
+    Webhook(String),
     DataDir(PathBuf, io::Error),
     /// Others could read or write what is in it.
     DataDirOpen(PathBuf, u32),
@@ -164,6 +173,7 @@ impl std::fmt::Display for ConfigError {
             ConfigError::File(path, error) => write!(f, "could not read {}: {error}", path.display()),
             ConfigError::Toml(path, error) => write!(f, "{}: {error}", path.display()),
             ConfigError::Listen(listen, error) => write!(f, "invalid address to listen on \"{listen}\": {error}"),
+            ConfigError::Webhook(why) => write!(f, "invalid URL in alert_webhook: {why}"),
             ConfigError::Zero(name) => write!(f, "{name} must be at least 1"),
             ConfigError::Tls(message) => f.write_str(message),
             ConfigError::DataDir(path, error) => write!(f, "could not create the data folder {}: {error}", path.display()),
@@ -194,6 +204,8 @@ impl Settings {
             Some(listen) => resolve_address(&listen).map_err(|error| ConfigError::Listen(listen, error))?,
         };
         let storage = StorageOptions::default();
+        let ca_file = self.function_ca_file.or(file.function_ca_file);
+        let alert_webhook = self.alert_webhook.or(file.alert_webhook);
         let seconds = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_secs);
         Ok(Config {
             data: self.data.or(file.data).unwrap_or_else(|| PathBuf::from("./data")),
@@ -238,8 +250,13 @@ impl Settings {
                     max_bytes: self.storage_bytes.or(file.storage_bytes).unwrap_or(storage.max_bytes),
                     max_keys: self.storage_keys.or(file.storage_keys).unwrap_or(storage.max_keys),
                 },
-                trusted_roots: crate::roots::trusted(self.function_ca_file.or(file.function_ca_file)),
+                trusted_roots: crate::roots::trusted(ca_file.clone()),
             },
+            alert_webhook: alert_webhook
+                .map(|url| WebhookUrl::parse(&url))
+                .transpose()
+                .map_err(ConfigError::Webhook)?,
+            ca_file,
         })
     }
 }
@@ -400,6 +417,19 @@ mod tests {
         }
         .resolve(Settings::default());
         assert_eq!(zero.unwrap_err().to_string(), "max_connections must be at least 1");
+        let webhook = |url: &str| Settings {
+            alert_webhook: Some(url.into()),
+            ..Default::default()
+        };
+        assert_eq!(
+            webhook("hooks.example.com/secret")
+                .resolve(Settings::default())
+                .unwrap_err()
+                .to_string(),
+            "invalid URL in alert_webhook: it must begin with http:// or https:// and name a host"
+        );
+        let taken = Settings::default().resolve(webhook("https://hooks.example.com/x")).unwrap();
+        assert_eq!(taken.alert_webhook, WebhookUrl::parse("https://hooks.example.com/x").ok());
         let nowhere = Settings {
             listen: Some("nowhere".into()),
             ..Default::default()

@@ -26,5 +26,6 @@ pub mod stream;
 pub mod structure;
 pub mod tls;
 pub mod watch;
+pub mod webhook;
 
 pub use listen::{Server, ServerOptions, StartError};

@@ -11,10 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use engine::{ConnectOptions, Database, FunctionOptions, Options};
+use engine::{AlertHook, ConnectOptions, Database, FunctionOptions, Options};
 use server::config::{self, Config, LogFormat, Settings, Store};
 use server::script::{self, RunOptions};
-use server::{Server, listen};
+use server::{Server, listen, webhook};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -105,7 +105,12 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
     };
     let data = config.data.clone();
     let (store, functions) = (config.store, config.functions.clone());
-    let database = on_big_stack(move || open(&data, store, functions, |message| tracing::info!("{message}")))?;
+    let hook = config
+        .alert_webhook
+        .clone()
+        .map(|url| webhook::start(url, config.ca_file.clone()))
+        .transpose()?;
+    let database = on_big_stack(move || open(&data, store, functions, hook, |message| tracing::info!("{message}")))?;
     database.set_audit_durability(config.audit_durability);
     if let Err(error) = database.warm_up() {
         tracing::error!("functions cannot be run: {}", error.message());
@@ -183,6 +188,7 @@ fn run(file: &Path, data: Option<PathBuf>, store: Store, keep_going: bool, log: 
             trusted_roots: server::roots::trusted(None),
             ..FunctionOptions::default()
         },
+        None,
         |message| eprintln!("{message}"),
     )?;
     let options = ConnectOptions {
@@ -211,6 +217,7 @@ fn open(
     data: &Path,
     store: Store,
     functions: FunctionOptions,
+    hook: Option<AlertHook>,
     progress: impl Fn(&str) + Send + Sync + 'static,
 ) -> Result<Arc<Database>, Failure> {
     config::prepare_data_dir(data)?;
@@ -220,7 +227,7 @@ fn open(
         progress: Arc::new(progress),
         functions,
     };
-    Ok(Database::open(options).map_err(|error| error.message().to_string())?)
+    Ok(Database::open_with_alerts(options, hook).map_err(|error| error.message().to_string())?)
 }
 
 fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
