@@ -303,6 +303,11 @@ impl State {
     /// Asked at each tick of the clock: the limits, and whether the function may still run.
     pub fn tick(&mut self) -> Result<(), Stop> {
         self.meter.check()?;
+        self.check_enabled()
+    }
+
+    /// Ends the call where its function, or one further up, was disabled or dropped.
+    fn check_enabled(&self) -> Result<(), Stop> {
         let mut gate = self.rights.as_ref().map(|rights| &rights.gate);
         while let Some(checked) = gate {
             checked.rights().map_err(uncatchable)?;
@@ -355,6 +360,8 @@ impl State {
             Ok(()) => {}
             Err(Failure::Stop(stop)) => return Err(stop),
             Err(Failure::Refused { error, capability }) => {
+                // A function that may no longer run has nothing to catch: the statement it asked for says that as any other error.
+                self.check_enabled()?;
                 answer.clear();
                 self.put_error(error, capability.as_deref(), &mut answer)
                     .map_err(|_| Stop::Broken("an error is too large"))?;
