@@ -5,7 +5,7 @@ mod house;
 
 use std::time::{Duration, Instant};
 
-use house::House;
+use house::{Connection, House};
 
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
