@@ -11,12 +11,17 @@ use server::{Server, ServerOptions};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-/// A server on a fresh data folder, and one client.
+/// A server on a fresh data folder, and a superuser's connection.
 struct House {
     server: Option<Server>,
-    runtime: Runtime,
-    client: Client,
+    runtime: Arc<Runtime>,
+    postgres: Connection,
     folder: tempfile::TempDir,
+}
+
+struct Connection {
+    client: Client,
+    runtime: Arc<Runtime>,
 }
 
 /// The parts of an error that the tests look at.
@@ -45,23 +50,49 @@ impl House {
             ..ServerOptions::default()
         };
         let server = Server::start(database, options).unwrap();
-        let port = server.local_addr().port();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .worker_threads(2)
             .build()
             .unwrap();
+        let runtime = Arc::new(runtime);
+        House {
+            postgres: Connection::new("postgres", server.local_addr().port(), &runtime),
+            server: Some(server),
+            runtime,
+            folder,
+        }
+    }
+
+    /// Nobody has a password, so whoever is on this machine may be anybody who may log in.
+    fn connect(&self, user: &str) -> Connection {
+        Connection::new(user, self.server.as_ref().unwrap().local_addr().port(), &self.runtime)
+    }
+
+    fn run(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Refused> {
+        self.postgres.run(sql)
+    }
+
+    fn ok(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.postgres.ok(sql)
+    }
+
+    fn value(&self, sql: &str) -> String {
+        self.postgres.value(sql)
+    }
+}
+
+impl Connection {
+    fn new(user: &str, port: u16, runtime: &Arc<Runtime>) -> Connection {
+        let config = format!("host=127.0.0.1 port={port} user={user} dbname=postgres");
         let client = runtime.block_on(async move {
-            let config = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
             let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
             tokio::spawn(connection);
             client
         });
-        House {
-            server: Some(server),
-            runtime,
+        Connection {
             client,
-            folder,
+            runtime: runtime.clone(),
         }
     }
 
@@ -89,6 +120,14 @@ impl House {
 
     fn value(&self, sql: &str) -> String {
         self.ok(sql)[0][0].clone().unwrap()
+    }
+
+    /// `SQLSTATE: message`.
+    fn refused(&self, sql: &str) -> String {
+        match self.run(sql) {
+            Ok(rows) => panic!("{sql}\nwas allowed: {rows:?}"),
+            Err(error) => format!("{}: {}", error.state, error.message),
+        }
     }
 }
 
@@ -298,7 +337,7 @@ fn what_a_test_and_an_explanation_show() {
     house.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('users')");
     // Over the extended protocol as well, their columns described before they run.
     house.runtime.block_on(async {
-        let test = house.client.prepare("TEST FUNCTION f(2) EXPECT 2").await.unwrap();
+        let test = house.postgres.client.prepare("TEST FUNCTION f(2) EXPECT 2").await.unwrap();
         let names: Vec<&str> = test.columns().iter().map(|column| column.name()).collect();
         let expected = [
             "function",
@@ -312,10 +351,10 @@ fn what_a_test_and_an_explanation_show() {
             "duration_us",
         ];
         assert_eq!(names, expected);
-        let rows = house.client.query(&test, &[]).await.unwrap();
+        let rows = house.postgres.client.query(&test, &[]).await.unwrap();
         assert_eq!(rows[0].get::<_, &str>(2), "2");
-        let explain = house.client.prepare("EXPLAIN CAPABILITIES FOR FUNCTION f").await.unwrap();
-        let rows = house.client.query(&explain, &[]).await.unwrap();
+        let explain = house.postgres.client.prepare("EXPLAIN CAPABILITIES FOR FUNCTION f").await.unwrap();
+        let rows = house.postgres.client.query(&explain, &[]).await.unwrap();
         assert_eq!(rows.len(), 1);
         let row = &rows[0];
         assert_eq!(row.get::<_, &str>("capability"), "DATABASE_READ");
@@ -327,4 +366,108 @@ fn what_a_test_and_an_explanation_show() {
         assert!(row.get::<_, Option<std::time::SystemTime>>("last_used").is_some());
         assert_eq!(row.get::<_, i64>("denied"), 0);
     });
+}
+
+#[test]
+fn others_than_superusers_are_lent_nothing() {
+    let house = House::new();
+    house.ok("CREATE ROLE app LOGIN");
+    house.ok("CREATE TABLE users (id integer PRIMARY KEY)");
+    house.ok("CREATE VIEW names AS SELECT id FROM users");
+    let js = |name: &str, body: &str| {
+        house.ok(&format!(
+            "CREATE FUNCTION {name}(sql text) RETURNS text LANGUAGE javascript AS $$ function {name}(sql) {{ return JSON.stringify({body}); }} $$"
+        ))
+    };
+    js("run", "heliosdb.execute(sql)");
+    js("env", "heliosdb.env.get(sql)");
+    js("hash", "heliosdb.crypto.sha256(sql).length");
+    js("mine", "1");
+    house.ok("ALTER FUNCTION mine OWNER TO app");
+    let app = house.connect("app");
+
+    // Record mode is a superuser's to set, on one's own functions, too; and lends a caller nothing.
+    for mode in ["record", "enforce"] {
+        assert_eq!(
+            app.refused(&format!("ALTER FUNCTION mine SET CAPABILITY MODE {mode}")),
+            "42501: must be superuser to set the capability mode of function mine"
+        );
+    }
+    for function in ["run", "env", "hash"] {
+        house.ok(&format!("ALTER FUNCTION {function} SET CAPABILITY MODE record"));
+    }
+    house.ok("SELECT run('SELECT * FROM users'), env('API_URL'), hash('x')");
+    assert_eq!(
+        app.refused("SELECT run('SELECT * FROM users')"),
+        "42501: permission denied for table users"
+    );
+    assert_eq!(
+        app.refused("SELECT run('DELETE FROM users')"),
+        "42501: permission denied for table users"
+    );
+    assert_eq!(
+        app.refused("SELECT run('CREATE TABLE made (id integer)')"),
+        "42501: permission denied for CREATE TABLE public.made: function run lacks capability DATABASE_EXECUTE"
+    );
+    assert_eq!(
+        app.refused("SELECT env('API_URL')"),
+        "42501: permission denied for environment variable \"API_URL\": function env lacks capability ENV_ACCESS"
+    );
+    assert_eq!(app.value("SELECT hash('x')"), "64");
+
+    // DDL is within the caller's own rights.
+    house.ok("ALTER FUNCTION run SET CAPABILITY MODE enforce");
+    house.ok("ALTER FUNCTION run GRANT CAPABILITY DATABASE_EXECUTE, DATABASE_WRITE('*')");
+    for (sql, refusal) in [
+        ("CREATE TABLE made (id integer)", "42501: permission denied for schema public"),
+        ("DROP TABLE users CASCADE", "42501: must be owner of table users"),
+        ("DROP VIEW names", "42501: must be owner of view names"),
+        ("COMMENT ON TABLE users IS ''mine''", "42501: must be owner of table users"),
+        (
+            "DROP SCHEMA public CASCADE",
+            "42501: permission denied for changing functions inside a function: function run cannot hold this right",
+        ),
+        ("TRUNCATE users", "42501: permission denied for table users"),
+    ] {
+        assert_eq!(app.refused(&format!("SELECT run('{sql}')")), refusal, "{sql}");
+    }
+    let checks = "SELECT DISTINCT resource FROM heliosdb.audit_log WHERE user_name = 'app' AND capability = 'DATABASE_EXECUTE' AND allowed ORDER BY 1";
+    assert_eq!(
+        house.ok(checks),
+        [[Some("TRUNCATE public.users".to_string())]],
+        "a refusal by SQL is on record as one"
+    );
+
+    // Looking, testing, erasing, commenting.
+    let row = &app.ok("EXPLAIN CAPABILITIES FOR FUNCTION run")[0];
+    let seen: Vec<Option<&str>> = row.iter().map(Option::as_deref).collect();
+    assert_eq!(
+        seen,
+        [Some("DATABASE_EXECUTE"), None, Some("grant"), Some("f"), None, None, None, None]
+    );
+    let tested = &app.ok("TEST FUNCTION run('DELETE FROM users')")[0];
+    assert_eq!(tested[1].as_deref(), Some("failed"));
+    assert_eq!(tested[3].as_deref(), Some("permission denied for table users"));
+    assert_eq!(
+        app.refused("SELECT heliosdb.suggest_policy('run')"),
+        "42501: permission denied for table audit_log"
+    );
+    assert_eq!(
+        app.refused("SELECT heliosdb.forget('x')"),
+        "42501: permission denied for function heliosdb.forget"
+    );
+    assert_eq!(
+        app.refused("COMMENT ON FUNCTION run IS 'x'"),
+        "42501: must be owner of function run"
+    );
+    assert_eq!(app.refused("COMMENT ON TABLE users IS 'x'"), "42501: must be owner of table users");
+    assert_eq!(
+        app.refused("COMMENT ON COLUMN names.id IS 'x'"),
+        "42501: must be owner of view names"
+    );
+    assert_eq!(
+        app.refused("COMMENT ON SCHEMA public IS 'x'"),
+        "42501: must be owner of schema public"
+    );
+    app.ok("COMMENT ON FUNCTION mine IS 'mine'");
 }

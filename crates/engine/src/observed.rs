@@ -3,7 +3,7 @@
 //! The life of an observation: the log is read from its start; whatever came before the function was created or replaced, or
 //! last began to record, is forgotten; a check counts for the function that asked, and, where it was allowed, for every
 //! function further up its call chain, since each of them has to hold the capability. The log names functions without
-//! their types: overloads of a name are seen as one.
+//! schemas and types: those of one name are seen as one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -11,6 +11,7 @@ use audit::stored::View;
 use audit::{Event, EventType};
 use catalog::Function;
 use policy::{CanonicalPath, Capability, Kind, PathPattern, Syscall};
+use serde_json::Value;
 use types::Result;
 
 use crate::context::StatementContext;
@@ -50,9 +51,10 @@ enum Verdict {
 
 pub fn observe(context: &StatementContext, function: &Function) -> Result<Observed> {
     let mut observed = Observed::default();
+    let in_json = Value::from(function.name.as_str()).to_string();
     context.db.audit.each_from(1, &context.cancel, |row| {
         // Most rows are others', and are not taken apart.
-        if observed.is_concerned(function, row) {
+        if observed.is_concerned(function, &in_json, row) {
             observed.add(function, &row.to_event()?);
         }
         Ok(())
@@ -61,9 +63,12 @@ pub fn observe(context: &StatementContext, function: &Function) -> Result<Observ
 }
 
 impl Observed {
-    /// Whether a row is the function's, or of a call below it.
-    fn is_concerned(&self, function: &Function, row: &View<'_>) -> bool {
-        row.function_name == Some(function.name.as_str()) || row.parent_call_id.is_some_and(|parent| self.open_calls.contains(&parent))
+    /// Whether a row is the function's, of a call below it, or a check that names it: of a function that is not logged (`audit_logging`)
+    /// nothing else tells which calls are below it.
+    fn is_concerned(&self, function: &Function, in_json: &str, row: &View<'_>) -> bool {
+        row.function_name == Some(function.name.as_str())
+            || row.parent_call_id.is_some_and(|parent| self.open_calls.contains(&parent))
+            || (row.event_type == EventType::CapabilityCheck && row.details.is_some_and(|details| details.contains(in_json)))
     }
 
     fn add(&mut self, function: &Function, event: &Event) {
@@ -134,6 +139,10 @@ impl Observed {
             None => return,
         };
         let named = named(&function.name, event);
+        let below = event.parent_call_id.is_some_and(|parent| self.open_calls.contains(&parent));
+        if named.is_none() && !own && !below {
+            return;
+        }
         // A refusal below is this function's only if it is this one that lacks the right; its own may be another's.
         match verdict {
             Verdict::Denied if named.is_none() && (!own || is_lacking(event)) => return,

@@ -75,7 +75,14 @@ fn owned(context: &StatementContext, (schema, name): &RelationName) -> Result<Ar
     }
     match context.catalog.owns(context.actor.role, table.owner) {
         true => Ok(table),
-        false => Err(must_be_owner("relation", name)),
+        false => Err(must_be_owner(
+            match table.kind {
+                TableKind::View { .. } => "view",
+                TableKind::Table | TableKind::System(_) => "table",
+                TableKind::Sequence(_) => "sequence",
+            },
+            name,
+        )),
     }
 }
 
