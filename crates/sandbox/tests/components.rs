@@ -979,6 +979,60 @@ fn a_component_that_imports_everything_is_taken() {
     fails(&body, &[], Type::Text, SqlState::ExternalRoutineException, "unreachable");
 }
 
+/// Whatever a component's bytes are, it is refused, or runs and ends, and nothing of it is our fault.
+#[test]
+fn no_bytes_of_a_component_can_do_harm() {
+    let whole = include_bytes!("components/every_import.wasm");
+    let mut state = 42u64;
+    let mut random = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    let short = Limits {
+        instructions: 100_000,
+        ..wasm_limits()
+    };
+    let mut accepted = 0;
+    for _ in 0..400 {
+        let mut binary = whole.to_vec();
+        match random() % 4 {
+            0 => binary.truncate(random() % whole.len()),
+            1 => {
+                let at = random() % whole.len();
+                let from = random() % whole.len();
+                let piece: Vec<u8> = whole[from..].iter().take(random() % 64).copied().collect();
+                binary.splice(at..at, piece);
+            }
+            _ => {
+                for _ in 0..=random() % 3 {
+                    let at = random() % whole.len();
+                    binary[at] = if random() % 2 == 0 {
+                        random() as u8
+                    } else {
+                        binary[at] ^ (1 << (random() % 8))
+                    };
+                }
+            }
+        }
+        let body = binary.iter().fold(String::from("\\x"), |mut body, byte| {
+            write!(body, "{byte:02x}").unwrap();
+            body
+        });
+        match run_in(&Arc::default(), short, &body, &[], Type::Text) {
+            Ok(_) => accepted += 1,
+            Err(error) => {
+                let error = sql_error(error);
+                assert_ne!(error.state(), SqlState::InternalError, "{}: {body}", error.message());
+                accepted += usize::from(error.state() == SqlState::ExternalRoutineException);
+            }
+        }
+    }
+    // Names and unused types may change: not all that is changed is broken.
+    assert!(accepted > 0);
+}
+
 #[test]
 fn limits_end_a_component_wherever_it_is() {
     let short = Limits {

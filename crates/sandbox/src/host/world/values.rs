@@ -47,7 +47,7 @@ pub const VALUE: Shape = Shape::Variant("value", CASES_AND_ARRAY);
 
 /// What the host holds at once of what it hands to a component, or takes from it. A value of the component model takes many
 /// times its own size here: a byte of a list some thirty.
-pub const MAX_HELD_BYTES: usize = 256 << 20;
+pub const MAX_HELD_BYTES: usize = 128 << 20;
 /// Of a value of the variant, besides its text: the variant, the name of its case, and what it holds.
 const VALUE_BYTES: usize = 4 * size_of::<Val>();
 
