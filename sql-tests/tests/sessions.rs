@@ -91,6 +91,121 @@ fn a_revoke_reaches_a_transaction_that_has_changed_the_catalog() {
     );
 }
 
+/// The caller's own privilege goes while the function runs, and nobody who is creating a table holds that up.
+#[test]
+fn a_revoke_of_the_callers_privilege_reaches_a_call_that_runs() {
+    let house = House::new();
+    let boss = house.connect();
+    boss.ok("CREATE TABLE t (n integer)");
+    boss.ok("CREATE ROLE ann LOGIN");
+    boss.ok("CREATE ROLE team");
+    boss.ok("GRANT team TO ann");
+    boss.ok("GRANT CREATE ON SCHEMA public TO ann");
+    boss.ok(READER);
+    boss.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    boss.ok("ALTER FUNCTION f SET max_cpu_time_ms = 60000");
+    boss.ok("ALTER FUNCTION f SET max_wall_time_ms = 60000");
+    let ann = house.connect_with("user=ann").unwrap();
+
+    let cases = [
+        ("GRANT SELECT ON t TO ann", "REVOKE SELECT ON t FROM ann"),
+        ("GRANT SELECT ON t TO team", "REVOKE team FROM ann"),
+    ];
+    for (grant, revoke) in cases {
+        for own_change in [None, Some("CREATE TABLE elsewhere (n integer)")] {
+            assert!(ann.run("SELECT f(1)").is_err(), "{grant}");
+            boss.ok("GRANT team TO ann");
+            boss.ok(grant);
+            assert_eq!(ann.ok("SELECT f(3)"), "3");
+            ann.ok("BEGIN");
+            if let Some(change) = own_change {
+                ann.ok(change);
+            }
+            let call = ann.begin("SELECT f(100000000)");
+            pause(500);
+            assert!(!call.is_done());
+            boss.ok(revoke);
+            let refused = call.wait().unwrap_err();
+            assert_eq!(refused, "42501: permission denied for table t", "{revoke}");
+            ann.ok("ROLLBACK");
+        }
+    }
+}
+
+/// What one transaction grants and another revokes on one table is not lost, whoever commits last.
+#[test]
+fn two_transactions_do_not_grant_on_one_table_at_once() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (n integer)");
+    one.ok("CREATE ROLE ann");
+    one.ok("CREATE ROLE bob");
+    one.ok("CREATE FUNCTION tr() RETURNS trigger LANGUAGE javascript AS $$ function tr() { return NEW; } $$");
+    one.ok("GRANT SELECT ON t TO ann");
+
+    one.ok("BEGIN");
+    one.ok("CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION tr()");
+    let revoke = two.begin("REVOKE SELECT ON t FROM ann");
+    pause(300);
+    assert!(!revoke.is_done());
+    one.ok("GRANT SELECT ON t TO bob");
+    one.ok("COMMIT");
+    revoke.wait().unwrap();
+    let acl = "SELECT array_to_string(relacl, ' '), relhastriggers FROM pg_class WHERE relname = 't'";
+    assert_eq!(one.ok(acl), "postgres=arwdDxt/postgres bob=r/postgres t");
+
+    // A role that is being dropped is granted nothing.
+    one.ok("REVOKE SELECT ON t FROM bob");
+    one.ok("BEGIN");
+    one.ok("DROP ROLE bob");
+    let grant = two.begin("GRANT SELECT ON t TO bob");
+    pause(300);
+    assert!(!grant.is_done());
+    one.ok("COMMIT");
+    assert_eq!(grant.wait().unwrap_err(), "42704: role \"bob\" does not exist");
+
+    // And one that is being granted something is not dropped.
+    one.ok("BEGIN");
+    one.ok("GRANT SELECT ON t TO ann");
+    let drop = two.begin("DROP ROLE ann");
+    pause(300);
+    assert!(!drop.is_done());
+    one.ok("COMMIT");
+    assert!(drop.wait().unwrap_err().starts_with("2BP01: role \"ann\" cannot be dropped"));
+}
+
+#[test]
+fn who_logs_in_stays_within_what_they_are() {
+    let house = House::new();
+    let boss = house.connect();
+    boss.ok("CREATE ROLE ann LOGIN");
+    boss.ok("CREATE ROLE bob LOGIN");
+    let ann = house.connect_with("user=ann").unwrap();
+    assert_eq!(ann.ok("SELECT current_user, session_user"), "ann ann");
+    for statement in ["SET SESSION AUTHORIZATION bob", "SET SESSION AUTHORIZATION postgres"] {
+        assert_eq!(
+            ann.run(statement).unwrap_err(),
+            "42501: permission denied to set session authorization"
+        );
+    }
+    assert_eq!(ann.run("SET ROLE bob").unwrap_err(), "42501: permission denied to set role \"bob\"");
+    ann.ok("SET SESSION AUTHORIZATION ann");
+    ann.ok("RESET SESSION AUTHORIZATION");
+    boss.ok("GRANT bob TO ann");
+    ann.ok("SET ROLE bob");
+    assert_eq!(ann.ok("SELECT current_user, session_user"), "bob ann");
+
+    // CONNECT is for new sessions; superusers need none.
+    boss.ok("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
+    assert_eq!(ann.ok("SELECT current_user"), "bob");
+    let refused = house.connect_with("user=ann").err().unwrap();
+    assert_eq!(refused, "42501: permission denied for database \"postgres\"");
+    house.connect_with("user=postgres").unwrap();
+    boss.ok("GRANT CONNECT ON DATABASE postgres TO ann");
+    house.connect_with("user=ann").unwrap();
+    assert!(house.connect_with("user=bob").is_err());
+}
+
 #[test]
 fn two_transactions_do_not_alter_one_function_at_once() {
     let house = House::new();

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{AuditTrigger, Error, Function, Role, Schema, SecurityPolicy, Table};
+use crate::{AuditTrigger, DatabaseRecord, Error, Function, Role, Schema, SecurityPolicy, Table};
 
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -21,6 +21,7 @@ pub enum Change {
     DropPolicy(u32),
     PutAuditTrigger(AuditTrigger),
     DropAuditTrigger(u32),
+    PutDatabase(DatabaseRecord),
     /// All OIDs below this one count as used. Without it the OID of a dropped object could come back after a restart,
     /// and with it the object's leftover rows or cached code.
     OidMark(u32),
@@ -37,6 +38,7 @@ enum Kind {
     Role = b'r',
     Policy = b'p',
     AuditTrigger = b'a',
+    Database = b'd',
 }
 
 const FORMAT: u32 = 1;
@@ -69,6 +71,7 @@ impl Change {
             Change::DropPolicy(oid) => (key(Kind::Policy, *oid), None),
             Change::PutAuditTrigger(trigger) => (key(Kind::AuditTrigger, trigger.oid), Some(value(trigger))),
             Change::DropAuditTrigger(oid) => (key(Kind::AuditTrigger, *oid), None),
+            Change::PutDatabase(database) => (key(Kind::Database, database.oid), Some(value(database))),
             Change::OidMark(mark) => (key(Kind::OidMark, 0), Some(value(mark))),
         }
     }
@@ -84,6 +87,7 @@ impl Change {
             Kind::Role => Change::PutRole(read(record_key, record_value)?),
             Kind::Policy => Change::PutPolicy(read(record_key, record_value)?),
             Kind::AuditTrigger => Change::PutAuditTrigger(read(record_key, record_value)?),
+            Kind::Database => Change::PutDatabase(read(record_key, record_value)?),
         };
         match change.record().0 == record_key {
             true => Ok(change),
@@ -112,6 +116,7 @@ fn parse_key(key: &[u8]) -> Option<(Kind, u32)> {
         Kind::Role,
         Kind::Policy,
         Kind::AuditTrigger,
+        Kind::Database,
     ];
     let kind = kinds.into_iter().find(|kind| *kind as u8 == *first)?;
     Some((kind, u32::from_be_bytes(rest.try_into().ok()?)))

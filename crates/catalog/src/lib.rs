@@ -14,6 +14,7 @@ mod change;
 mod describe;
 mod error;
 mod function;
+mod grant;
 pub mod heliosdb;
 pub mod information_schema;
 mod name;
@@ -33,8 +34,9 @@ pub use call::{call, call_names};
 pub use change::Change;
 pub use error::Error;
 pub use function::{Aggregate, Argument, Function, Language, Returns, Volatility};
+pub use grant::{ActsAs, Grant, GrantError};
 pub use privilege::{Acl, AclItem, AclKind, PUBLIC, Privilege};
-pub use role::{Role, Schema, SecurityPolicy};
+pub use role::{DatabaseRecord, Role, Schema, SecurityPolicy};
 pub use snapshot::{FIRST_USER_OID, Relation, Snapshot};
 pub use system::{
     BuiltinFunction, Encryption, Finder, FunctionStats, Live, Offline, Row, SessionInfo, Setting, SystemContext, SystemRelations,

@@ -155,40 +155,6 @@ impl Acl {
         Acl(items)
     }
 
-    pub fn grant(&mut self, grantee: u32, grantor: u32, privileges: &[Privilege], with_grant_option: bool) {
-        let item = match self
-            .0
-            .iter_mut()
-            .position(|item| item.grantee == grantee && item.grantor == grantor)
-        {
-            Some(index) => &mut self.0[index],
-            None => {
-                self.0.push(AclItem {
-                    grantee,
-                    grantor,
-                    privileges: vec![],
-                    grantable: vec![],
-                });
-                self.0.last_mut().expect("pushed above")
-            }
-        };
-        add(&mut item.privileges, privileges);
-        if with_grant_option {
-            add(&mut item.grantable, privileges);
-        }
-    }
-
-    /// Takes privileges from `grantee`, whoever granted them; `option_only` takes the grant option and leaves the privilege.
-    pub fn revoke(&mut self, grantee: u32, privileges: &[Privilege], option_only: bool) {
-        for item in self.0.iter_mut().filter(|item| item.grantee == grantee) {
-            item.grantable.retain(|privilege| !privileges.contains(privilege));
-            if !option_only {
-                item.privileges.retain(|privilege| !privileges.contains(privilege));
-            }
-        }
-        self.0.retain(|item| !item.privileges.is_empty());
-    }
-
     /// Whether one of the grantees that `is_grantee` accepts holds the privilege.
     pub fn allows(&self, privilege: Privilege, grantable: bool, is_grantee: impl Fn(u32) -> bool) -> bool {
         self.0.iter().any(|item| {
@@ -196,10 +162,4 @@ impl Acl {
             held.contains(&privilege) && is_grantee(item.grantee)
         })
     }
-}
-
-fn add(to: &mut Vec<Privilege>, privileges: &[Privilege]) {
-    to.extend_from_slice(privileges);
-    to.sort();
-    to.dedup();
 }

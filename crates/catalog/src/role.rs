@@ -30,6 +30,9 @@ pub struct Role {
     /// Those of `member_of` that were granted WITH ADMIN OPTION.
     #[serde(default)]
     pub admin_of: Vec<u32>,
+    /// Who granted each of `member_of`: (role, grantor).
+    #[serde(default)]
+    pub member_grantors: Vec<(u32, u32)>,
     /// `ALTER ROLE ... SET name = value`.
     #[serde(default)]
     pub settings: Vec<(String, String)>,
@@ -49,6 +52,16 @@ pub struct Schema {
     pub comment: Option<String>,
 }
 
+/// The one database, as far as statements can change it. Stored once one has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatabaseRecord {
+    pub oid: u32,
+    pub owner: u32,
+    /// None: the default, CONNECT and TEMPORARY for everybody.
+    #[serde(default)]
+    pub acl: Option<Acl>,
+}
+
 /// `CREATE SECURITY POLICY`. The predefined ones are not stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SecurityPolicy {
@@ -58,6 +71,26 @@ pub struct SecurityPolicy {
 }
 
 impl Role {
+    /// Makes it a member of `role`; an admin option that it has already stays.
+    pub fn join(&mut self, role: u32, grantor: u32, admin: bool) {
+        if !self.member_of.contains(&role) {
+            self.member_of.push(role);
+            self.member_grantors.push((role, grantor));
+        }
+        if admin && !self.admin_of.contains(&role) {
+            self.admin_of.push(role);
+        }
+    }
+
+    /// Ends its membership in `role`, or only the admin option.
+    pub fn leave(&mut self, role: u32, admin_only: bool) {
+        self.admin_of.retain(|of| *of != role);
+        if !admin_only {
+            self.member_of.retain(|of| *of != role);
+            self.member_grantors.retain(|(of, _)| *of != role);
+        }
+    }
+
     /// A role that may do nothing, not even log in.
     pub fn new(oid: u32, name: impl Into<String>) -> Role {
         Role {
@@ -75,6 +108,7 @@ impl Role {
             password: None,
             member_of: vec![],
             admin_of: vec![],
+            member_grantors: vec![],
             settings: vec![],
             comment: None,
         }

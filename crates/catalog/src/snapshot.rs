@@ -8,7 +8,7 @@ use types::Type;
 
 use crate::builtin;
 use crate::privilege::{Acl, AclKind, PUBLIC, Privilege};
-use crate::{AuditTrigger, Change, Error, Function, Role, Schema, SecurityPolicy, Table, system_relations};
+use crate::{AuditTrigger, Change, DatabaseRecord, Error, Function, Role, Schema, SecurityPolicy, Table, system_relations};
 
 /// The first OID of a user's object (PostgreSQL's `FirstNormalObjectId`).
 pub const FIRST_USER_OID: u32 = 16384;
@@ -36,6 +36,7 @@ pub struct Snapshot {
     policies: Map<u32, Arc<SecurityPolicy>>,
     policy_names: Map<String, u32>,
     audit_triggers: Map<u32, Arc<AuditTrigger>>,
+    database: Arc<DatabaseRecord>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +92,11 @@ impl Snapshot {
             policies: Map::new_sync(),
             policy_names: Map::new_sync(),
             audit_triggers: Map::new_sync(),
+            database: Arc::new(DatabaseRecord {
+                oid: builtin::DATABASE_OID,
+                owner: builtin::SUPERUSER_OID,
+                acl: None,
+            }),
         };
         for change in builtin::fixed_changes() {
             snapshot.put(&change);
@@ -142,6 +148,7 @@ impl Snapshot {
             Change::DropAuditTrigger(oid) => {
                 self.audit_triggers.remove_mut(oid);
             }
+            Change::PutDatabase(database) => self.database = Arc::new(database.clone()),
             Change::OidMark(mark) => self.next_oid = self.next_oid.max(*mark),
         }
     }
@@ -373,6 +380,10 @@ impl Snapshot {
         self.policies.get(&oid)
     }
 
+    pub fn database(&self) -> &Arc<DatabaseRecord> {
+        &self.database
+    }
+
     pub fn policies(&self) -> impl Iterator<Item = &Arc<SecurityPolicy>> {
         self.policies.values()
     }
@@ -424,20 +435,49 @@ impl Snapshot {
 impl Snapshot {
     /// Whether `role` is `of`, or a direct or indirect member of it. Superusers are not members of everything here.
     pub fn is_member(&self, role: u32, of: u32) -> bool {
+        self.roles_of(role, |_| true).contains(&of)
+    }
+
+    /// `role`, and the roles whose privileges it has: a NOINHERIT role has its own alone.
+    pub fn roles_acted_for(&self, role: u32) -> Vec<u32> {
+        self.roles_of(role, |member| member.inherit)
+    }
+
+    /// Whether `role` may act as `of` in every statement, without SET ROLE.
+    pub fn acts_as(&self, role: u32, of: u32) -> bool {
+        role == of || self.is_superuser(role) || self.roles_acted_for(role).contains(&of)
+    }
+
+    /// Whether `role` may make others members of `of`: it, or a role that it is a member of, was given the ADMIN OPTION.
+    pub fn is_admin(&self, role: u32, of: u32) -> bool {
+        let has_option = |role: &u32| self.roles.get(role).is_some_and(|role| role.admin_of.contains(&of));
+        self.is_superuser(role) || (role != of && self.roles_of(role, |_| true).iter().any(has_option))
+    }
+
+    /// Whether `role` can come to the rights of a superuser or read the audit log, by SET ROLE at the latest: a superuser, an auditor,
+    /// or a member of one. Whoever is neither may not hand such a role on.
+    pub fn is_trusted(&self, role: u32) -> bool {
+        self.roles_of(role, |_| true)
+            .into_iter()
+            .any(|role| role == builtin::AUDITOR_OID || self.is_superuser(role))
+    }
+
+    /// `role` and those that it is a member of, through members that `follow` accepts.
+    fn roles_of(&self, role: u32, follow: impl Fn(&Role) -> bool) -> Vec<u32> {
         let mut seen = vec![role];
         let mut next = 0;
         while let Some(current) = seen.get(next).copied() {
-            if current == of {
-                return true;
-            }
             next += 1;
-            for parent in self.roles.get(&current).map_or(&[][..], |role| &role.member_of) {
+            let Some(member) = self.roles.get(&current).filter(|member| follow(member)) else {
+                continue;
+            };
+            for parent in &member.member_of {
                 if !seen.contains(parent) {
                     seen.push(*parent);
                 }
             }
         }
-        false
+        seen
     }
 
     pub fn is_superuser(&self, role: u32) -> bool {
@@ -446,7 +486,7 @@ impl Snapshot {
 
     /// Whether `role` may do what only an owner may.
     pub fn owns(&self, role: u32, owner: u32) -> bool {
-        self.is_superuser(role) || self.is_member(role, owner)
+        self.acts_as(role, owner)
     }
 
     /// Whether `role` holds a privilege on an object with this owner and ACL.
@@ -454,11 +494,12 @@ impl Snapshot {
         if self.is_superuser(role) {
             return true;
         }
+        let roles = self.roles_acted_for(role);
         // An owner can revoke own privileges, but always holds the grant options.
-        if grantable && self.is_member(role, owner) && kind.privileges().contains(&privilege) {
+        if grantable && roles.contains(&owner) && kind.privileges().contains(&privilege) {
             return true;
         }
-        let is_grantee = |grantee: u32| (grantee == PUBLIC && !grantable) || (grantee != PUBLIC && self.is_member(role, grantee));
+        let is_grantee = |grantee: u32| (grantee == PUBLIC && !grantable) || (grantee != PUBLIC && roles.contains(&grantee));
         match acl {
             Some(acl) => acl.allows(privilege, grantable, is_grantee),
             None => Acl::default_for(kind, owner).allows(privilege, grantable, is_grantee),
@@ -487,5 +528,10 @@ impl Snapshot {
 
     pub fn has_schema_privilege(&self, role: u32, schema: &Schema, privilege: Privilege) -> bool {
         self.has_privilege(role, privilege, false, AclKind::Schema, schema.owner, schema.acl.as_ref())
+    }
+
+    pub fn has_database_privilege(&self, role: u32, privilege: Privilege) -> bool {
+        let database = &self.database;
+        self.has_privilege(role, privilege, false, AclKind::Database, database.owner, database.acl.as_ref())
     }
 }

@@ -51,6 +51,17 @@ pub enum TableKind {
     System(&'static SystemTable),
 }
 
+impl TableKind {
+    /// As errors name it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            TableKind::Table | TableKind::System(_) => "table",
+            TableKind::View { .. } => "view",
+            TableKind::Sequence(_) => "sequence",
+        }
+    }
+}
+
 /// What a sequence was created with. Its current value is data, kept by the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {

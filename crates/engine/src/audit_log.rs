@@ -251,8 +251,7 @@ pub fn verify_for(context: &StatementContext, args: &[Datum]) -> Result<Datum> {
 
 /// Whether the statement's role may read the log.
 pub fn may_read(context: &StatementContext) -> bool {
-    let role = context.actor.role;
-    context.catalog.is_superuser(role) || context.catalog.is_member(role, catalog::AUDITOR_OID)
+    context.catalog_now().acts_as(context.actor.role, catalog::AUDITOR_OID)
 }
 
 pub fn must_read(context: &StatementContext) -> Result<()> {

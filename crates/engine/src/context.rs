@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
-use catalog::{Snapshot, Table, TableKind};
+use catalog::{Privilege, Snapshot, Table, TableKind};
 use functions::Environment;
 use parking_lot::Mutex;
 use query::{BatchIter, Host, Row, RowIter, ScanBounds};
@@ -220,7 +220,7 @@ impl StatementContext {
     }
 }
 
-/// The search path with `"$user"` replaced and schemas that do not exist left out.
+/// The search path with `"$user"` replaced and schemas left out that do not exist or that the role may not use.
 fn effective_path(path: &[String], actor: &Actor, catalog: &Snapshot) -> Vec<String> {
     path.iter()
         .map(|schema| {
@@ -230,7 +230,10 @@ fn effective_path(path: &[String], actor: &Actor, catalog: &Snapshot) -> Vec<Str
                 schema.clone()
             }
         })
-        .filter(|schema| catalog.schema(schema).is_some())
+        .filter(|schema| {
+            let schema = catalog.schema(schema);
+            schema.is_some_and(|schema| catalog.has_schema_privilege(actor.role, schema, Privilege::Usage))
+        })
         .collect()
 }
 

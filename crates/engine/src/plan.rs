@@ -130,4 +130,12 @@ impl ColumnDesc {
             attnum: 0,
         }
     }
+
+    /// Whether two results look the same to a client, whichever tables they come from.
+    pub fn same_result(one: Option<&[ColumnDesc]>, other: Option<&[ColumnDesc]>) -> bool {
+        let looks = |columns: Option<&[ColumnDesc]>| -> Option<Vec<(String, Type, i32)>> {
+            columns.map(|columns| columns.iter().map(|c| (c.name.clone(), c.ty, c.typmod)).collect())
+        };
+        looks(one) == looks(other)
+    }
 }

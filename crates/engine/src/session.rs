@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use catalog::{Change, Encryption, Snapshot, TableKind};
+use catalog::{Change, Encryption, Privilege, Snapshot, TableKind};
 use parking_lot::Mutex;
 use query::{Host, RowIter};
 use sqlparser::ast;
@@ -24,6 +24,7 @@ use crate::call::Calls;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
+use crate::identity::Identity;
 use crate::notify::{Notification, Signal};
 use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan, QueryPlan};
@@ -97,6 +98,8 @@ pub struct Prepared {
 
 struct CachedPlan {
     catalog_version: u64,
+    /// As whom it was bound. Rights are looked at in every run; this is so that nothing that depends on the role stays.
+    role: u32,
     search_path: Vec<String>,
     plan: Arc<Plan>,
 }
@@ -132,7 +135,6 @@ pub struct Session {
     pub(crate) db: Arc<Database>,
     shared: Arc<SessionShared>,
     secret: i32,
-    pub(crate) actor: Actor,
     state: State,
     /// The function that this session created or altered last: what a bare GRANT CAPABILITY means.
     pub(crate) last_function: Option<u32>,
@@ -176,21 +178,22 @@ impl Session {
             )
             .fatal());
         }
+        if !catalog.has_database_privilege(role.oid, Privilege::Connect) {
+            return Err(SqlError::new(
+                SqlState::InsufficientPrivilege,
+                format!("permission denied for database \"{}\"", options.database),
+            )
+            .detail("User does not have CONNECT privilege.")
+            .fatal());
+        }
         let mut settings = Settings::default();
-        settings.set_internal("session_authorization", &role.name);
-        settings.set_internal("is_superuser", if role.superuser { "on" } else { "off" });
+        settings.become_identity(Identity::login(role), &catalog);
         settings.set_startup("audit_durability", db.audit_durability().name())?;
         for (name, value) in &options.settings {
             crate::settings::check_right(name, role.superuser).map_err(SqlError::fatal)?;
             settings.set_startup(name, value).map_err(SqlError::fatal)?;
         }
         settings.take_changed();
-        let name: Arc<str> = Arc::from(role.name.as_str());
-        let actor = Actor {
-            role: role.oid,
-            name: name.clone(),
-            session_user: name,
-        };
         let shared = Arc::new(SessionShared {
             pid,
             session_id,
@@ -209,7 +212,6 @@ impl Session {
             db,
             shared,
             secret,
-            actor,
             state: State::Idle,
             last_function: None,
             statements: HashMap::new(),
@@ -241,6 +243,15 @@ impl Session {
     /// What of it has changed since.
     pub fn changed_parameters(&self) -> Vec<(String, String)> {
         self.shared.settings.lock().take_changed()
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.shared.settings.lock().identity().clone()
+    }
+
+    /// As whom the next statement runs.
+    pub(crate) fn actor(&self) -> Actor {
+        self.shared.settings.lock().identity().actor()
     }
 
     pub fn take_notices(&self) -> Vec<Notice> {
@@ -330,6 +341,7 @@ impl Session {
                 };
                 let cached = CachedPlan {
                     catalog_version: context.catalog.version(),
+                    role: context.actor.role,
                     search_path: context.search_path.clone(),
                     plan: Arc::new(plan),
                 };
@@ -440,6 +452,7 @@ impl Session {
             | Statement::ExplainCapabilities(..)
             | Statement::TestFunction(_)
             | Statement::Comment(_)
+            | Statement::Access(_)
             | Statement::Utility(_) => false,
         }
     }
@@ -510,13 +523,14 @@ impl Session {
         if !changed
             && let Some(cached) = &*prepared.plan.lock()
             && cached.catalog_version == context.catalog.version()
+            && cached.role == context.actor.role
             && cached.search_path == context.search_path
         {
             return Ok(cached.plan.clone());
         }
         let known: Vec<Option<Type>> = prepared.param_types.iter().copied().map(Some).collect();
         let (plan, _) = bind(context, statement, Some(&known))?;
-        if plan.columns().map(<[ColumnDesc]>::to_vec) != prepared.columns && !matches!(plan, Plan::Utility(_)) {
+        if !ColumnDesc::same_result(plan.columns(), prepared.columns()) && !matches!(plan, Plan::Utility(_)) {
             return Err(SqlError::new(
                 SqlState::FeatureNotSupported,
                 "cached plan must not change result type",
@@ -526,6 +540,7 @@ impl Session {
         if !changed {
             *prepared.plan.lock() = Some(CachedPlan {
                 catalog_version: context.catalog.version(),
+                role: context.actor.role,
                 search_path: context.search_path.clone(),
                 plan: plan.clone(),
             });
@@ -629,7 +644,7 @@ impl Session {
     }
 
     pub(crate) fn context(&mut self, params: Vec<Datum>, calls: Calls) -> Result<Arc<StatementContext>> {
-        let (db, shared, actor) = (self.db.clone(), self.shared.clone(), self.actor.clone());
+        let (db, shared, actor) = (self.db.clone(), self.shared.clone(), self.actor());
         let ground = self.open()?.ground(&db);
         Ok(Arc::new(StatementContext::new(db, shared, ground, now(), actor, params, calls)))
     }
@@ -740,6 +755,7 @@ impl Session {
             Utility::RollbackTo(name) => self.rollback_to(name).and_then(|()| complete("ROLLBACK")),
             Utility::SetTransaction { .. }
             | Utility::Set { .. }
+            | Utility::SetIdentity { .. }
             | Utility::Reset(_)
             | Utility::ResetAll
             | Utility::Show(_)
@@ -772,6 +788,9 @@ impl Session {
                     position,
                     changes: open.working.mark(),
                     signals: self.shared.signals.lock().len(),
+                    settings: self.shared.settings.lock().clone(),
+                    hidden: open.hidden.len(),
+                    hidden_identity: open.hidden_identity.clone(),
                 });
                 Ok(())
             }
@@ -804,8 +823,13 @@ impl Session {
                 match found {
                     Ok(at) => {
                         open.savepoints.truncate(at + 1);
-                        open.working.undo_to(open.savepoints[at].changes, &self.db.catalog());
-                        self.shared.signals.lock().truncate(open.savepoints[at].signals);
+                        let savepoint = &open.savepoints[at];
+                        open.working.undo_to(savepoint.changes, &self.db.catalog());
+                        self.shared.signals.lock().truncate(savepoint.signals);
+                        // What SET did since is undone too, SET ROLE above all.
+                        self.shared.settings.lock().restore(savepoint.settings.clone());
+                        open.hidden.truncate(savepoint.hidden);
+                        open.hidden_identity = savepoint.hidden_identity.clone();
                         State::Explicit(open)
                     }
                     Err(error) => {
@@ -871,6 +895,22 @@ impl Session {
         }
     }
 
+    /// The session acts as somebody else: from now on, or until the transaction ends.
+    pub(crate) fn become_identity(&mut self, identity: Identity, local: bool) -> Result<()> {
+        let catalog = self.visible_catalog();
+        let before = self.identity();
+        let open = self.open()?;
+        match local {
+            true => {
+                open.hidden_identity.get_or_insert(before);
+            }
+            // What is said for the session takes the place of what was to come back.
+            false => open.hidden_identity = None,
+        }
+        self.shared.settings.lock().become_identity(identity, &catalog);
+        Ok(())
+    }
+
     /// SET LOCAL: until the transaction ends.
     pub(crate) fn set_local(&mut self, name: &str, value: &crate::parse::SetValue) -> Result<()> {
         let shared = self.shared.clone();
@@ -891,7 +931,7 @@ impl Session {
 
     /// Records an event of this session and returns once it is durable.
     pub(crate) fn audit(&self, mut event: audit::Event) -> Result<()> {
-        event.user_name = Some(self.actor.name.clone());
+        event.user_name = Some(self.actor().name);
         event.session_id = Some(self.shared.session_id);
         self.db.audit.record_durably(event)
     }
@@ -1092,7 +1132,8 @@ pub(crate) fn lock_tables(plan: &Plan, context: &StatementContext) -> Result<()>
     {
         return Err(read_only(command));
     }
-    for table in touched.reads.iter().chain(target.map(|(table, _)| table)) {
+    let reads = touched.reads.iter().map(|read| &read.table);
+    for table in reads.chain(target.map(|(table, _)| table)) {
         match table.kind {
             TableKind::Table => context.lock_table(table.oid, LockMode::Shared)?,
             TableKind::View { .. } | TableKind::Sequence(_) | TableKind::System(_) => {}
@@ -1144,6 +1185,7 @@ fn allowed_when_failed(statement: &Statement) -> bool {
         | Statement::ExplainCapabilities(..)
         | Statement::TestFunction(_)
         | Statement::Comment(_)
+        | Statement::Access(_)
         | Statement::SecurityPolicy(_) => false,
     }
 }

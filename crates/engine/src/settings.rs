@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use catalog::Snapshot;
 use types::text::{ByteaOutput, DateOrder, IntervalStyle, TextStyle, TimeZone};
 use types::{Result, SqlError, SqlState};
 
 use crate::audit_durability::AuditDurability;
+use crate::identity::Identity;
 
 /// One setting.
 pub struct SettingInfo {
@@ -188,6 +190,7 @@ pub const SETTINGS: &[SettingInfo] = &[
         "Shows the maximum identifier length.",
     ),
     setting("max_index_keys", "32", Kind::ReadOnly, "Shows the maximum number of index keys."),
+    setting("role", "none", Kind::ReadOnly, "Sets the current role."),
     setting("row_security", "on", Kind::Bool, "Enable row security."),
     setting(
         "search_path",
@@ -290,6 +293,8 @@ pub struct Settings {
     pub statement_timeout_ms: u64,
     pub lock_timeout_ms: u64,
     pub audit_durability: AuditDurability,
+    /// Who the session acts as: it comes and goes with transactions as settings do.
+    identity: Identity,
     /// Reported settings that changed since [`Settings::take_changed`].
     changed: Vec<String>,
 }
@@ -304,6 +309,7 @@ impl Default for Settings {
             statement_timeout_ms: 0,
             lock_timeout_ms: 0,
             audit_durability: AuditDurability::default(),
+            identity: Identity::default(),
             changed: vec![],
         }
     }
@@ -361,6 +367,34 @@ impl Settings {
         if info(name).is_some_and(|info| info.reported) {
             self.changed.push(name.to_string());
         }
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The session acts as somebody else from here on, and its client is told.
+    pub fn become_identity(&mut self, identity: Identity, catalog: &Snapshot) {
+        let actor = identity.actor();
+        for (name, value) in [
+            ("session_authorization", &*actor.session_user),
+            ("role", identity.role_name()),
+            ("is_superuser", if catalog.is_superuser(actor.role) { "on" } else { "off" }),
+        ] {
+            if self.get(name).as_deref() != Some(value) {
+                self.set_internal(name, value);
+            }
+        }
+        self.identity = identity;
+    }
+
+    /// Goes back to what they were; a client is told what that changes for it.
+    pub fn restore(&mut self, before: Settings) {
+        let mut changed = std::mem::take(&mut self.changed);
+        let reported = SETTINGS.iter().filter(|setting| setting.reported);
+        let differing = reported.filter(|setting| self.get(setting.name) != before.get(setting.name));
+        changed.extend(differing.map(|setting| setting.name.to_string()));
+        *self = Settings { changed, ..before };
     }
 
     pub fn set_startup(&mut self, name: &str, value: &str) -> Result<()> {

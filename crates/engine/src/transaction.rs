@@ -14,6 +14,7 @@ use types::{Result, SqlError, SqlState};
 
 use crate::context::SessionShared;
 use crate::database::Database;
+use crate::identity::Identity;
 use crate::session::now;
 use crate::settings::Settings;
 use crate::working_catalog::WorkingCatalog;
@@ -30,6 +31,8 @@ pub struct Open {
     settings_before: Settings,
     /// What SET LOCAL hid, newest last; it comes back when the transaction ends.
     pub hidden: Vec<(String, String)>,
+    /// Who the session was before SET LOCAL ROLE.
+    pub hidden_identity: Option<Identity>,
 }
 
 pub struct NamedSavepoint {
@@ -37,11 +40,14 @@ pub struct NamedSavepoint {
     pub position: Savepoint,
     pub changes: usize,
     pub signals: usize,
+    pub settings: Settings,
+    pub hidden: usize,
+    pub hidden_identity: Option<Identity>,
 }
 
 impl Open {
     /// Begins a transaction; what is not said is as the session's defaults have it.
-    pub fn begin(db: &Database, session: &SessionShared, isolation: Option<Isolation>, read_only: Option<bool>) -> Open {
+    pub fn begin(db: &Arc<Database>, session: &SessionShared, isolation: Option<Isolation>, read_only: Option<bool>) -> Open {
         let settings = session.settings.lock();
         let default = || settings.get("default_transaction_isolation");
         let isolation = isolation.unwrap_or_else(|| match default().as_deref() {
@@ -58,6 +64,7 @@ impl Open {
             savepoints: vec![],
             settings_before: settings.clone(),
             hidden: vec![],
+            hidden_identity: None,
         }
     }
 
@@ -88,6 +95,7 @@ impl Open {
                 | Change::DropPolicy(_)
                 | Change::PutAuditTrigger(_)
                 | Change::DropAuditTrigger(_)
+                | Change::PutDatabase(_)
                 | Change::OidMark(_) => {}
             }
         }
@@ -98,6 +106,9 @@ impl Open {
             db.channels.apply(session.pid, &session.inbox, signals);
         }
         let mut settings = session.settings.lock();
+        if let Some(identity) = self.hidden_identity {
+            settings.become_identity(identity, &db.catalog());
+        }
         for (name, value) in self.hidden.iter().rev() {
             settings.set(name, value)?;
         }
@@ -114,7 +125,7 @@ impl Open {
         }
         // What SET did in the transaction is undone with it.
         let mut settings = session.settings.lock();
-        *settings = self.settings_before;
+        settings.restore(self.settings_before);
     }
 
     /// What the next statement works on.

@@ -250,6 +250,7 @@ impl Condition {
                 "cannot use subquery in trigger WHEN condition",
             ));
         }
+        crate::authorize::calls(&binder.touched.calls, context)?;
         if expr.ty() != Type::Bool {
             return Err(SqlError::internal("a condition is boolean"));
         }
@@ -271,7 +272,8 @@ impl Condition {
     }
 }
 
-fn uses(expr: &Expr, see: &mut dyn FnMut(ColumnId)) {
+/// Every column that an expression names, its subqueries included.
+pub fn uses(expr: &Expr, see: &mut dyn FnMut(ColumnId)) {
     if let Expr::Column { id, .. } = expr {
         see(*id);
     }

@@ -1,6 +1,6 @@
 //! What an open transaction has changed of the catalog, and the statements that change it.
 //!
-//! The life of a change: a statement takes the right to change the catalog ([`StatementContext::lock_catalog`]), looks at
+//! The life of a change: a statement takes the right to change the catalog, or one object of it (`crate::catalog_lock`), looks at
 //! the newest state of it ([`StatementContext::renewed`]), and puts its change ([`StatementContext::change`]): into the
 //! transaction's writes, and into the [`WorkingCatalog`] that the transaction's statements see from then on. A savepoint
 //! that is returned to takes it back; COMMIT makes it everybody's. All statements of a transaction share one, those that
@@ -14,8 +14,9 @@ use storage::{LockMode, Savepoint};
 use types::{Result, SqlError, SqlState};
 
 use crate::call::Calls;
+use crate::catalog_lock::Lockable;
 use crate::context::StatementContext;
-use crate::database::put_change;
+use crate::database::{Database, put_change};
 
 /// The catalog changes of one transaction.
 #[derive(Default)]
@@ -29,6 +30,8 @@ struct State {
     changes: Vec<Change>,
     /// None as long as there are none.
     overlay: Option<Overlay>,
+    /// For [`WorkingCatalog::now`].
+    newest: Option<Overlay>,
 }
 
 /// The committed catalog as it was, and with the transaction's changes.
@@ -47,6 +50,27 @@ impl WorkingCatalog {
         self.state.lock().overlay.is_some()
     }
 
+    /// The catalog as it is at this moment: what others have committed, with the changes. A statement works with the catalog that it
+    /// began with; privileges are read here each time, so that a REVOKE counts in the next host call of a function that runs.
+    pub fn now(&self, db: &Database) -> Arc<Snapshot> {
+        let committed = db.catalog();
+        let mut state = self.state.lock();
+        if state.changes.is_empty() {
+            return committed;
+        }
+        if let Some(newest) = &state.newest
+            && Arc::ptr_eq(&newest.base, &committed)
+        {
+            return newest.changed.clone();
+        }
+        let changed = Arc::new(committed.apply(&state.changes));
+        state.newest = Some(Overlay {
+            base: committed,
+            changed: changed.clone(),
+        });
+        changed
+    }
+
     /// All changes, for the transaction's end.
     pub fn changes(&self) -> Vec<Change> {
         self.state.lock().changes.clone()
@@ -63,6 +87,7 @@ impl WorkingCatalog {
             return;
         }
         state.changes.truncate(mark);
+        state.newest = None;
         state.overlay = (!state.changes.is_empty()).then(|| Overlay {
             changed: Arc::new(committed.apply(&state.changes)),
             base: committed.clone(),
@@ -72,7 +97,7 @@ impl WorkingCatalog {
     /// Puts the changes onto what others have committed meanwhile.
     pub fn rebase(&self, committed: &Arc<Snapshot>) {
         let mut state = self.state.lock();
-        let State { changes, overlay } = &mut *state;
+        let State { changes, overlay, .. } = &mut *state;
         if let Some(overlay) = overlay
             && !Arc::ptr_eq(&overlay.base, committed)
         {
@@ -94,6 +119,7 @@ impl WorkingCatalog {
             },
         });
         state.changes.extend(changes);
+        state.newest = None;
     }
 }
 
@@ -140,6 +166,16 @@ impl InUse {
 }
 
 impl StatementContext {
+    /// The newest catalog, for a statement that has taken the right to change it.
+    pub fn newest_catalog(&self) -> Arc<Snapshot> {
+        self.working.changed().unwrap_or_else(|| self.db.catalog())
+    }
+
+    /// The catalog at this moment: see [`WorkingCatalog::now`].
+    pub fn catalog_now(&self) -> Arc<Snapshot> {
+        self.working.now(&self.db)
+    }
+
     /// The same statement, with the catalog as it is by now.
     pub fn renewed(&self) -> Arc<StatementContext> {
         let mut renewed = self.with(self.actor.clone(), vec![], Calls::at(&self.calls));
@@ -148,29 +184,6 @@ impl StatementContext {
         }
         renewed.cancel = self.cancel.clone();
         Arc::new(renewed)
-    }
-
-    /// Takes the right to change the catalog: one transaction has it at a time, to its end.
-    pub fn lock_catalog(&self) -> Result<()> {
-        self.lock_for_change(b"C")
-    }
-
-    /// Takes the right to change one function. A change of its rights alone needs nothing else, so that a revoke
-    /// never waits for somebody who is creating a table.
-    pub fn lock_function(&self, oid: u32) -> Result<()> {
-        let mut key = vec![b'F'];
-        key.extend_from_slice(&oid.to_be_bytes());
-        self.lock_for_change(&key)
-    }
-
-    fn lock_for_change(&self, key: &[u8]) -> Result<()> {
-        if self.read_only {
-            return Err(crate::session::read_only("a change of the catalog"));
-        }
-        self.lock_row(key, LockMode::Exclusive)?;
-        // Whoever had the lock before has changed what is to be changed now.
-        self.working.rebase(&self.db.catalog());
-        Ok(())
     }
 
     /// Waits until nobody uses a table, and keeps everybody from it until the transaction ends. 55006 where a statement that
@@ -185,13 +198,15 @@ impl StatementContext {
                 ),
             ));
         }
-        self.lock_table(table.oid, LockMode::Exclusive)
+        self.lock_table(table.oid, LockMode::Exclusive)?;
+        self.lock_object(Lockable::Relation(table.oid))
     }
 
     /// Changes the catalog in this transaction. The catalog, or what is changed of it, must be locked.
     pub fn change(&self, changes: Vec<Change>) -> Result<()> {
         let committed = self.db.catalog();
         for change in &changes {
+            crate::catalog_lock::refuse_stale(change, &committed)?;
             put_change(&self.txn, change)?;
         }
         self.working.put(committed, changes);

@@ -20,6 +20,8 @@ pub struct ObjectName {
     pub name: String,
     /// An unqualified reference to `name` would find this very object through the search path.
     pub visible: bool,
+    /// The role whose SQL privileges count for it where they are not the caller's: the owner of the view that reads it.
+    pub as_role: Option<u32>,
 }
 
 impl ObjectName {
@@ -28,7 +30,13 @@ impl ObjectName {
             schema: schema.into(),
             name: name.into(),
             visible,
+            as_role: None,
         }
+    }
+
+    pub fn as_role(mut self, role: Option<u32>) -> ObjectName {
+        self.as_role = role;
+        self
     }
 
     /// `schema.name`, as the log and error messages show it: quoted only where its parts would be unclear.

@@ -194,7 +194,17 @@ fn database(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
             format!("database \"{database}\" does not exist"),
         )),
         Some(Datum::Oid(database)) if *database != DATABASE_OID => Ok(Datum::Null),
-        _ => Ok(holds(context, role, &asked, AclKind::Database, SUPERUSER_OID, None)),
+        _ => {
+            let database = context.snapshot.database();
+            Ok(holds(
+                context,
+                role,
+                &asked,
+                AclKind::Database,
+                database.owner,
+                database.acl.as_ref(),
+            ))
+        }
     }
 }
 
@@ -228,19 +238,12 @@ fn has_role(context: &SystemContext, args: &[Datum]) -> Result<Datum> {
             format!("unrecognized privilege type: \"{kind}\""),
         ));
     }
-    if context.snapshot.is_superuser(member) {
-        return Ok(Datum::Bool(true));
-    }
-    let is_admin = || {
-        context
-            .snapshot
-            .role_by_oid(member)
-            .is_some_and(|member| member.admin_of.contains(&role))
-    };
-    Ok(Datum::Bool(if admin {
-        is_admin()
-    } else {
-        context.snapshot.is_member(member, role)
+    let snapshot = context.snapshot;
+    Ok(Datum::Bool(match word {
+        _ if admin => snapshot.is_admin(member, role),
+        // By SET ROLE.
+        "member" => snapshot.is_superuser(member) || snapshot.is_member(member, role),
+        _ => snapshot.acts_as(member, role),
     }))
 }
 

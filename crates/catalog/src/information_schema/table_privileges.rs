@@ -31,7 +31,7 @@ fn of_table(context: &SystemContext, table: &Table) -> Vec<Row> {
     let mut rows = vec![];
     for item in &table.acl.as_ref().unwrap_or(&default).0 {
         // A grant is shown to who gave and who got it.
-        let mine = |role: u32| context.snapshot.is_member(context.current_user, role);
+        let mine = |role: u32| context.snapshot.acts_as(context.current_user, role);
         if !(item.grantee == PUBLIC || mine(item.grantee) || mine(item.grantor) || context.snapshot.is_superuser(context.current_user)) {
             continue;
         }

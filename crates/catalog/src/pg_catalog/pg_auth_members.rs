@@ -4,7 +4,7 @@ use types::Type;
 
 use crate::builtin::SUPERUSER_OID;
 use crate::row::*;
-use crate::{Row, SystemContext, SystemTable};
+use crate::{Role, Row, SystemContext, SystemTable};
 
 pub const TABLE: SystemTable = SystemTable {
     oid: 1261,
@@ -30,9 +30,15 @@ fn rows(context: &SystemContext) -> Vec<Row> {
             vec![
                 oid(role),
                 oid(member.oid),
-                oid(SUPERUSER_OID),
+                oid(grantor(member, role)),
                 boolean(member.admin_of.contains(&role)),
             ]
         })
         .collect()
+}
+
+/// What was granted before grantors were kept was the first superuser's to grant.
+fn grantor(member: &Role, role: u32) -> u32 {
+    let known = member.member_grantors.iter().find(|(of, _)| *of == role);
+    known.map_or(SUPERUSER_OID, |(_, grantor)| *grantor)
 }

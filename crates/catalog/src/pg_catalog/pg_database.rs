@@ -2,7 +2,7 @@
 
 use types::Type;
 
-use crate::builtin::{DATABASE_OID, SUPERUSER_OID};
+use crate::builtin::DATABASE_OID;
 use crate::row::*;
 use crate::{Row, SystemContext, SystemTable};
 
@@ -38,7 +38,7 @@ fn rows(context: &SystemContext) -> Vec<Row> {
     vec![vec![
         oid(DATABASE_OID),
         text(context.database),
-        oid(SUPERUSER_OID),
+        oid(context.snapshot.database().owner),
         int4(UTF8),
         letter('c'),
         boolean(false), // datistemplate
@@ -51,6 +51,6 @@ fn rows(context: &SystemContext) -> Vec<Row> {
         text("C.UTF-8"),
         NULL, // daticulocale
         NULL, // datcollversion
-        NULL, // datacl
+        acl(context.snapshot, context.snapshot.database().acl.as_ref()),
     ]]
 }

@@ -14,6 +14,25 @@ fn with_acl(acl: Acl) -> Session {
     session
 }
 
+fn grant(grantee: u32, privileges: &[Privilege], option: bool) -> Grant<'_> {
+    Grant {
+        grantee,
+        grantor: SUPERUSER_OID,
+        privileges,
+        option,
+    }
+}
+
+fn give(acl: &mut Acl, grantee: u32, privileges: &[Privilege], option: bool) {
+    acl.grant(SUPERUSER_OID, grant(grantee, privileges, option), &|role, of| role == of)
+        .unwrap();
+}
+
+fn take(acl: &mut Acl, grantee: u32, privileges: &[Privilege], option: bool) {
+    acl.revoke(SUPERUSER_OID, grant(grantee, privileges, option), false, &|role, of| role == of)
+        .unwrap();
+}
+
 fn may(session: &Session, role: u32, privilege: Privilege) -> bool {
     session
         .snapshot
@@ -31,14 +50,14 @@ fn without_grants_a_table_is_its_owners() {
 #[test]
 fn grants_reach_members_and_public_reaches_all() {
     let mut acl = Acl::default_for(AclKind::Table, SUPERUSER_OID);
-    acl.grant(WRITERS, SUPERUSER_OID, &[Privilege::Insert, Privilege::Update], false);
-    acl.grant(PUBLIC, SUPERUSER_OID, &[Privilege::Select], false);
+    give(&mut acl, WRITERS, &[Privilege::Insert, Privilege::Update], false);
+    give(&mut acl, PUBLIC, &[Privilege::Select], false);
     let session = with_acl(acl.clone());
     assert!(may(&session, READER, Privilege::Insert) && may(&session, READER, Privilege::Select));
     assert!(!may(&session, READER, Privilege::Delete));
 
-    acl.revoke(WRITERS, &[Privilege::Insert], false);
-    acl.revoke(PUBLIC, &[Privilege::Select], false);
+    take(&mut acl, WRITERS, &[Privilege::Insert], false);
+    take(&mut acl, PUBLIC, &[Privilege::Select], false);
     let session = with_acl(acl);
     assert!(!may(&session, READER, Privilege::Insert) && !may(&session, READER, Privilege::Select));
     assert!(may(&session, READER, Privilege::Update));
@@ -47,7 +66,7 @@ fn grants_reach_members_and_public_reaches_all() {
 #[test]
 fn the_grant_option_is_apart_from_the_privilege() {
     let mut acl = Acl::default_for(AclKind::Table, SUPERUSER_OID);
-    acl.grant(READER, SUPERUSER_OID, &[Privilege::Select], true);
+    give(&mut acl, READER, &[Privilege::Select], true);
     let grantable = |acl: &Acl| {
         let session = with_acl(acl.clone());
         let table = session.snapshot.table_by_oid(PEOPLE).unwrap();
@@ -56,7 +75,7 @@ fn the_grant_option_is_apart_from_the_privilege() {
             .has_privilege(READER, Privilege::Select, true, AclKind::Table, table.owner, table.acl.as_ref())
     };
     assert!(grantable(&acl));
-    acl.revoke(READER, &[Privilege::Select], true);
+    take(&mut acl, READER, &[Privilege::Select], true);
     assert!(!grantable(&acl));
     assert!(may(&with_acl(acl), READER, Privilege::Select));
 }
@@ -80,12 +99,33 @@ fn membership_goes_through_roles_and_ends_in_circles() {
 }
 
 #[test]
+fn a_role_that_does_not_inherit_is_a_member_without_the_privileges() {
+    let role = |oid, name: &str, inherit, member_of: Vec<u32>, admin_of: Vec<u32>| {
+        Change::PutRole(Role {
+            inherit,
+            member_of,
+            admin_of,
+            ..Role::new(oid, name)
+        })
+    };
+    let snapshot = Snapshot::bootstrap().apply(&[
+        role(20001, "a", true, vec![20002], vec![20002]),
+        role(20002, "b", false, vec![20003], vec![20003]),
+        role(20003, "c", true, vec![AUDITOR_OID], vec![]),
+    ]);
+    assert!(snapshot.acts_as(20001, 20002) && !snapshot.acts_as(20001, 20003) && !snapshot.acts_as(20002, 20003));
+    assert!(snapshot.is_member(20001, 20003) && snapshot.is_trusted(20001));
+    // The option reaches members of its holder, and nobody has it on himself.
+    assert!(snapshot.is_admin(20001, 20003) && !snapshot.is_admin(20003, 20003) && !snapshot.is_admin(20003, 20002));
+}
+
+#[test]
 fn functions_are_for_everybody_until_revoked() {
     let session = Session::new();
     let add = session.snapshot.function_by_oid(crate::fixture::ADD).unwrap();
     assert!(session.snapshot.has_function_privilege(READER, add));
     let mut acl = Acl::default_for(AclKind::Function, SUPERUSER_OID);
-    acl.revoke(PUBLIC, &[Privilege::Execute], false);
+    take(&mut acl, PUBLIC, &[Privilege::Execute], false);
     let closed = Function {
         acl: Some(acl),
         ..Function::clone(add)

@@ -39,6 +39,7 @@ impl Binder<'_> {
         let (schema, name_only) = object_name(name)?;
         let result = self.names.table(schema.as_deref(), &name_only);
         let table = self.at(name, result)?;
+        self.touch_schema(&table.schema);
         match &table.kind {
             TableKind::Table => Ok(table),
             TableKind::View { .. } => Err(SqlError::new(
@@ -172,7 +173,7 @@ impl Binder<'_> {
         let returning = match &insert.returning {
             None => None,
             Some(items) => {
-                self.touched.reads.push(table.clone());
+                self.touch(&table);
                 let scope = Scope {
                     tables: vec![entry],
                     parent: None,
@@ -340,6 +341,8 @@ impl Binder<'_> {
                 Some(key.columns)
             }
         };
+        // The rows that are there are compared by these columns.
+        self.touched.target_read |= target.is_some();
         let action = match &conflict.action {
             ast::OnConflictAction::DoNothing => ConflictAction::Nothing,
             ast::OnConflictAction::DoUpdate(update) => {
@@ -352,7 +355,7 @@ impl Binder<'_> {
                 }
                 let excluded = self.row_of(table, "excluded");
                 let excluded_ids = excluded.columns.iter().map(|column| column.id).collect();
-                let existing = entry.columns.iter().map(|column| column.id).collect();
+                let existing: Vec<ColumnId> = entry.columns.iter().map(|column| column.id).collect();
                 let scope = Scope {
                     tables: vec![entry.clone(), excluded],
                     parent: None,
@@ -465,10 +468,11 @@ impl Binder<'_> {
             exprs.push((self.new_column(NO_META), value));
         }
         exprs.extend(target.others.iter().map(|(id, ty)| self.pass(*id, *ty)));
+        self.touched.target_read |= looks_at(&rel, &exprs[1 + target.old.len()..], &target.old);
         let returning = match &update.returning {
             None => None,
             Some(items) => {
-                self.touched.reads.push(target.table.clone());
+                self.touch(&target.table);
                 let row = target.old.iter().chain(&target.others).map(|(id, _)| *id).collect();
                 Some(self.bind_returning(items, &target.scope, row)?)
             }
@@ -511,10 +515,11 @@ impl Binder<'_> {
         let rel = self.restrict(target.rel, delete.selection.as_ref(), &target.scope)?;
         let mut exprs = vec![self.pass(target.key, Type::Bytea)];
         exprs.extend(target.old.iter().chain(&target.others).map(|(id, ty)| self.pass(*id, *ty)));
+        self.touched.target_read |= looks_at(&rel, &[], &target.old);
         let returning = match &delete.returning {
             None => None,
             Some(items) => {
-                self.touched.reads.push(target.table.clone());
+                self.touch(&target.table);
                 let row = target.old.iter().chain(&target.others).map(|(id, _)| *id).collect();
                 Some(self.bind_returning(items, &target.scope, row)?)
             }
@@ -621,6 +626,17 @@ struct Modified {
     key: ColumnId,
     old: Vec<(ColumnId, Type)>,
     others: Vec<(ColumnId, Type)>,
+}
+
+/// Whether a plan over a table, or one of these expressions, looks at the table's columns.
+fn looks_at(rel: &Rel, exprs: &[(ColumnId, Expr)], columns: &[(ColumnId, Type)]) -> bool {
+    let mut found = false;
+    let mut see = |id: ColumnId| found |= columns.iter().any(|(column, _)| *column == id);
+    rel.for_each_expr(&mut |expr| crate::trigger::uses(expr, &mut see));
+    for (_, expr) in exprs {
+        crate::trigger::uses(expr, &mut see);
+    }
+    found
 }
 
 fn is_default(node: &ast::Expr) -> bool {

@@ -371,7 +371,7 @@ impl<'b> Binder<'b> {
 
     /// A scan of a table, or a view's query in its place.
     pub(super) fn scan(&mut self, table: std::sync::Arc<catalog::Table>, alias: Option<&ast::TableAlias>) -> Result<(Rel, ScopeTable)> {
-        self.touched.reads.push(table.clone());
+        self.touch(&table);
         let mut columns = vec![];
         let mut scanned = vec![];
         for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.dropped) {
@@ -391,7 +391,10 @@ impl<'b> Binder<'b> {
         let rel = match &table.kind {
             catalog::TableKind::View { definition } => {
                 self.expand(1)?;
-                let bound = self.stored_query(definition, None)?;
+                let outer = self.view_owner.replace(table.owner);
+                let bound = self.stored_query(definition, None);
+                self.view_owner = outer;
+                let bound = bound?;
                 let exprs = scanned
                     .iter()
                     .zip(&bound.columns)
@@ -502,7 +505,7 @@ impl<'b> Binder<'b> {
             });
             match (chosen, outputs) {
                 (Some((function, args)), Some(outputs)) => {
-                    self.touched.calls.push(function.clone());
+                    self.touch_call(&function);
                     (Some(SetCall::User { function, args }), outputs)
                 }
                 _ => (None, vec![]),

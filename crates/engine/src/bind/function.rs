@@ -245,7 +245,7 @@ impl Binder<'_> {
             )
             .hint("To call a procedure, use CALL."));
         }
-        self.touched.calls.push(function.clone());
+        self.touch_call(&function);
         let ty = function.returns.ty();
         match &function.returns {
             catalog::Returns::Scalar(_) | catalog::Returns::Void => Ok(self.folded(Expr::UserCall { ty, function, args })),
@@ -283,7 +283,7 @@ impl Binder<'_> {
             )
             .hint("To call a function, use SELECT."));
         }
-        self.touched.calls.push(procedure.clone());
+        self.touch_call(&procedure);
         Ok(crate::plan::Call {
             procedure,
             args,
@@ -568,7 +568,7 @@ impl Binder<'_> {
                     return Err(undefined_function(schema, name, &types));
                 };
                 let target = self.user_aggregate(&function, aggregate)?;
-                self.touched.calls.push(function.clone());
+                self.touch_call(&function);
                 return Ok(AggregateCall {
                     function: AggregateTarget::User(target),
                     args: exprs,

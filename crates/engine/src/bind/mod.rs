@@ -73,8 +73,29 @@ const NO_META: ColumnMeta = ColumnMeta {
 #[derive(Clone, Debug, Default)]
 pub struct Touched {
     /// Tables, views and system tables that are read. A view's own tables are read too.
-    pub reads: Vec<Arc<catalog::Table>>,
+    pub reads: Vec<Read>,
     pub calls: Vec<Arc<catalog::Function>>,
+    /// The schemas of what the statement itself names, views' insides left out.
+    pub schemas: Vec<String>,
+    /// The table that is written is looked at, too: by WHERE, the new values or ON CONFLICT. SQL asks for SELECT then;
+    /// to a capability a write is a write.
+    pub target_read: bool,
+}
+
+/// A relation that is read, and with whose privileges.
+#[derive(Clone, Debug)]
+pub struct Read {
+    pub table: Arc<catalog::Table>,
+    /// The owner of the view that reads it; None: who runs the statement.
+    pub role: Option<u32>,
+}
+
+impl std::ops::Deref for Read {
+    type Target = Arc<catalog::Table>;
+
+    fn deref(&self) -> &Arc<catalog::Table> {
+        &self.table
+    }
 }
 
 /// Binds one statement.
@@ -95,6 +116,8 @@ pub struct Binder<'a> {
     /// Copies of views and WITH queries made so far.
     expansions: usize,
     pub touched: Touched,
+    /// The owner of the view that is being bound.
+    view_owner: Option<u32>,
     /// The function that the statement stands in.
     pub function_arguments: Option<FunctionArguments>,
 }
@@ -201,7 +224,30 @@ impl<'a> Binder<'a> {
             depth: 0,
             expansions: 0,
             touched: Touched::default(),
+            view_owner: None,
             function_arguments: None,
+        }
+    }
+
+    /// A relation is read here.
+    fn touch(&mut self, table: &Arc<catalog::Table>) {
+        self.touch_schema(&table.schema);
+        self.touched.reads.push(Read {
+            table: table.clone(),
+            role: self.view_owner,
+        });
+    }
+
+    /// A user's function is called here. It is always the caller who has to have the right to it, in views too.
+    fn touch_call(&mut self, function: &Arc<catalog::Function>) {
+        self.touch_schema(&function.schema);
+        self.touched.calls.push(function.clone());
+    }
+
+    /// Something of this schema is named here.
+    fn touch_schema(&mut self, schema: &str) {
+        if self.view_owner.is_none() && !self.touched.schemas.iter().any(|known| known == schema) {
+            self.touched.schemas.push(schema.to_string());
         }
     }
 

@@ -18,10 +18,11 @@ use super::names;
 use super::nested::{self, Permits};
 use super::plans::Bound;
 use super::storage::FunctionStorage;
+use crate::authorize;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
-use crate::parse::{Commented, Placeholders, PolicyStatement, Statement, Utility};
+use crate::parse::{Access, Commented, Placeholders, PolicyStatement, RoleName, Statement, Utility};
 use crate::plan::Plan;
 use crate::session;
 use crate::statement;
@@ -329,10 +330,22 @@ impl SqlBackend {
                     PolicyStatement::Drop { names, .. } => names.join(", "),
                 },
             ),
+            Statement::Access(access) => match &**access {
+                Access::Grant(grant) => (Administration::Privilege, grant.target.describe()),
+                Access::Membership(membership) => (Administration::Role, membership.describe()),
+                Access::OwnerTo { name, .. } => (Administration::Role, name.describe()),
+                Access::ReassignOwned { .. } => (Administration::Role, "REASSIGN OWNED".to_string()),
+                Access::DropOwned { .. } => (Administration::Role, "DROP OWNED".to_string()),
+                Access::DefaultPrivileges => (Administration::Privilege, "ALTER DEFAULT PRIVILEGES".to_string()),
+            },
             Statement::Utility(utility) => match &**utility {
+                Utility::SetIdentity { role, .. } => (Administration::Identity, role.describe()),
                 Utility::CreateRole { name, .. } => (Administration::Role, name.clone()),
-                Utility::AlterRole(alter) => (Administration::Role, alter.name.clone()),
-                Utility::DropRole { names, .. } => (Administration::Role, names.join(", ")),
+                Utility::AlterRole(alter) => (Administration::Role, alter.name.describe().to_string()),
+                Utility::DropRole { names, .. } => {
+                    let names: Vec<&str> = names.iter().map(RoleName::describe).collect();
+                    (Administration::Role, names.join(", "))
+                }
                 Utility::Begin { .. }
                 // Ended before, or refused.
                 | Utility::Commit
@@ -383,6 +396,16 @@ impl SqlBackend {
             return Err(only_reads());
         }
         let permits = nested::permits(&self.gate, touched, target, context)?;
+        // What capabilities don't ask about, and SQL does: a schema's USAGE, SELECT on what WHERE looks at, the very overload.
+        if let Err(error) = authorize::plan(plan, context) {
+            let mut event = self.gate.event(EventType::CapabilityCheck);
+            event.resource = Some(describe(plan));
+            event.allowed = Some(false);
+            event.error = Some(error.message().to_string());
+            event.sqlstate = Some(error.state());
+            self.gate.record(event)?;
+            return Err(error);
+        }
         Ok(Authorized {
             bound: bound.clone(),
             _permits: permits,
@@ -405,6 +428,7 @@ impl SqlBackend {
             | Statement::SecurityPolicy(_)
             | Statement::ExplainCapabilities(..)
             | Statement::TestFunction(_)
+            | Statement::Access(_)
             | Statement::Utility(_) => return Err(SqlError::internal("administration was refused before")),
         };
         let description = question.describe();

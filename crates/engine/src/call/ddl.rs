@@ -5,13 +5,13 @@
 //! transaction. What raises or lowers rights is a question of another kind, to which the gate never says yes: functions,
 //! triggers, policies, roles, privileges. TRUNCATE empties a table, so it takes DATABASE_WRITE too.
 
-use catalog::{Privilege, Snapshot, TableKind};
+use catalog::{Privilege, Snapshot, Table};
 use policy::{Administer, Administration, Gate, ObjectName, Permit, RunDdl, WriteAction, WriteTable};
 use sqlparser::ast::{self, AlterTableOperation, ObjectType};
 use types::{Result, SqlError};
 
 use super::nested::visible;
-use super::rights::denied;
+use crate::authorize::denied;
 use crate::bind::Names;
 use crate::context::StatementContext;
 use crate::parse::{Comment, Commented, fold, object_name};
@@ -339,22 +339,23 @@ pub(super) fn privilege(catalog: &Snapshot, role: u32, ddl: &RunDdl) -> Result<(
         | "COMMENT ON" => {
             let found = schema.and_then(|schema| catalog.table(schema, &ddl.name));
             match found {
-                Some(table) if !catalog.owns(role, table.owner) => Err(must_own(
-                    match table.kind {
-                        TableKind::View { .. } => "view",
-                        TableKind::Table | TableKind::Sequence(_) | TableKind::System(_) => "table",
-                    },
-                    &table.name,
-                )),
+                Some(table) if !owns(catalog, role, table, &ddl.statement) => Err(must_own(table.kind.word(), &table.name)),
                 Some(_) | None => Ok(()),
             }
         }
         // The question about the write asks for the privilege.
         "TRUNCATE" => Ok(()),
+        "CREATE SCHEMA" if catalog.has_database_privilege(role, Privilege::Create) => Ok(()),
         // CREATE SCHEMA, and what nobody thought of.
         _ if catalog.is_superuser(role) => Ok(()),
         _ => Err(denied("database", crate::database::DATABASE_NAME)),
     }
+}
+
+/// The owner of a schema may drop what is in it.
+fn owns(catalog: &Snapshot, role: u32, table: &Table, statement: &str) -> bool {
+    let of_schema = catalog.schema(&table.schema).filter(|_| statement.starts_with("DROP "));
+    catalog.owns(role, table.owner) || of_schema.is_some_and(|schema| catalog.owns(role, schema.owner))
 }
 
 fn must_own(kind: &str, name: &str) -> SqlError {

@@ -214,6 +214,7 @@ impl Calls {
             parent_call_id: self.parent.as_ref().map(|parent| parent.call_id),
             rights,
             privileges: Arc::new(CallerPrivileges {
+                db: context.db.clone(),
                 standing: standing.clone(),
                 role: actor.role,
                 caller: context.actor.role,

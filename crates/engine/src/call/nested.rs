@@ -38,10 +38,10 @@ pub(super) struct Permits {
 pub(super) fn permits(gate: &Gate, touched: &Touched, target: Option<Target<'_>>, context: &StatementContext) -> Result<Permits> {
     let mut reads = vec![];
     let mut seen = vec![];
-    for table in &touched.reads {
-        if !seen.contains(&table.oid) {
-            seen.push(table.oid);
-            reads.push(gate.check(ReadTable(object_name(table, context)))?);
+    for read in &touched.reads {
+        if !seen.contains(&(read.oid, read.role)) {
+            seen.push((read.oid, read.role));
+            reads.push(gate.check(ReadTable(object_name(read, context).as_role(read.role)))?);
         }
     }
     let write = match target {

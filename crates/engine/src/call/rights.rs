@@ -10,9 +10,10 @@ use audit::{Event, EventType};
 use catalog::{Function, Privilege, Snapshot};
 use parking_lot::Mutex;
 use policy::{Effective, ObjectName, Policy, Privileges, Request, RightsSource, Syscall, WriteAction};
-use types::{Result, SqlError, SqlState};
+use types::{Result, SqlError};
 
 use super::ddl;
+use crate::authorize::denied;
 use crate::database::Database;
 use crate::transaction::Standing;
 
@@ -148,8 +149,9 @@ impl RightsSource for FixedRights {
     }
 }
 
-/// The SQL privileges of the role on whose behalf a function acts.
+/// The SQL privileges of the role on whose behalf a function acts, as they are at each check.
 pub(super) struct CallerPrivileges {
+    pub(super) db: Arc<Database>,
     /// What the function itself has defined counts.
     pub(super) standing: Standing,
     pub(super) role: u32,
@@ -167,17 +169,18 @@ impl Privileges for CallerPrivileges {
     }
 
     fn is_superuser(&self) -> bool {
-        let catalog = match self.standing.ground() {
-            Ok(ground) => ground.catalog,
-            Err(_) => return false,
-        };
+        let Ok(catalog) = self.catalog() else { return false };
         catalog.is_superuser(self.role) && catalog.is_superuser(self.caller)
     }
 }
 
 impl CallerPrivileges {
+    fn catalog(&self) -> Result<Arc<Snapshot>> {
+        Ok(self.standing.ground()?.working.now(&self.db))
+    }
+
     fn check_as(&self, role: u32, request: &Request<'_>) -> Result<(), SqlError> {
-        let catalog = &self.standing.ground()?.catalog;
+        let catalog = &self.catalog()?;
         match request {
             Request::ReadTable(ask) => table_privilege(catalog, role, &ask.0, Privilege::Select),
             Request::WriteTable(ask) => table_privilege(
@@ -217,13 +220,9 @@ impl CallerPrivileges {
 
 fn table_privilege(catalog: &Snapshot, role: u32, name: &ObjectName, privilege: Privilege) -> Result<(), SqlError> {
     let table = catalog.table(&name.schema, &name.name).ok_or_else(|| denied("table", &name.name))?;
-    if catalog.has_table_privilege(role, table, privilege) {
-        Ok(())
-    } else {
-        Err(denied("table", &name.name))
+    // What a view reads, its owner has to be allowed to read.
+    match catalog.has_table_privilege(name.as_role.unwrap_or(role), table, privilege) {
+        true => Ok(()),
+        false => Err(denied(table.kind.word(), &table.name)),
     }
-}
-
-pub(super) fn denied(kind: &str, name: &str) -> SqlError {
-    SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {name}"))
 }

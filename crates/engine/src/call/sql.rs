@@ -92,6 +92,7 @@ fn first_word(statement: &Statement) -> String {
         Statement::ExplainCapabilities(..) => "EXPLAIN CAPABILITIES",
         Statement::TestFunction(_) => "TEST FUNCTION",
         Statement::Comment(_) => "COMMENT",
+        Statement::Access(access) => access.command(),
         Statement::Utility(utility) => match &**utility {
             Utility::Commit => "COMMIT",
             Utility::Rollback => "ROLLBACK",
@@ -100,7 +101,7 @@ fn first_word(statement: &Statement) -> String {
             Utility::RollbackTo(_) => "ROLLBACK TO SAVEPOINT",
             Utility::Release(_) => "RELEASE SAVEPOINT",
             Utility::SetTransaction { .. } => "SET TRANSACTION",
-            Utility::Set { .. } => "SET",
+            Utility::Set { .. } | Utility::SetIdentity { .. } => "SET",
             Utility::Reset(_) | Utility::ResetAll => "RESET",
             Utility::Show(_) | Utility::ShowAll => "SHOW",
             Utility::DiscardAll => "DISCARD ALL",

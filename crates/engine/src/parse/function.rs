@@ -4,6 +4,7 @@ use sqlparser::ast::{DataType, Ident};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::access::{RoleName, role_name};
 use super::policy::policy_name;
 use super::{at_end, byte_offset, expect_word, fold, own_error, string, word, words};
 
@@ -128,7 +129,7 @@ pub enum AlterAction {
     SetMode(policy::Mode),
     /// One limit: key and the text of its value.
     SetLimit(String, String),
-    OwnerTo(String),
+    OwnerTo(RoleName),
     RenameTo(String),
 }
 
@@ -269,7 +270,7 @@ pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
                 _ => AlterAction::SetLimit(key, value),
             });
         } else if words(parser, &["OWNER", "TO"]) {
-            actions.push(AlterAction::OwnerTo(fold(&parser.parse_identifier()?)));
+            actions.push(AlterAction::OwnerTo(role_name(parser)?));
         } else if words(parser, &["RENAME", "TO"]) {
             actions.push(AlterAction::RenameTo(fold(&parser.parse_identifier()?)));
         } else {
@@ -410,7 +411,7 @@ pub fn rest(parser: &mut Parser<'_>, source: &str) -> String {
     source[byte_offset(source, start)..byte_offset(source, end)].to_string()
 }
 
-fn qualified(parser: &mut Parser<'_>) -> Parsed<(Option<String>, String)> {
+pub fn qualified(parser: &mut Parser<'_>) -> Parsed<(Option<String>, String)> {
     let first = fold(&parser.parse_identifier()?);
     if parser.consume_token(&Token::Period) {
         return Ok((Some(first), fold(&parser.parse_identifier()?)));

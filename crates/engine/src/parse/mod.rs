@@ -6,6 +6,7 @@
 //! directly (transactions, settings, roles). Errors come back as PostgreSQL words them, with the
 //! position of the offending token. Nesting is bounded here, before anything recurses over it.
 
+mod access;
 mod dialect;
 mod function;
 mod inspect;
@@ -23,6 +24,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 use types::{Result, SqlError, SqlState};
 
+pub use access::{Access, GrantPrivileges, Membership, OwnedName, RoleName, Target};
 pub use function::{
     AlterAction, AlterFunction, Body, CreateAggregate, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind,
 };
@@ -30,7 +32,7 @@ pub use inspect::{Comment, Commented, Expectation, RelationName, TestFunction};
 pub use policy::{DefinitionText, PolicyStatement};
 pub use prepared::PrepareText;
 pub use trigger::{Action as TriggerAction, CreateTrigger, DropTrigger, Timing as TriggerTiming, check_body as check_trigger_body};
-pub use utility::{AlterRole, RoleOptions, SetValue, TransactionModes, Utility};
+pub use utility::{AlterRole, NewIdentity, RoleOptions, SetValue, TransactionModes, Utility};
 
 /// How deep parentheses, sub-selects, views and prefix operators may nest in one statement.
 /// PostgreSQL's bound is its stack (2 MB, about 5,000 levels); a session's stack of 64 MiB holds
@@ -78,6 +80,8 @@ pub enum Statement {
     ExplainCapabilities(RoutineKind, Arc<FunctionName>),
     TestFunction(Arc<TestFunction>),
     Comment(Arc<Comment>),
+    /// Privileges, memberships, ownership.
+    Access(Arc<Access>),
     Utility(Arc<Utility>),
 }
 
@@ -323,14 +327,12 @@ pub fn too_complex() -> SqlError {
 
 fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
     let dialect = dialect::Postgres::new(piece.len());
-    let words: Vec<String> = piece
-        .iter()
-        .take(4)
-        .map(|token| match &token.token {
-            Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
-            _ => String::new(),
-        })
-        .collect();
+    let upper = |token: &TokenWithSpan| match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => String::new(),
+    };
+    let words: Vec<String> = piece.iter().take(4).map(upper).collect();
+    let third_last = piece.iter().rev().nth(2).map(upper).unwrap_or_default();
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     // Kept for the error message: the parser takes the tokens.
     let parser = |piece: &[TokenWithSpan]| {
@@ -375,6 +377,9 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
         }
         ("TEST", "FUNCTION") => inspect::test_function(&mut parser(&piece), source).map(|s| Statement::TestFunction(Arc::new(s))),
         ("COMMENT", "ON") => inspect::comment(&mut parser(&piece)).map(|s| Statement::Comment(Arc::new(s))),
+        (first, second) if access::is_ours(first, second, &third_last) => {
+            access::parse(&mut parser(&piece)).map(|s| Statement::Access(Arc::new(s)))
+        }
         (first, second) if utility::is_ours(first, second) => {
             utility::parse(&mut parser(&piece), source).map(|s| Statement::Utility(Arc::new(s)))
         }

@@ -4,6 +4,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 use storage::Isolation;
 
+use super::access::{RoleName, role_name, role_names};
 use super::prepared::{self, PrepareText};
 use super::{at_end, expect_word, fold, own_error, string, word, words};
 
@@ -29,6 +30,13 @@ pub enum Utility {
         name: String,
         value: SetValue,
         local: bool,
+    },
+    /// SET ROLE, SET SESSION AUTHORIZATION and what takes them back.
+    SetIdentity {
+        role: NewIdentity,
+        local: bool,
+        /// RESET: clients are told so.
+        reset: bool,
     },
     Reset(String),
     ResetAll,
@@ -61,7 +69,7 @@ pub enum Utility {
     },
     AlterRole(AlterRole),
     DropRole {
-        names: Vec<String>,
+        names: Vec<RoleName>,
         if_exists: bool,
     },
 }
@@ -79,9 +87,27 @@ pub enum SetValue {
     Text(String),
 }
 
+/// Who the session wants to be.
+#[derive(Clone, Debug)]
+pub enum NewIdentity {
+    /// None: NONE.
+    Role(Option<String>),
+    /// None: DEFAULT, who logged in.
+    Session(Option<String>),
+}
+
+impl NewIdentity {
+    pub fn describe(&self) -> String {
+        match self {
+            NewIdentity::Role(name) => format!("role {}", name.as_deref().unwrap_or("none")),
+            NewIdentity::Session(name) => format!("session authorization {}", name.as_deref().unwrap_or("default")),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct AlterRole {
-    pub name: String,
+    pub name: RoleName,
     pub options: RoleOptions,
 }
 
@@ -91,6 +117,13 @@ pub struct RoleOptions {
     pub login: Option<bool>,
     pub createrole: Option<bool>,
     pub createdb: Option<bool>,
+    pub inherit: Option<bool>,
+    /// CREATE ROLE ... IN ROLE: what the new role joins.
+    pub in_roles: Vec<String>,
+    /// ROLE: who joins it.
+    pub members: Vec<RoleName>,
+    /// ADMIN: who joins it with the admin option.
+    pub admins: Vec<RoleName>,
     /// `Some(None)` is PASSWORD NULL.
     pub password: Option<Option<String>>,
 }
@@ -158,7 +191,12 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
         if word(parser, "ALL") {
             return Ok(Utility::ResetAll);
         }
-        return Ok(Utility::Reset(setting_name(parser)?));
+        let name = setting_name(parser)?;
+        return Ok(match name.as_str() {
+            "role" => identity(NewIdentity::Role(None), false, true),
+            "session_authorization" => identity(NewIdentity::Session(None), false, true),
+            _ => Utility::Reset(name),
+        });
     }
     if word(parser, "SHOW") {
         if word(parser, "ALL") {
@@ -195,7 +233,7 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
         }
         let if_not_exists = words(parser, &["IF", "NOT", "EXISTS"]);
         let name = fold(&parser.parse_identifier()?);
-        let mut options = role_options(parser)?;
+        let mut options = role_options(parser, true)?;
         // CREATE USER is CREATE ROLE with LOGIN.
         options.login = options.login.or(Some(user));
         return Ok(Utility::CreateRole {
@@ -208,10 +246,10 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
         if !word(parser, "USER") {
             expect_word(parser, "ROLE")?;
         }
-        let name = fold(&parser.parse_identifier()?);
+        let name = role_name(parser)?;
         return Ok(Utility::AlterRole(AlterRole {
             name,
-            options: role_options(parser)?,
+            options: role_options(parser, false)?,
         }));
     }
     if word(parser, "DROP") {
@@ -219,10 +257,7 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
             expect_word(parser, "ROLE")?;
         }
         let if_exists = words(parser, &["IF", "EXISTS"]);
-        let mut names = vec![fold(&parser.parse_identifier()?)];
-        while parser.consume_token(&Token::Comma) {
-            names.push(fold(&parser.parse_identifier()?));
-        }
+        let names = role_names(parser)?;
         return Ok(Utility::DropRole { names, if_exists });
     }
     parser.expected("a statement", start)
@@ -279,8 +314,15 @@ fn set(parser: &mut Parser<'_>) -> Parsed<Utility> {
         });
     }
     let local = word(parser, "LOCAL");
-    if !local {
-        let _ = word(parser, "SESSION");
+    // SESSION may be the scope, or the first word of SESSION AUTHORIZATION.
+    let session = !local && word(parser, "SESSION");
+    if (session && word(parser, "AUTHORIZATION")) || words(parser, &["SESSION", "AUTHORIZATION"]) {
+        return Ok(identity(NewIdentity::Session(identity_name(parser)?), local, false));
+    }
+    if word(parser, "ROLE") {
+        let _ = parser.consume_token(&Token::Eq) || word(parser, "TO");
+        let name = identity_name(parser)?.filter(|name| name != "none");
+        return Ok(identity(NewIdentity::Role(name), local, false));
     }
     if words(parser, &["TIME", "ZONE"]) {
         let value = if word(parser, "LOCAL") || word(parser, "DEFAULT") {
@@ -306,6 +348,9 @@ fn set(parser: &mut Parser<'_>) -> Parsed<Utility> {
         let next = parser.peek_token();
         return parser.expected("= or TO", next);
     }
+    if name == "session_authorization" {
+        return Ok(identity(NewIdentity::Session(identity_name(parser)?), local, false));
+    }
     if word(parser, "DEFAULT") {
         return Ok(Utility::Set {
             name,
@@ -322,6 +367,21 @@ fn set(parser: &mut Parser<'_>) -> Parsed<Utility> {
         value: SetValue::Text(values.join(", ")),
         local,
     })
+}
+
+fn identity(role: NewIdentity, local: bool, reset: bool) -> Utility {
+    Utility::SetIdentity { role, local, reset }
+}
+
+/// A role's name, as a word or a string; None: DEFAULT.
+fn identity_name(parser: &mut Parser<'_>) -> Parsed<Option<String>> {
+    if word(parser, "DEFAULT") {
+        return Ok(None);
+    }
+    match parser.peek_token().token {
+        Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) => Ok(Some(string(parser)?)),
+        _ => Ok(Some(fold(&parser.parse_identifier()?))),
+    }
 }
 
 fn setting_name(parser: &mut Parser<'_>) -> Parsed<String> {
@@ -355,7 +415,7 @@ fn value(parser: &mut Parser<'_>) -> Parsed<String> {
     }
 }
 
-fn role_options(parser: &mut Parser<'_>) -> Parsed<RoleOptions> {
+fn role_options(parser: &mut Parser<'_>, new: bool) -> Parsed<RoleOptions> {
     let mut options = RoleOptions::default();
     let _ = word(parser, "WITH");
     loop {
@@ -380,7 +440,17 @@ fn role_options(parser: &mut Parser<'_>) -> Parsed<RoleOptions> {
         } else if word(parser, "NOCREATEDB") {
             options.createdb = Some(false);
         } else if word(parser, "INHERIT") {
-            // What every role does.
+            options.inherit = Some(true);
+        } else if word(parser, "NOINHERIT") {
+            options.inherit = Some(false);
+        } else if word(parser, "NOREPLICATION") || word(parser, "NOBYPASSRLS") {
+            // What no role does here.
+        } else if new && (words(parser, &["IN", "ROLE"]) || words(parser, &["IN", "GROUP"])) {
+            options.in_roles = parser.parse_comma_separated(|parser| Ok(fold(&parser.parse_identifier()?)))?;
+        } else if new && (word(parser, "ROLE") || word(parser, "USER")) {
+            options.members = role_names(parser)?;
+        } else if new && word(parser, "ADMIN") {
+            options.admins = role_names(parser)?;
         } else if words(parser, &["ENCRYPTED", "PASSWORD"]) || word(parser, "PASSWORD") {
             options.password = Some(if word(parser, "NULL") { None } else { Some(string(parser)?) });
         } else {

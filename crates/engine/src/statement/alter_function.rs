@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use audit::{Event, EventType};
-use catalog::{Change, Function};
-use policy::{Capability, Policy, Rights};
+use catalog::{Change, Function, Privilege, Table};
+use policy::{Capability, NamePattern, ObjectName, Policy, Rights};
 use types::{Notice, Result, SqlError, SqlState};
 
-use super::{complete, drop_function, must_be_owner};
+use super::{complete, drop_function, must_be_owner, owner, permission_denied};
 use crate::call::find_policy;
 use crate::context::StatementContext;
 use crate::parse::{AlterAction, AlterFunction, RoutineKind};
@@ -79,7 +79,7 @@ pub fn run_bare_grant(session: &mut Session, context: &Arc<StatementContext>, li
 
 fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<Function>, actions: &[AlterAction]) -> Result<()> {
     if !context.catalog.owns(context.actor.role, function.owner) {
-        return Err(must_be_owner("function", &function.name));
+        return Err(must_be_owner(function.kind(), &function.name));
     }
     let mut changed = Function::clone(function);
     changed.version += 1;
@@ -136,19 +136,10 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
                 event.details = Some(serde_json::json!({ "limit": key.name(), "value": value }));
                 session.audit(event)?;
             }
-            AlterAction::OwnerTo(name) => {
-                let owner = context
-                    .catalog
-                    .role(name)
-                    .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("role \"{name}\" does not exist")))?;
-                if !context.catalog.is_superuser(context.actor.role) {
-                    return Err(SqlError::new(
-                        SqlState::InsufficientPrivilege,
-                        format!("must be superuser to give function {} away", changed.name),
-                    ));
-                }
-                changed.owner = owner.oid;
+            AlterAction::OwnerTo(owner) => {
+                owner::give_function(context, &mut changed, owner)?;
                 let mut event = event(EventType::FunctionAltered, &changed);
+                let name = context.catalog.role_by_oid(changed.owner).map(|role| role.name.clone());
                 event.details = Some(serde_json::json!({ "owner": name }));
                 session.audit(event)?;
             }
@@ -249,15 +240,52 @@ fn set_policy(session: &Session, context: &StatementContext, function: &mut Func
     session.audit(event)
 }
 
-/// The grantor's own rights bound what can be granted.
+/// The grantor's own rights bound what can be granted: some capabilities are a superuser's to give, and a table's is for who may
+/// read or write the table. What a pattern covers later is bounded by the caller's privileges, as everything is.
 pub(super) fn may_grant(context: &StatementContext, capability: &Capability) -> Result<()> {
-    if capability.is_superuser_only() && !context.catalog.is_superuser(context.actor.role) {
+    let catalog = &context.catalog;
+    let role = context.actor.role;
+    if catalog.is_superuser(role) {
+        return Ok(());
+    }
+    if capability.is_superuser_only() {
         return Err(SqlError::new(
             SqlState::InsufficientPrivilege,
             format!("must be superuser to grant capability {capability}"),
         ));
     }
-    Ok(())
+    let (pattern, privileges): (&NamePattern, &[Privilege]) = match capability {
+        Capability::DatabaseRead(pattern) => (pattern, &[Privilege::Select]),
+        Capability::DatabaseWrite(pattern) => (
+            pattern,
+            &[Privilege::Insert, Privilege::Update, Privilege::Delete, Privilege::Truncate],
+        ),
+        Capability::DatabaseExecute
+        | Capability::FileRead(_)
+        | Capability::FileWrite(_)
+        | Capability::NetworkAccess(_)
+        | Capability::EnvAccess
+        | Capability::TimeAccess
+        | Capability::RandomAccess
+        | Capability::CryptoAccess
+        | Capability::HttpClient
+        | Capability::CallFunction(_) => return Ok(()),
+    };
+    let covered = |table: &Table| {
+        let visible = context.search_path.contains(&table.schema);
+        pattern.matches(&ObjectName::new(&*table.schema, &*table.name, visible))
+    };
+    let held = |table: &Table| {
+        let holds = |privilege: &Privilege| catalog.has_table_privilege(role, table, *privilege);
+        privileges.iter().any(holds)
+    };
+    match catalog.tables().find(|table| covered(table) && !held(table)) {
+        None => Ok(()),
+        Some(table) => Err(permission_denied(table.kind.word(), &table.name).detail(format!(
+            "Role \"{}\" cannot grant {capability}, which covers {}.{}, without a privilege of its own on it.",
+            context.actor.name, table.schema, table.name
+        ))),
+    }
 }
 
 fn parse_list(list: &str) -> Result<Vec<Capability>> {

@@ -8,6 +8,7 @@ use types::{Result, SqlError, SqlState};
 
 use super::{complete, drop_function, must_be_owner, permission_denied};
 use crate::bind::Names;
+use crate::catalog_lock::Lockable;
 use crate::context::StatementContext;
 use crate::parse::{Comment, Commented, RelationName};
 use crate::session::Outcome;
@@ -73,17 +74,12 @@ fn owned(context: &StatementContext, (schema, name): &RelationName) -> Result<Ar
     if let TableKind::System(_) = table.kind {
         return Err(crate::bind::dml::system_table_error(&table));
     }
-    match context.catalog.owns(context.actor.role, table.owner) {
-        true => Ok(table),
-        false => Err(must_be_owner(
-            match table.kind {
-                TableKind::View { .. } => "view",
-                TableKind::Table | TableKind::System(_) => "table",
-                TableKind::Sequence(_) => "sequence",
-            },
-            name,
-        )),
+    if !context.catalog.owns(context.actor.role, table.owner) {
+        return Err(must_be_owner(table.kind.word(), name));
     }
+    // A change of its privileges needs no lock of the catalog: one may have happened meanwhile.
+    context.lock_object(Lockable::Relation(table.oid))?;
+    Ok(context.newest_catalog().table_by_oid(table.oid).cloned().unwrap_or(table))
 }
 
 fn on_schema(context: &StatementContext, name: &str, text: Option<String>) -> Result<()> {
@@ -97,9 +93,11 @@ fn on_schema(context: &StatementContext, name: &str, text: Option<String>) -> Re
     if !context.catalog.owns(context.actor.role, schema.owner) {
         return Err(must_be_owner("schema", name));
     }
+    context.lock_object(Lockable::Schema(schema.oid))?;
+    let newest = context.newest_catalog();
     let changed = Schema {
         comment: text,
-        ..Schema::clone(schema)
+        ..Schema::clone(newest.schema_by_oid(schema.oid).unwrap_or(schema))
     };
     context.change(vec![Change::PutSchema(changed)])
 }

@@ -21,7 +21,11 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     let new = describe(context, create, schema)?;
     let function = match context.catalog.function(&new.schema, &new.name, &new.arg_types()).cloned() {
         None => new,
-        Some(old) => replace(context, create, &old, new)?,
+        Some(old) => {
+            context.lock_function(old.oid)?;
+            let old = context.newest_catalog().function_by_oid(old.oid).cloned().unwrap_or(old);
+            replace(context, create, &old, new)?
+        }
     };
     let mut event = Event::new(if function.version == 1 {
         EventType::FunctionCreated

@@ -9,6 +9,7 @@ use types::{Result, SqlError, SqlState};
 
 use super::{complete, creation_schema, must_be_owner};
 use crate::bind::{Binder, Names};
+use crate::catalog_lock::Lockable;
 use crate::context::StatementContext;
 use crate::parse::{fold, object_name};
 use crate::session::Outcome;
@@ -58,7 +59,13 @@ pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<
         column.typmod = binder.meta(output.id).typmod;
         columns.push(column);
     }
-    let existing = context.catalog.table(&schema, &name).cloned();
+    let existing = match context.catalog.table(&schema, &name) {
+        None => None,
+        Some(old) => {
+            context.lock_object(Lockable::Relation(old.oid))?;
+            context.newest_catalog().table_by_oid(old.oid).cloned()
+        }
+    };
     let (oid, version, owner) = match &existing {
         None if context.catalog.relation(&schema, &name).is_some() => {
             return Err(SqlError::new(

@@ -29,8 +29,16 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
             }
             Err(error) => return Err(error),
         };
-        if !context.catalog.owns(context.actor.role, function.owner) {
-            return Err(must_be_owner("function", &function.name));
+        // The owner of the schema may clear it.
+        let schema_owner = context
+            .catalog
+            .schema(&function.schema)
+            .map_or(function.owner, |schema| schema.owner);
+        if ![function.owner, schema_owner]
+            .iter()
+            .any(|owner| context.catalog.owns(context.actor.role, *owner))
+        {
+            return Err(must_be_owner(function.kind(), &function.name));
         }
         drop_dependents(context, &function, drop.cascade)?;
         drop_one(context, &function)?;

@@ -8,6 +8,7 @@ use types::{Notice, Result, SqlError, SqlState};
 
 use super::{complete, must_be_owner, permission_denied};
 use crate::bind::{Binder, Names};
+use crate::catalog_lock::Lockable;
 use crate::context::StatementContext;
 use crate::parse::object_name;
 use crate::session::Outcome;
@@ -54,7 +55,12 @@ pub fn run(
             };
             return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{name}\" is not a {word}")).hint(hint));
         }
-        if !context.catalog.owns(context.actor.role, table.owner) {
+        // The owner of the schema may clear it.
+        let schema_owner = context.catalog.schema(&table.schema).map_or(table.owner, |schema| schema.owner);
+        if ![table.owner, schema_owner]
+            .iter()
+            .any(|owner| context.catalog.owns(context.actor.role, *owner))
+        {
             return Err(must_be_owner(word, &name));
         }
         drop_table(context, &table, cascade)?;
@@ -63,7 +69,7 @@ pub fn run(
 }
 
 /// Drops a table or view, with the views over it where CASCADE was said.
-fn drop_table(context: &Arc<StatementContext>, table: &Arc<Table>, cascade: bool) -> Result<()> {
+pub fn drop_table(context: &Arc<StatementContext>, table: &Arc<Table>, cascade: bool) -> Result<()> {
     for view in dependents(context, table)? {
         if !cascade {
             return Err(SqlError::new(
@@ -150,40 +156,47 @@ fn drop_schemas(context: &Arc<StatementContext>, if_exists: bool, names: &[ast::
         if !context.catalog.owns(context.actor.role, schema.owner) {
             return Err(must_be_owner("schema", &name));
         }
-        let tables: Vec<Arc<Table>> = context
-            .catalog
-            .user_tables()
-            .filter(|table| table.schema == name)
-            .cloned()
-            .collect();
-        let functions: Vec<Arc<catalog::Function>> = context
-            .catalog
-            .functions()
-            .filter(|function| function.schema == name)
-            .cloned()
-            .collect();
-        if !cascade && (!tables.is_empty() || !functions.is_empty()) {
-            return Err(SqlError::new(
-                SqlState::DependentObjectsStillExist,
-                format!("cannot drop schema {name} because other objects depend on it"),
-            )
-            .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-        }
-        for table in tables {
-            let context = &context.renewed();
-            if context.catalog.table_by_oid(table.oid).is_some() {
-                drop_table(context, &table, true)?;
-            }
-        }
-        if !functions.is_empty() {
-            crate::system::refuse_in_function(context, "drop functions")?;
-        }
-        for function in functions {
-            let context = &context.renewed();
-            super::drop_function::drop_dependents(context, &function, true)?;
-            super::drop_function::drop_one(context, &function)?;
-        }
-        context.change(vec![Change::DropSchema(schema.oid), Change::OidMark(context.catalog.next_oid())])?;
+        drop_schema(context, &schema, cascade)?;
     }
     Ok(complete("DROP SCHEMA"))
+}
+
+/// Drops a schema, with what is in it where CASCADE was said.
+pub fn drop_schema(context: &Arc<StatementContext>, schema: &catalog::Schema, cascade: bool) -> Result<()> {
+    let name = &schema.name;
+    context.lock_object(Lockable::Schema(schema.oid))?;
+    let tables: Vec<Arc<Table>> = context
+        .catalog
+        .user_tables()
+        .filter(|table| table.schema == *name)
+        .cloned()
+        .collect();
+    let functions: Vec<Arc<catalog::Function>> = context
+        .catalog
+        .functions()
+        .filter(|function| function.schema == *name)
+        .cloned()
+        .collect();
+    if !cascade && (!tables.is_empty() || !functions.is_empty()) {
+        return Err(SqlError::new(
+            SqlState::DependentObjectsStillExist,
+            format!("cannot drop schema {name} because other objects depend on it"),
+        )
+        .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+    }
+    for table in tables {
+        let context = &context.renewed();
+        if context.catalog.table_by_oid(table.oid).is_some() {
+            drop_table(context, &table, true)?;
+        }
+    }
+    if !functions.is_empty() {
+        crate::system::refuse_in_function(context, "drop functions")?;
+    }
+    for function in functions {
+        let context = &context.renewed();
+        super::drop_function::drop_dependents(context, &function, true)?;
+        super::drop_function::drop_one(context, &function)?;
+    }
+    context.change(vec![Change::DropSchema(schema.oid), Change::OidMark(context.catalog.next_oid())])
 }

@@ -13,8 +13,12 @@ mod do_block;
 mod drop_function;
 mod drop_object;
 mod explain_capabilities;
+mod grant;
+mod identity;
+mod membership;
 mod module_file;
 mod notify;
+mod owner;
 mod role;
 mod security_policy;
 mod settings;
@@ -29,8 +33,9 @@ use types::{Result, SqlError, SqlState, Type};
 
 pub use self::call::run as call;
 pub use self::drop_function::find as find_function;
+use crate::authorize::denied as permission_denied;
 use crate::context::StatementContext;
-use crate::parse::{ParsedStatement, PolicyStatement, Statement, Utility};
+use crate::parse::{Access, ParsedStatement, PolicyStatement, Statement, Utility};
 use crate::plan::ColumnDesc;
 use crate::session::{Outcome, Session};
 
@@ -50,7 +55,16 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
         Statement::ExplainCapabilities(kind, name) => explain_capabilities::run(context, *kind, name),
         Statement::TestFunction(test) => test_function::run(context, test),
         Statement::Comment(comment) => comment::run(context, comment),
+        Statement::Access(access) => match &**access {
+            Access::Grant(grant) => grant::run(context, grant),
+            Access::Membership(membership) => membership::run(context, membership),
+            Access::OwnerTo { name, if_exists, owner } => owner::alter(context, name, *if_exists, owner, access.command()),
+            Access::ReassignOwned { from, to } => owner::reassign(context, from, to),
+            Access::DropOwned { roles, cascade } => owner::drop(context, roles, *cascade),
+            Access::DefaultPrivileges => Err(SqlError::unsupported("ALTER DEFAULT PRIVILEGES")),
+        },
         Statement::Utility(utility) => match &**utility {
+            Utility::SetIdentity { role, local, reset } => identity::set(session, context, role, *local, *reset),
             Utility::SetTransaction { modes, session: all } => {
                 session.set_transaction(*modes, *all)?;
                 Ok(complete("SET"))
@@ -68,9 +82,9 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
                 name,
                 options,
                 if_not_exists,
-            } => role::create(session, context, name, options, *if_not_exists),
-            Utility::AlterRole(alter) => role::alter(session, context, alter),
-            Utility::DropRole { names, if_exists } => role::drop(session, context, names, *if_exists),
+            } => role::create(context, name, options, *if_not_exists),
+            Utility::AlterRole(alter) => role::alter(context, alter),
+            Utility::DropRole { names, if_exists } => role::drop(context, names, *if_exists),
             Utility::Begin { .. }
             | Utility::Commit
             | Utility::Rollback
@@ -124,6 +138,7 @@ pub fn define(context: &Arc<StatementContext>, kind: &Statement) -> Result<Outco
         | Statement::SecurityPolicy(_)
         | Statement::ExplainCapabilities(..)
         | Statement::TestFunction(_)
+        | Statement::Access(_)
         | Statement::Utility(_) => Err(SqlError::internal("what raises rights defines nothing")),
     }
 }
@@ -186,6 +201,7 @@ fn writing_command(kind: &Statement) -> Option<String> {
             PolicyStatement::Alter { .. } => "ALTER SECURITY POLICY",
             PolicyStatement::Drop { .. } => "DROP SECURITY POLICY",
         },
+        Statement::Access(access) => access.command(),
         Statement::Utility(utility) => match &**utility {
             Utility::CreateRole { .. } => "CREATE ROLE",
             Utility::AlterRole(_) => "ALTER ROLE",
@@ -198,6 +214,7 @@ fn writing_command(kind: &Statement) -> Option<String> {
             | Utility::Release(_)
             | Utility::SetTransaction { .. }
             | Utility::Set { .. }
+            | Utility::SetIdentity { .. }
             | Utility::Reset(_)
             | Utility::ResetAll
             | Utility::Show(_)
@@ -230,6 +247,7 @@ pub fn columns(kind: &Statement) -> Option<Vec<ColumnDesc>> {
         | Statement::DropTrigger(_)
         | Statement::GrantCapability { .. }
         | Statement::SecurityPolicy(_)
+        | Statement::Access(_)
         | Statement::Comment(_) => return None,
     };
     match &**utility {
@@ -255,10 +273,6 @@ fn first_words(text: &str) -> String {
     } else {
         words.join(" ")
     }
-}
-
-fn permission_denied(kind: &str, name: &str) -> SqlError {
-    SqlError::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {name}"))
 }
 
 fn must_be_owner(kind: &str, name: &str) -> SqlError {

@@ -4,33 +4,36 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use catalog::{Change, Role, Snapshot};
+use catalog::{AUDITOR_OID, Acl, Change, Role, Snapshot};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use types::{Notice, Result, SqlError, SqlState};
 
-use super::complete;
+use super::{complete, membership};
+use crate::catalog_lock::Lockable;
 use crate::context::StatementContext;
-use crate::parse::{AlterRole, RoleOptions};
-use crate::session::{Outcome, Session};
+use crate::parse::{AlterRole, RoleName, RoleOptions};
+use crate::session::Outcome;
 
 /// Rounds of PBKDF2: PostgreSQL's `SCRAM_SHA_256_DEFAULT_ITERATIONS`.
 const ITERATIONS: u32 = 4096;
 /// Bytes of salt: PostgreSQL's `SCRAM_DEFAULT_SALT_LEN`.
 const SALT_LENGTH: usize = 16;
 
-pub fn create(
-    session: &mut Session,
-    context: &Arc<StatementContext>,
-    name: &str,
-    options: &RoleOptions,
-    if_not_exists: bool,
-) -> Result<Outcome> {
-    session.lock_catalog()?;
-    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    may_manage(context, options.superuser == Some(true))?;
-    if name.starts_with("pg_") || name == "public" || name == "none" {
-        return Err(SqlError::new(SqlState::ReservedName, format!("role name \"{name}\" is reserved")));
+pub fn create(context: &Arc<StatementContext>, name: &str, options: &RoleOptions, if_not_exists: bool) -> Result<Outcome> {
+    context.lock_catalog()?;
+    let context = &context.renewed();
+    if !context.catalog.is_superuser(context.actor.role) {
+        if options.superuser == Some(true) {
+            return Err(refused("must be superuser to create superusers"));
+        }
+        may_create(context, "permission denied to create role")?;
+    }
+    if name.starts_with("pg_") {
+        return Err(reserved(name).detail("Role names starting with \"pg_\" are reserved."));
+    }
+    if name == "public" || name == "none" {
+        return Err(reserved(name));
     }
     if context.catalog.role(name).is_some() {
         if if_not_exists {
@@ -41,71 +44,136 @@ pub fn create(
     }
     let mut role = Role::new(context.catalog.next_oid(), name);
     apply(&mut role, options)?;
-    session.change(vec![Change::PutRole(role)])?;
-    refuse_lockout(session, &context.catalog)?;
+    context.change(vec![Change::PutRole(role)])?;
+    membership::of_new_role(context, name, &options.in_roles, &options.members, &options.admins)?;
+    refuse_lockout(context, &context.catalog)?;
     Ok(complete("CREATE ROLE"))
 }
 
-pub fn alter(session: &mut Session, context: &Arc<StatementContext>, alter: &AlterRole) -> Result<Outcome> {
-    session.lock_catalog()?;
-    let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    let name = match alter.name.as_str() {
-        "current_user" | "session_user" | "current_role" => context.actor.name.to_string(),
-        other => other.to_string(),
-    };
-    let mut role = Role::clone(find(context, &name)?);
+pub fn alter(context: &Arc<StatementContext>, alter: &AlterRole) -> Result<Outcome> {
+    context.lock_catalog()?;
+    context.lock_object(Lockable::Role(resolve(context, &context.newest_catalog(), &alter.name)?.oid))?;
+    let context = &context.renewed();
+    let mut role = Role::clone(resolve(context, &context.catalog, &alter.name)?);
+    if role.oid == AUDITOR_OID {
+        return Err(reserved(&role.name).detail("Cannot alter reserved roles."));
+    }
     let options = &alter.options;
     // Everybody may change the own password, and nothing else.
-    let only_password =
-        options.superuser.is_none() && options.login.is_none() && options.createrole.is_none() && options.createdb.is_none();
+    let only_password = options.superuser.is_none()
+        && options.login.is_none()
+        && options.createrole.is_none()
+        && options.createdb.is_none()
+        && options.inherit.is_none();
     if !(role.oid == context.actor.role && only_password) {
-        may_manage(context, role.superuser || options.superuser.is_some())?;
+        may_alter(context, &role, options.superuser.is_some())?;
     }
     if role.oid == catalog::SUPERUSER_OID && (options.superuser == Some(false) || options.login == Some(false)) {
         return Err(SqlError::new(SqlState::FeatureNotSupported, "the first superuser keeps its rights"));
     }
     apply(&mut role, options)?;
-    session.change(vec![Change::PutRole(role)])?;
-    refuse_lockout(session, &context.catalog)?;
+    context.change(vec![Change::PutRole(role)])?;
+    refuse_lockout(context, &context.catalog)?;
     Ok(complete("ALTER ROLE"))
 }
 
-pub fn drop(session: &mut Session, context: &Arc<StatementContext>, names: &[String], if_exists: bool) -> Result<Outcome> {
-    session.lock_catalog()?;
-    let before = session.visible_catalog();
+pub fn drop(context: &Arc<StatementContext>, names: &[RoleName], if_exists: bool) -> Result<Outcome> {
+    context.lock_catalog()?;
+    let before = context.newest_catalog();
+    let session_user = context.session.settings.lock().identity().session.oid;
+    may_create(context, "permission denied to drop role")?;
     for name in names {
-        let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-        if if_exists && context.catalog.role(name).is_none() {
-            context.notice(Notice::notice(format!("role \"{name}\" does not exist, skipping")));
-            continue;
-        }
-        let role = find(context, name)?.clone();
-        may_manage(context, role.superuser)?;
+        let context = &context.renewed();
+        let role = match resolve(context, &context.catalog, name) {
+            Err(error) if if_exists && error.state() == SqlState::UndefinedObject => {
+                context.notice(Notice::notice(format!("{}, skipping", error.message())));
+                continue;
+            }
+            found => found?.clone(),
+        };
         if role.oid == context.actor.role {
             return Err(SqlError::new(SqlState::ObjectInUse, "current user cannot be dropped"));
         }
-        let owns = context.catalog.user_tables().any(|table| table.owner == role.oid)
-            || context.catalog.functions().any(|function| function.owner == role.oid)
-            || context.catalog.schemas().any(|schema| schema.owner == role.oid)
-            || context.catalog.audit_triggers().iter().any(|trigger| trigger.owner == role.oid);
+        if role.oid == session_user {
+            return Err(SqlError::new(SqlState::ObjectInUse, "session user cannot be dropped"));
+        }
+        if !context.catalog.is_superuser(context.actor.role) && context.catalog.is_trusted(role.oid) {
+            return Err(refused("must be superuser to drop superusers"));
+        }
         // Roles below the first user OID are the system's own.
-        if owns || role.oid < catalog::FIRST_USER_OID {
+        if role.oid < catalog::FIRST_USER_OID {
             return Err(SqlError::new(
                 SqlState::DependentObjectsStillExist,
-                format!("role \"{name}\" cannot be dropped because some objects depend on it"),
+                format!("cannot drop role {} because it is required by the database system", role.name),
             ));
         }
-        session.change(vec![Change::DropRole(role.oid), Change::OidMark(context.catalog.next_oid())])?;
+        context.lock_object(Lockable::Role(role.oid))?;
+        for member in membership::of(&context.newest_catalog(), role.oid) {
+            context.lock_object(Lockable::Role(member))?;
+        }
+        // What was granted to it while this waited counts.
+        let context = &context.renewed();
+        let dependents = dependents(&context.catalog, role.oid, &context.search_path);
+        if !dependents.is_empty() {
+            return Err(SqlError::new(
+                SqlState::DependentObjectsStillExist,
+                format!("role \"{}\" cannot be dropped because some objects depend on it", role.name),
+            )
+            .detail(dependents.join("\n")));
+        }
+        let mut changes = membership::without(&context.catalog, role.oid);
+        changes.extend([Change::DropRole(role.oid), Change::OidMark(context.catalog.next_oid())]);
+        context.change(changes)?;
     }
-    refuse_lockout(session, &before)?;
+    refuse_lockout(context, &before)?;
     Ok(complete("DROP ROLE"))
+}
+
+/// What a role owns and what it was granted or has granted, in PostgreSQL's words.
+fn dependents(catalog: &Snapshot, role: u32, search_path: &[String]) -> Vec<String> {
+    let shown = |schema: &str, name: &str| match search_path.iter().any(|on_path| on_path == schema) {
+        true => name.to_string(),
+        false => format!("{schema}.{name}"),
+    };
+    let mut objects: Vec<(String, u32, Option<&Acl>)> = vec![];
+    for table in catalog.user_tables() {
+        let name = format!("{} {}", table.kind.word(), shown(&table.schema, &table.name));
+        objects.push((name, table.owner, table.acl.as_ref()));
+    }
+    for function in catalog.functions() {
+        let name = format!("function {}", shown(&function.schema, &function.signature()));
+        objects.push((name, function.owner, function.acl.as_ref()));
+    }
+    for schema in catalog.schemas() {
+        objects.push((format!("schema {}", schema.name), schema.owner, schema.acl.as_ref()));
+    }
+    for policy in catalog.policies() {
+        objects.push((format!("security policy {}", policy.policy.name), policy.owner, None));
+    }
+    for trigger in catalog.audit_triggers() {
+        objects.push((format!("trigger {} on table heliosdb.audit_log", trigger.name), trigger.owner, None));
+    }
+    let database = catalog.database();
+    objects.push((
+        format!("database {}", crate::database::DATABASE_NAME),
+        database.owner,
+        database.acl.as_ref(),
+    ));
+    let describe = |(name, owner, acl): (String, u32, Option<&Acl>)| match acl {
+        _ if owner == role => Some(format!("owner of {name}")),
+        Some(acl) if acl.names(role) => Some(format!("privileges for {name}")),
+        Some(_) | None => None,
+    };
+    let mut found: Vec<String> = objects.into_iter().filter_map(describe).collect();
+    found.sort();
+    found
 }
 
 /// From the first password on, everybody needs one to log in. So a superuser has to have one as long as anybody has:
 /// otherwise nobody could log in who may change passwords. A catalog that is in that state already may stay in it, so
 /// that it can be left step by step.
-fn refuse_lockout(session: &Session, before: &Snapshot) -> Result<()> {
-    if !locks_superusers_out(&session.visible_catalog()) || locks_superusers_out(before) {
+fn refuse_lockout(context: &StatementContext, before: &Snapshot) -> Result<()> {
+    if !locks_superusers_out(&context.newest_catalog()) || locks_superusers_out(before) {
         return Ok(());
     }
     let had_one = before.roles().any(|role| role.password.is_some());
@@ -129,31 +197,49 @@ fn locks_superusers_out(catalog: &Snapshot) -> bool {
     with_password.peek().is_some() && with_password.all(|role| !(role.superuser && role.login))
 }
 
-fn find<'c>(context: &'c StatementContext, name: &str) -> Result<&'c Arc<Role>> {
-    context
-        .catalog
+pub fn find<'c>(catalog: &'c Snapshot, name: &str) -> Result<&'c Arc<Role>> {
+    catalog
         .role(name)
         .ok_or_else(|| SqlError::new(SqlState::UndefinedObject, format!("role \"{name}\" does not exist")))
 }
 
-fn may_manage(context: &StatementContext, superuser: bool) -> Result<()> {
+/// The role that a statement names; PUBLIC is none.
+pub fn resolve<'c>(context: &StatementContext, catalog: &'c Snapshot, name: &RoleName) -> Result<&'c Arc<Role>> {
+    match name {
+        RoleName::Named(name) => find(catalog, name),
+        RoleName::CurrentUser => find(catalog, &context.actor.name),
+        RoleName::SessionUser => find(catalog, &context.actor.session_user),
+        RoleName::Public => find(catalog, "public"),
+    }
+}
+
+fn refused(message: &str) -> SqlError {
+    SqlError::new(SqlState::InsufficientPrivilege, message)
+}
+
+fn reserved(name: &str) -> SqlError {
+    SqlError::new(SqlState::ReservedName, format!("role name \"{name}\" is reserved"))
+}
+
+/// Superusers and roles with CREATEROLE.
+fn may_create(context: &StatementContext, message: &str) -> Result<()> {
+    let createrole = context.catalog.role_by_oid(context.actor.role).is_some_and(|role| role.createrole);
+    match createrole || context.catalog.is_superuser(context.actor.role) {
+        true => Ok(()),
+        false => Err(refused(message)),
+    }
+}
+
+/// Whoever may change a role's password may become it: so whoever is no superuser leaves alone those who can come to a superuser's
+/// rights or read the audit log.
+fn may_alter(context: &StatementContext, role: &Role, superuser: bool) -> Result<()> {
     if context.catalog.is_superuser(context.actor.role) {
         return Ok(());
     }
-    if superuser {
-        return Err(SqlError::new(
-            SqlState::InsufficientPrivilege,
-            "must be superuser to alter superuser roles or change superuser attribute",
-        ));
+    if superuser || context.catalog.is_trusted(role.oid) {
+        return Err(refused("must be superuser to alter superuser roles or change superuser attribute"));
     }
-    let role = context.catalog.role_by_oid(context.actor.role);
-    if role.is_some_and(|role| role.createrole) {
-        return Ok(());
-    }
-    Err(SqlError::new(
-        SqlState::InsufficientPrivilege,
-        "permission denied to create or change roles",
-    ))
+    may_create(context, "permission denied")
 }
 
 fn apply(role: &mut Role, options: &RoleOptions) -> Result<()> {
@@ -161,6 +247,7 @@ fn apply(role: &mut Role, options: &RoleOptions) -> Result<()> {
     role.login = options.login.unwrap_or(role.login);
     role.createrole = options.createrole.unwrap_or(role.createrole);
     role.createdb = options.createdb.unwrap_or(role.createdb);
+    role.inherit = options.inherit.unwrap_or(role.inherit);
     match &options.password {
         None => {}
         Some(None) => role.password = None,

@@ -7,6 +7,7 @@ use types::{Datum, Notice, Result, SqlError, SqlState, Type};
 
 use super::complete;
 use crate::context::StatementContext;
+use crate::identity::Identity;
 use crate::notify::Signal;
 use crate::parse::SetValue;
 use crate::plan::ColumnDesc;
@@ -55,6 +56,8 @@ pub fn discard_all(session: &mut Session) -> Result<Outcome> {
         ));
     }
     session.shared().settings.lock().reset_all()?;
+    let authenticated = session.identity().authenticated;
+    session.become_identity(Identity::session(authenticated.clone(), authenticated), false)?;
     session.last_function = None;
     session.forget_all_prepared();
     session.shared().signals.lock().push(Signal::UnlistenAll);

@@ -207,7 +207,8 @@ pub fn switch(session: &mut Session, context: &Arc<StatementContext>, alter: &as
 /// Writes a table's triggers, once no statement is at work on it.
 pub fn change(context: &StatementContext, table: &Table, edit: impl FnOnce(&mut Vec<Trigger>)) -> Result<()> {
     context.lock_definition(table, "ALTER TABLE")?;
-    let mut changed = table.clone();
+    // Privileges may have been granted and revoked while this waited.
+    let mut changed = Table::clone(context.renewed().catalog.table_by_oid(table.oid).map_or(table, |now| now));
     changed.version += 1;
     edit(&mut changed.triggers);
     context.change(vec![Change::PutTable(changed), Change::OidMark(context.catalog.next_oid())])

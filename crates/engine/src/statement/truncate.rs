@@ -6,8 +6,8 @@ use catalog::{Privilege, TableKind};
 use sqlparser::ast;
 use types::{Result, SqlError, SqlState};
 
+use super::grant::relation;
 use super::{complete, drop_object, permission_denied};
-use crate::bind::Names;
 use crate::context::StatementContext;
 use crate::parse::object_name;
 use crate::session::Outcome;
@@ -15,11 +15,7 @@ use crate::session::Outcome;
 pub fn run(context: &Arc<StatementContext>, truncate: &ast::Truncate) -> Result<Outcome> {
     for target in &truncate.table_names {
         let (schema, name) = object_name(&target.name)?;
-        let table = Names {
-            snapshot: &context.catalog,
-            search_path: &context.search_path,
-        }
-        .table(schema.as_deref(), &name)?;
+        let table = relation(context, &(schema, name.clone()))?;
         match table.kind {
             TableKind::Table => {}
             TableKind::System(_) => return Err(crate::bind::dml::system_table_error(&table)),
