@@ -73,11 +73,11 @@ pub fn check(module: &[u8]) -> Result<Kind, Error> {
             Payload::TypeSection(section) => code.types(section)?,
             Payload::FunctionSection(section) => code.functions(section)?,
             Payload::CodeSectionEntry(body) => code.body(&body)?,
-            Payload::ImportSection(section) => at_most("imports", section.count(), MAX_ITEMS)?,
-            Payload::GlobalSection(section) => at_most("globals", section.count(), MAX_ITEMS)?,
-            Payload::ExportSection(section) => at_most("exports", section.count(), MAX_ITEMS)?,
-            Payload::ElementSection(section) => at_most("element segments", section.count(), MAX_ITEMS)?,
-            Payload::DataSection(section) => at_most("data segments", section.count(), MAX_ITEMS)?,
+            Payload::ImportSection(section) => code.counts.add("imports", section.count(), MAX_ITEMS)?,
+            Payload::GlobalSection(section) => code.counts.add("globals", section.count(), MAX_ITEMS)?,
+            Payload::ExportSection(section) => code.counts.add("exports", section.count(), MAX_ITEMS)?,
+            Payload::ElementSection(section) => code.counts.add("element segments", section.count(), MAX_ITEMS)?,
+            Payload::DataSection(section) => code.counts.add("data segments", section.count(), MAX_ITEMS)?,
             Payload::TableSection(tables) => {
                 parts.tables(tables.count());
                 for table in tables {
@@ -105,7 +105,7 @@ struct Code {
     types: Vec<(u64, u64)>,
     /// The type of each function.
     functions: Vec<u32>,
-    all_functions: u32,
+    counts: Counts,
     bodies: usize,
     bytes: usize,
     locals: u64,
@@ -120,7 +120,7 @@ impl Code {
     }
 
     fn types(&mut self, section: TypeSectionReader<'_>) -> Result<(), Error> {
-        at_most("types", section.count(), MAX_ITEMS)?;
+        self.counts.add("types", section.count(), MAX_ITEMS)?;
         for group in section {
             for ty in group.map_err(invalid)?.into_types() {
                 let (params, results) = match &ty.composite_type.inner {
@@ -137,8 +137,7 @@ impl Code {
     }
 
     fn functions(&mut self, section: FunctionSectionReader<'_>) -> Result<(), Error> {
-        self.all_functions = self.all_functions.saturating_add(section.count());
-        at_most("functions", self.all_functions, MAX_FUNCTIONS)?;
+        self.counts.add("functions", section.count(), MAX_FUNCTIONS)?;
         for ty in section {
             self.functions.push(ty.map_err(invalid)?);
         }
@@ -197,8 +196,20 @@ impl Code {
     }
 }
 
-fn at_most(what: &str, count: u32, most: u32) -> Result<(), Error> {
-    within(what, u64::from(count), u64::from(most))
+/// How many there are of each kind of thing, in all sections of all modules.
+#[derive(Default)]
+struct Counts(Vec<(&'static str, u64)>);
+
+impl Counts {
+    fn add(&mut self, what: &'static str, count: u32, most: u32) -> Result<(), Error> {
+        let at = self.0.iter().position(|(known, _)| *known == what).unwrap_or_else(|| {
+            self.0.push((what, 0));
+            self.0.len() - 1
+        });
+        let total = &mut self.0[at].1;
+        *total = total.saturating_add(u64::from(count));
+        within(what, *total, u64::from(most))
+    }
 }
 
 fn within(what: &str, count: u64, most: u64) -> Result<(), Error> {

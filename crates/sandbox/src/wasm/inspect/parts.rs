@@ -10,7 +10,7 @@ use wasmparser::{
     ComponentTypeRef, Instance, InstanceTypeDeclaration, Payload, SectionLimited,
 };
 
-use super::{at_most, invalid, within};
+use super::{Counts, invalid, within};
 use crate::error::Error;
 
 /// Core modules of a component. Tools make three or four.
@@ -19,8 +19,10 @@ const MAX_MODULES: u64 = 16;
 pub const MAX_INSTANCES: u32 = 16;
 /// Tables of all of these.
 pub const MAX_TABLES: u32 = 16;
-/// Imports, exports, aliases, functions that are lifted or lowered, instances that bundle others' exports, each.
+/// Imports, exports, aliases, instances that bundle others' exports, what these bundle, each.
 const MAX_ITEMS: u32 = 10_000;
+/// Functions that are lifted or lowered: code is made for each. The host has some thirty.
+const MAX_CROSSING: u32 = 1_000;
 /// Types, with the types in types; and fields, cases and parameters of all of them.
 const MAX_TYPES: u64 = 10_000;
 const MAX_FIELDS: u64 = 50_000;
@@ -38,8 +40,7 @@ const DECLARED_TYPE: u8 = 0x01;
 pub struct Parts {
     /// Tables and memories of each core module.
     modules: Vec<(u32, u32)>,
-    instances: u32,
-    tables: u32,
+    counts: Counts,
     memories: u32,
     types: u64,
     fields: u64,
@@ -71,27 +72,30 @@ impl Parts {
             Payload::CoreTypeSection(_) => Err(unsupported("types of core modules")),
             Payload::ComponentStartSection { .. } => Err(unsupported("a start function of its own")),
             Payload::InstanceSection(section) => {
-                at_most("core instances", section.count(), MAX_ITEMS)?;
+                self.counts.add("core instances", section.count(), MAX_ITEMS)?;
                 for instance in section {
                     match instance.map_err(invalid)? {
-                        Instance::Instantiate { module_index, .. } => self.instantiate(module_index)?,
-                        Instance::FromExports(_) => {}
+                        Instance::Instantiate { module_index, args } => {
+                            self.wires(args.len())?;
+                            self.instantiate(module_index)?;
+                        }
+                        Instance::FromExports(exports) => self.wires(exports.len())?,
                     }
                 }
                 Ok(())
             }
             Payload::ComponentInstanceSection(section) => {
-                at_most("instances", section.count(), MAX_ITEMS)?;
+                self.counts.add("instances", section.count(), MAX_ITEMS)?;
                 for instance in section {
                     match instance.map_err(invalid)? {
                         ComponentInstance::Instantiate { .. } => return Err(unsupported("an instance of another component")),
-                        ComponentInstance::FromExports(_) => {}
+                        ComponentInstance::FromExports(exports) => self.wires(exports.len())?,
                     }
                 }
                 Ok(())
             }
             Payload::ComponentAliasSection(section) => {
-                at_most("aliases", section.count(), MAX_ITEMS)?;
+                self.counts.add("aliases", section.count(), MAX_ITEMS)?;
                 for alias in section {
                     check_alias(&alias.map_err(invalid)?)?;
                 }
@@ -99,7 +103,7 @@ impl Parts {
             }
             Payload::ComponentTypeSection(section) => self.types(&section, component),
             Payload::ComponentCanonicalSection(section) => {
-                at_most("lifted and lowered functions", section.count(), MAX_ITEMS)?;
+                self.counts.add("lifted and lowered functions", section.count(), MAX_CROSSING)?;
                 for function in section {
                     match function.map_err(invalid)? {
                         CanonicalFunction::Lift { .. } | CanonicalFunction::Lower { .. } => {}
@@ -113,7 +117,7 @@ impl Parts {
                 Ok(())
             }
             Payload::ComponentImportSection(section) => {
-                at_most("imports", section.count(), MAX_ITEMS)?;
+                self.counts.add("imports", section.count(), MAX_ITEMS)?;
                 for import in section {
                     match import.map_err(invalid)?.ty {
                         ComponentTypeRef::Module(_) => return Err(unsupported("an imported core module")),
@@ -127,19 +131,22 @@ impl Parts {
                 }
                 Ok(())
             }
-            Payload::ComponentExportSection(section) => at_most("exports", section.count(), MAX_ITEMS),
+            Payload::ComponentExportSection(section) => self.counts.add("exports", section.count(), MAX_ITEMS),
             _ => Ok(()),
         }
+    }
+
+    fn wires(&mut self, count: usize) -> Result<(), Error> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.counts.add("arguments and exports of instances", count, MAX_ITEMS)
     }
 
     fn instantiate(&mut self, module: u32) -> Result<(), Error> {
         // A module that is not there is the compiler's to refuse: nothing else can be meant.
         let (tables, memories) = self.modules.get(module as usize).copied().unwrap_or_default();
-        self.instances = self.instances.saturating_add(1);
-        self.tables = self.tables.saturating_add(tables);
         self.memories = self.memories.saturating_add(memories);
-        at_most("instances of core modules", self.instances, MAX_INSTANCES)?;
-        at_most("tables", self.tables, MAX_TABLES)?;
+        self.counts.add("instances of core modules", 1, MAX_INSTANCES)?;
+        self.counts.add("tables", tables, MAX_TABLES)?;
         if self.memories > 1 {
             return Err(unsupported("more than one memory"));
         }
@@ -166,7 +173,7 @@ impl Parts {
             INSTANCE_TYPE => {
                 reader.read_u8().map_err(invalid)?;
                 let count = reader.read_var_u32().map_err(invalid)?;
-                at_most("declarations of a type", count, MAX_ITEMS)?;
+                self.counts.add("declarations of types", count, MAX_ITEMS)?;
                 for _ in 0..count {
                     self.declaration(reader, depth)?;
                 }
