@@ -9,6 +9,8 @@
 mod access;
 mod dialect;
 mod function;
+#[cfg(test)]
+mod hostile;
 mod inspect;
 mod nesting;
 mod policy;

@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+#[cfg(test)]
+mod hostile;
 mod reader;
 
 pub use decode::{Returned, param, returned};

@@ -1,0 +1,46 @@
+//! A guest that lies: whatever it writes, it gets an error or a value of the declared type. The fuzz target `guest_values` runs [`read`], too.
+
+use types::text::TextStyle;
+use types::{Datum, Type};
+
+use crate::value::{Reader, param, put_value, returned};
+
+/// The first byte chooses the declared type.
+pub fn read(bytes: &[u8]) {
+    let Some((choice, value)) = bytes.split_first() else { return };
+    let columns = [("a".to_string(), Type::Int4), ("b".to_string(), Type::Text)];
+    let scalars = types::SCALARS.iter().map(|scalar| scalar.ty);
+    let types: Vec<Type> = scalars
+        .filter(|ty| ty.category() != 'P' || *ty == Type::Record)
+        .flat_map(|ty| std::iter::once(ty).chain(ty.array_type()))
+        .collect();
+    let ty = types[usize::from(*choice) % types.len()];
+    if let Ok(datum) = returned(&mut Reader::new(value), "f()", ty, &columns) {
+        give_back(&datum);
+        if ty.category() != 'P' {
+            let mut text = String::new();
+            types::text::format(ty, &datum, &TextStyle::default(), &mut text);
+        }
+    }
+    if let Ok(datum) = param(&mut Reader::new(value)) {
+        give_back(&datum);
+    }
+}
+
+/// What was taken from a guest can be handed to one.
+fn give_back(datum: &Datum) {
+    let mut out = vec![];
+    if put_value(&mut out, datum).is_ok() {
+        assert!(!out.is_empty());
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../../fuzz/src/mutations.rs"]
+mod mutations;
+
+#[cfg(test)]
+#[test]
+fn whatever_a_guest_writes_is_a_value_or_refused() {
+    mutations::each("guest_values", 50_000, read);
+}
