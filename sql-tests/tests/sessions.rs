@@ -174,6 +174,122 @@ fn two_transactions_do_not_grant_on_one_table_at_once() {
     assert!(drop.wait().unwrap_err().starts_with("2BP01: role \"ann\" cannot be dropped"));
 }
 
+/// An open transaction of somebody who may not grant, or who grants what is theirs, does not put off a REVOKE.
+#[test]
+fn who_may_change_nothing_holds_up_nobody() {
+    let house = House::new();
+    let boss = house.connect();
+    boss.ok("CREATE TABLE t (n integer)");
+    boss.ok("CREATE ROLE ann LOGIN");
+    boss.ok("CREATE ROLE team");
+    boss.ok("GRANT CREATE ON SCHEMA public TO ann");
+    let ann = house.connect_with("user=ann").unwrap();
+    ann.ok("CREATE TABLE own (n integer)");
+    // A wait ends as an error.
+    boss.ok("SET lock_timeout = '20s'");
+    let held = [
+        // Warned about, as ann has the privilege without its option.
+        "GRANT SELECT ON t TO ann",
+        "REVOKE SELECT ON t FROM ann",
+        "GRANT SELECT ON own TO ann",
+        "CREATE TABLE more (n integer)",
+    ];
+    for held in held {
+        boss.ok("GRANT SELECT ON t TO ann");
+        boss.ok("GRANT team TO ann");
+        ann.ok("BEGIN");
+        ann.ok(held);
+        boss.ok("REVOKE SELECT ON t FROM ann");
+        boss.ok("REVOKE team FROM ann");
+        assert_eq!(
+            ann.run("SELECT n FROM t").unwrap_err(),
+            "42501: permission denied for table t",
+            "{held}"
+        );
+        ann.ok("ROLLBACK");
+    }
+    // What is refused holds nothing, a savepoint or not.
+    let refused = [
+        "GRANT SELECT ON t TO ann",
+        "GRANT team TO ann",
+        "CREATE ROLE other",
+        "ALTER ROLE team CREATEDB",
+        "DROP ROLE team",
+        "ALTER TABLE t OWNER TO ann",
+        "REASSIGN OWNED BY team TO ann",
+        "DROP OWNED BY team",
+        "SELECT n FROM t",
+    ];
+    for refused in refused {
+        ann.ok("BEGIN");
+        ann.ok("SAVEPOINT here");
+        assert!(ann.run(refused).unwrap_err().starts_with("42501: "), "{refused}");
+        boss.ok("GRANT SELECT ON t TO team");
+        boss.ok("GRANT team TO ann");
+        boss.ok("REVOKE team FROM ann");
+        boss.ok("REVOKE SELECT ON t FROM team");
+        ann.ok("ROLLBACK");
+    }
+    // A transaction that has failed waits for its ROLLBACK, and nobody for it.
+    ann.ok("BEGIN");
+    ann.ok("CREATE TABLE more (n integer)");
+    assert!(ann.run("SELECT 1 / 0").is_err());
+    boss.ok("CREATE TABLE more (n integer)");
+    ann.ok("ROLLBACK");
+}
+
+/// What the extended protocol keeps prepared is checked for whoever the session is when it runs.
+#[test]
+fn a_prepared_statement_runs_as_who_the_session_is() {
+    let house = House::new();
+    let one = house.connect();
+    one.ok("CREATE TABLE t (n integer)");
+    one.ok("INSERT INTO t VALUES (1)");
+    one.ok("CREATE ROLE ann");
+    one.ok("CREATE ROLE bob");
+    one.ok("GRANT SELECT ON t TO ann");
+    one.ok("CREATE FUNCTION f() RETURNS text LANGUAGE javascript AS $$
+        function f() { return heliosdb.query('SELECT n::text || current_user AS n FROM t').rows[0].n; } $$");
+    one.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    one.ok("CREATE FUNCTION d() RETURNS text LANGUAGE javascript SECURITY DEFINER AS $$
+        function d() { return heliosdb.query('SELECT n::text || current_user AS n FROM t').rows[0].n; } $$");
+    one.ok("ALTER FUNCTION d GRANT CAPABILITY DATABASE_READ('t')");
+    let (plain, called, definer) = (
+        one.prepare("SELECT n::text || current_user FROM t"),
+        one.prepare("SELECT f()"),
+        one.prepare("SELECT d()"),
+    );
+    let run = |statement| one.execute(statement);
+    let denied = "42501: permission denied for table t";
+    for (role, expected) in [
+        ("postgres", Ok("1postgres")),
+        ("bob", Err(denied)),
+        ("ann", Ok("1ann")),
+        ("bob", Err(denied)),
+        ("postgres", Ok("1postgres")),
+    ] {
+        one.ok(&format!("SET ROLE {role}"));
+        let expected = expected.map(str::to_string).map_err(str::to_string);
+        assert_eq!(run(&plain), expected, "{role}");
+        assert_eq!(run(&called), expected, "{role}");
+        assert_eq!(run(&definer), Ok("1postgres".to_string()), "{role}");
+    }
+    one.ok("SET ROLE ann");
+    one.ok("RESET ROLE");
+    one.ok("REVOKE SELECT ON t FROM ann");
+    one.ok("SET ROLE ann");
+    assert_eq!(run(&plain), Err(denied.to_string()));
+    // SECURITY DEFINER goes by its owner's privileges as they are.
+    one.ok("RESET ROLE");
+    one.ok("GRANT SELECT ON t TO ann");
+    one.ok("ALTER FUNCTION d() OWNER TO ann");
+    one.ok("SET ROLE bob");
+    assert_eq!(run(&definer), Ok("1ann".to_string()));
+    one.ok("RESET ROLE");
+    one.ok("REVOKE SELECT ON t FROM ann");
+    assert_eq!(run(&definer), Err(denied.to_string()));
+}
+
 #[test]
 fn who_logs_in_stays_within_what_they_are() {
     let house = House::new();

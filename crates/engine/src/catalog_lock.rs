@@ -2,7 +2,8 @@
 //!
 //! What creates, drops or refers to other objects holds the catalog's own lock. Beside it each object that is changed or dropped has
 //! one: REVOKE, GRANT and a function's rights need nothing else, so that a revoke never waits for somebody who is creating a
-//! table. Whoever has waited looks again: what was to be changed may have changed.
+//! table. Nobody takes a lock before they are found to have the right to what it is for: who may change nothing holds up nobody.
+//! Whoever has waited looks again: what was to be changed may have changed.
 
 use catalog::{Change, Snapshot};
 use storage::LockMode;
@@ -19,6 +20,8 @@ pub enum Lockable {
     Relation(u32),
     Schema(u32),
     Role(u32),
+    /// That a role is there. Apart from what it is, so that nobody who grants something to a role holds up a change of its memberships.
+    Presence(u32),
     Database,
 }
 
@@ -29,6 +32,7 @@ impl Lockable {
             Lockable::Relation(oid) => (b'R', oid),
             Lockable::Schema(oid) => (b'S', oid),
             Lockable::Role(oid) => (b'U', oid),
+            Lockable::Presence(oid) => (b'P', oid),
             Lockable::Database => (b'D', catalog::DATABASE_OID),
         };
         let mut key = vec![kind];
@@ -55,7 +59,7 @@ impl StatementContext {
 
     /// Keeps a role from being dropped, by whoever is about to name it.
     pub fn keep_role(&self, oid: u32) -> Result<()> {
-        self.lock_for_change(&Lockable::Role(oid).key(), LockMode::Shared)
+        self.lock_for_change(&Lockable::Presence(oid).key(), LockMode::Shared)
     }
 
     fn lock_for_change(&self, key: &[u8], mode: LockMode) -> Result<()> {

@@ -433,7 +433,13 @@ impl Session {
                 self.roll_back(open);
                 State::Idle
             }
-            State::Explicit(open) | State::Failed(open) => State::Failed(open),
+            State::Explicit(open) | State::Failed(open) => {
+                // Nothing of it can stay: nobody need wait for its locks until the client says ROLLBACK.
+                if open.savepoints.is_empty() {
+                    open.txn.rollback();
+                }
+                State::Failed(open)
+            }
         };
     }
 

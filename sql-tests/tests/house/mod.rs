@@ -91,6 +91,17 @@ impl<'a> Connection<'a> {
         self.run(sql).unwrap_or_else(|error| panic!("{sql}\n{error}"))
     }
 
+    /// A statement of the extended protocol, for [`Connection::execute`].
+    pub fn prepare(&self, sql: &str) -> tokio_postgres::Statement {
+        self.runtime.block_on(self.client.prepare(sql)).unwrap()
+    }
+
+    /// The first column of the first row, a text; or `SQLSTATE: message`.
+    pub fn execute(&self, statement: &tokio_postgres::Statement) -> Result<String, String> {
+        let rows = self.runtime.block_on(self.client.query(statement, &[]));
+        rows.map(|rows| rows[0].get(0)).map_err(|error| told(&error))
+    }
+
     pub fn begin(&self, sql: &str) -> Pending<'a> {
         let (client, sql) = (self.client.clone(), sql.to_string());
         Pending {

@@ -146,6 +146,11 @@ pub fn run(context: &Arc<StatementContext>, grant: &GrantPrivileges) -> Result<O
             _ => resolve(context, &context.catalog, name).map(|role| role.oid),
         })
         .collect::<Result<Vec<u32>>>()?;
+    let privileges = privileges(grant)?;
+    // What may not be granted is refused before a lock is taken.
+    for object in objects(context, &grant.target)? {
+        Grantable::of(context, &object, privileges.as_deref())?;
+    }
     for role in grantees.iter().filter(|role| **role != PUBLIC) {
         context.keep_role(*role)?;
     }
@@ -154,12 +159,18 @@ pub fn run(context: &Arc<StatementContext>, grant: &GrantPrivileges) -> Result<O
     for name in grant.grantees.iter().filter(|name| **name != RoleName::Public) {
         resolve(context, &context.catalog, name)?;
     }
-    let privileges = privileges(grant)?;
     for object in objects(context, &grant.target)? {
+        // Asked before the lock is taken, and again with what it shows.
+        let grantable = Grantable::of(context, &object, privileges.as_deref())?;
+        if grantable.allowed.is_empty() {
+            grantable.warn(context, grant, &object);
+            continue;
+        }
         let object = object.lock(context)?;
         let context = &context.renewed();
-        let change = one(context, grant, &object, privileges.as_deref(), &grantees)?;
-        context.change(vec![change])?;
+        let grantable = Grantable::of(context, &object, privileges.as_deref())?;
+        grantable.warn(context, grant, &object);
+        context.change(vec![changed(context, grant, &object, &grantable, &grantees)?])?;
     }
     Ok(complete(if grant.revoke { "REVOKE" } else { "GRANT" }))
 }
@@ -342,51 +353,79 @@ fn grantable(table: Arc<Table>) -> Result<Arc<Table>> {
     }
 }
 
+/// What of a grant the actor may grant on one object.
+struct Grantable {
+    grantor: u32,
+    allowed: Vec<Privilege>,
+    /// How many privileges the statement asks for. ALL means all that there is to grant.
+    wanted: usize,
+}
+
+impl Grantable {
+    /// 42501 for who has nothing to do with the object.
+    fn of(context: &StatementContext, object: &Object, wanted: Option<&[Privilege]>) -> Result<Grantable> {
+        let (kind, owner) = (object.kind(), object.owner());
+        let all = wanted.is_none();
+        let wanted = match (wanted, kind) {
+            (None, _) => kind.privileges().to_vec(),
+            (Some(wanted), AclKind::Table) => match wanted.iter().find(|privilege| !kind.privileges().contains(privilege)) {
+                Some(other) => return Err(invalid_privilege(*other, "table")),
+                None => wanted.to_vec(),
+            },
+            (Some(wanted), AclKind::Sequence | AclKind::Function | AclKind::Schema | AclKind::Database) => {
+                let fitting = wanted.iter().copied().filter(|privilege| kind.privileges().contains(privilege));
+                fitting.collect()
+            }
+        };
+        let catalog = context.catalog_now();
+        let role = context.actor.role;
+        let acl = object.acl().cloned().unwrap_or_else(|| Acl::default_for(kind, owner));
+        let roles = catalog.roles_acted_for(role);
+        let (grantor, allowed) = acl.best_grantor(owner, role, &roles, catalog.acts_as(role, owner), &wanted);
+        if allowed.is_empty() {
+            let holds = |privilege: &Privilege, option| catalog.has_privilege(role, *privilege, option, kind, owner, object.acl());
+            if !kind.privileges().iter().any(|one| holds(one, false) || holds(one, true)) {
+                return Err(permission_denied(object.word(), object.name()));
+            }
+        }
+        Ok(Grantable {
+            grantor,
+            wanted: if all { allowed.len().max(1) } else { wanted.len() },
+            allowed,
+        })
+    }
+
+    /// Says what of the grant is left out.
+    fn warn(&self, context: &StatementContext, grant: &GrantPrivileges, object: &Object) {
+        if self.allowed.len() >= self.wanted {
+            return;
+        }
+        let (state, words) = match (grant.revoke, self.allowed.len()) {
+            (false, 0) => (SqlState::WarningPrivilegeNotGranted, "no privileges were granted"),
+            (false, _) => (SqlState::WarningPrivilegeNotGranted, "not all privileges were granted"),
+            (true, 0) => (SqlState::WarningPrivilegeNotRevoked, "no privileges could be revoked"),
+            (true, _) => (SqlState::WarningPrivilegeNotRevoked, "not all privileges could be revoked"),
+        };
+        context.notice(Notice::warning(state, format!("{words} for \"{}\"", object.name())));
+    }
+}
+
 /// The change of one object's ACL.
-fn one(
+fn changed(
     context: &StatementContext,
     grant: &GrantPrivileges,
     object: &Object,
-    wanted: Option<&[Privilege]>,
+    grantable: &Grantable,
     grantees: &[u32],
 ) -> Result<Change> {
     let (kind, owner) = (object.kind(), object.owner());
-    let wanted = match (wanted, kind) {
-        (None, _) => kind.privileges().to_vec(),
-        (Some(wanted), AclKind::Table) => match wanted.iter().find(|privilege| !kind.privileges().contains(privilege)) {
-            Some(other) => return Err(invalid_privilege(*other, "table")),
-            None => wanted.to_vec(),
-        },
-        (Some(wanted), AclKind::Sequence | AclKind::Function | AclKind::Schema | AclKind::Database) => {
-            let fitting = wanted.iter().copied().filter(|privilege| kind.privileges().contains(privilege));
-            fitting.collect()
-        }
-    };
-    let all = grant.privileges.is_none();
-    let catalog = &context.catalog;
-    let role = context.actor.role;
     let mut acl = object.acl().cloned().unwrap_or_else(|| Acl::default_for(kind, owner));
-    let acts_as = |role: u32, of: u32| catalog.acts_as(role, of);
-    let (grantor, allowed) = acl.best_grantor(owner, role, &catalog.roles_acted_for(role), acts_as(role, owner), &wanted);
-    if allowed.is_empty() {
-        let holds = |privilege: &Privilege| catalog.has_privilege(role, *privilege, false, kind, owner, object.acl());
-        let may_grant = |privilege: &Privilege| catalog.has_privilege(role, *privilege, true, kind, owner, object.acl());
-        if !kind.privileges().iter().any(|privilege| holds(privilege) || may_grant(privilege)) {
-            return Err(permission_denied(object.word(), object.name()));
-        }
-    }
-    warn(
-        context,
-        grant,
-        object,
-        allowed.len(),
-        if all { allowed.len().max(1) } else { wanted.len() },
-    );
+    let acts_as = |role: u32, of: u32| context.catalog.acts_as(role, of);
     for grantee in grantees {
         let item = Grant {
             grantee: *grantee,
-            grantor,
-            privileges: &allowed,
+            grantor: grantable.grantor,
+            privileges: &grantable.allowed,
             option: grant.option,
         };
         let changed = match grant.revoke {
@@ -396,20 +435,6 @@ fn one(
         changed.map_err(refusal)?;
     }
     Ok(object.with(owner, Some(acl)))
-}
-
-/// Says what of a grant was left out. ALL means all that there is to grant.
-fn warn(context: &StatementContext, grant: &GrantPrivileges, object: &Object, allowed: usize, wanted: usize) {
-    if allowed >= wanted {
-        return;
-    }
-    let (state, words) = match (grant.revoke, allowed) {
-        (false, 0) => (SqlState::WarningPrivilegeNotGranted, "no privileges were granted"),
-        (false, _) => (SqlState::WarningPrivilegeNotGranted, "not all privileges were granted"),
-        (true, 0) => (SqlState::WarningPrivilegeNotRevoked, "no privileges could be revoked"),
-        (true, _) => (SqlState::WarningPrivilegeNotRevoked, "not all privileges could be revoked"),
-    };
-    context.notice(Notice::warning(state, format!("{words} for \"{}\"", object.name())));
 }
 
 fn refusal(error: GrantError) -> SqlError {

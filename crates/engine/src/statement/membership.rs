@@ -17,6 +17,9 @@ use crate::parse::{Membership, RoleName};
 use crate::session::Outcome;
 
 pub fn run(context: &Arc<StatementContext>, membership: &Membership) -> Result<Outcome> {
+    for name in &membership.roles {
+        may_hand_on(context, find(&context.catalog, name)?)?;
+    }
     // A membership must not close a circle that another one has begun; its end needs no such care.
     if !membership.revoke {
         context.lock_catalog()?;

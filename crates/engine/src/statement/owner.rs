@@ -17,18 +17,19 @@ use crate::parse::{OwnedName, RoleName};
 use crate::session::Outcome;
 
 pub fn alter(context: &Arc<StatementContext>, name: &OwnedName, if_exists: bool, owner: &RoleName, command: &str) -> Result<Outcome> {
-    context.lock_catalog()?;
-    let context = &context.renewed();
-    let object = match find(context, name) {
+    match find(context, name) {
         Err(error) if if_exists && error.state() == SqlState::UndefinedTable => {
             context.notice(Notice::notice(format!("{}, skipping", error.message())));
             return Ok(complete(command));
         }
-        found => found?.lock(context)?,
-    };
+        found => may_give(context, &found?, resolve(context, &context.catalog, owner)?.oid)?,
+    }
+    context.lock_catalog()?;
+    let context = &context.renewed();
+    let object = find(context, name)?.lock(context)?;
     let new = resolve(context, &context.catalog, owner)?.oid;
+    may_give(context, &object, new)?;
     if new != object.owner() {
-        may_give(context, &object, new)?;
         context.change(vec![given(&object, new)])?;
     }
     Ok(complete(command))
@@ -81,7 +82,7 @@ fn may_give(context: &StatementContext, object: &Object, new: u32) -> Result<()>
     if !catalog.owns(actor, object.owner()) {
         return Err(must_be_owner(word, &name));
     }
-    if catalog.is_superuser(actor) {
+    if catalog.is_superuser(actor) || new == object.owner() {
         return Ok(());
     }
     if !catalog.is_member(actor, new) {
@@ -122,6 +123,7 @@ fn given(object: &Object, new: u32) -> Change {
 }
 
 pub fn reassign(context: &Arc<StatementContext>, from: &[RoleName], to: &RoleName) -> Result<Outcome> {
+    acted_for(context, from, "reassign objects")?;
     context.lock_catalog()?;
     let context = &context.renewed();
     let from = acted_for(context, from, "reassign objects")?;
@@ -168,6 +170,7 @@ pub fn reassign(context: &Arc<StatementContext>, from: &[RoleName], to: &RoleNam
 
 /// Drops what the roles own, and takes away what they were granted and have granted.
 pub fn drop(context: &Arc<StatementContext>, roles: &[RoleName], cascade: bool) -> Result<Outcome> {
+    acted_for(context, roles, "drop objects")?;
     context.lock_catalog()?;
     let context = &context.renewed();
     let roles = acted_for(context, roles, "drop objects")?;

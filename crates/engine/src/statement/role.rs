@@ -21,14 +21,14 @@ const ITERATIONS: u32 = 4096;
 const SALT_LENGTH: usize = 16;
 
 pub fn create(context: &Arc<StatementContext>, name: &str, options: &RoleOptions, if_not_exists: bool) -> Result<Outcome> {
+    let may = |context: &StatementContext| match options.superuser {
+        Some(true) if !context.catalog.is_superuser(context.actor.role) => Err(refused("must be superuser to create superusers")),
+        _ => may_create(context, "permission denied to create role"),
+    };
+    may(context)?;
     context.lock_catalog()?;
     let context = &context.renewed();
-    if !context.catalog.is_superuser(context.actor.role) {
-        if options.superuser == Some(true) {
-            return Err(refused("must be superuser to create superusers"));
-        }
-        may_create(context, "permission denied to create role")?;
-    }
+    may(context)?;
     if name.starts_with("pg_") {
         return Err(reserved(name).detail("Role names starting with \"pg_\" are reserved."));
     }
@@ -51,10 +51,20 @@ pub fn create(context: &Arc<StatementContext>, name: &str, options: &RoleOptions
 }
 
 pub fn alter(context: &Arc<StatementContext>, alter: &AlterRole) -> Result<Outcome> {
+    alterable(context, alter)?;
     context.lock_catalog()?;
     context.lock_object(Lockable::Role(resolve(context, &context.newest_catalog(), &alter.name)?.oid))?;
     let context = &context.renewed();
-    let mut role = Role::clone(resolve(context, &context.catalog, &alter.name)?);
+    let mut role = alterable(context, alter)?;
+    apply(&mut role, &alter.options)?;
+    context.change(vec![Change::PutRole(role)])?;
+    refuse_lockout(context, &context.catalog)?;
+    Ok(complete("ALTER ROLE"))
+}
+
+/// The role as it is, which the actor may alter so.
+fn alterable(context: &StatementContext, alter: &AlterRole) -> Result<Role> {
+    let role = Role::clone(resolve(context, &context.catalog, &alter.name)?);
     if role.oid == AUDITOR_OID {
         return Err(reserved(&role.name).detail("Cannot alter reserved roles."));
     }
@@ -71,17 +81,14 @@ pub fn alter(context: &Arc<StatementContext>, alter: &AlterRole) -> Result<Outco
     if role.oid == catalog::SUPERUSER_OID && (options.superuser == Some(false) || options.login == Some(false)) {
         return Err(SqlError::new(SqlState::FeatureNotSupported, "the first superuser keeps its rights"));
     }
-    apply(&mut role, options)?;
-    context.change(vec![Change::PutRole(role)])?;
-    refuse_lockout(context, &context.catalog)?;
-    Ok(complete("ALTER ROLE"))
+    Ok(role)
 }
 
 pub fn drop(context: &Arc<StatementContext>, names: &[RoleName], if_exists: bool) -> Result<Outcome> {
+    may_create(context, "permission denied to drop role")?;
     context.lock_catalog()?;
     let before = context.newest_catalog();
     let session_user = context.session.settings.lock().identity().session.oid;
-    may_create(context, "permission denied to drop role")?;
     for name in names {
         let context = &context.renewed();
         let role = match resolve(context, &context.catalog, name) {
@@ -107,6 +114,8 @@ pub fn drop(context: &Arc<StatementContext>, names: &[RoleName], if_exists: bool
                 format!("cannot drop role {} because it is required by the database system", role.name),
             ));
         }
+        may_create(context, "permission denied to drop role")?;
+        context.lock_object(Lockable::Presence(role.oid))?;
         context.lock_object(Lockable::Role(role.oid))?;
         for member in membership::of(&context.newest_catalog(), role.oid) {
             context.lock_object(Lockable::Role(member))?;
