@@ -5,6 +5,7 @@ mod common;
 
 mod attacks;
 mod host;
+mod probe;
 mod refused;
 mod values;
 
