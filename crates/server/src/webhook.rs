@@ -33,10 +33,11 @@ pub struct WebhookUrl(Uri);
 
 impl WebhookUrl {
     pub fn parse(text: &str) -> Result<WebhookUrl, String> {
-        let url: Uri = text.parse().map_err(|error| format!("it is no URL: {error}"))?;
-        match (url.scheme_str(), url.host()) {
-            (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(WebhookUrl(url)),
-            _ => Err("it must begin with http:// or https:// and name a host".to_string()),
+        match text.parse::<Uri>() {
+            Ok(url) if matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty()) => {
+                Ok(WebhookUrl(url))
+            }
+            Ok(_) | Err(_) => Err("it must begin with http:// or https:// and name a host".to_string()),
         }
     }
 }

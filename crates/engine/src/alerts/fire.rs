@@ -1,5 +1,6 @@
 //! Triggers on the audit log at work: which a row fires, and what becomes of those that fail.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use audit::{Event, EventType, Sink};
@@ -31,6 +32,7 @@ pub struct Round<'a> {
     catalog: Arc<Snapshot>,
     log: Arc<Table>,
     armed: Vec<Armed>,
+    broken: &'a mut Broken,
     fired: usize,
     /// What a function does may hold locks that others wait for: the transaction ends with the row.
     called: bool,
@@ -40,9 +42,12 @@ pub struct Round<'a> {
 struct Armed {
     trigger: Arc<AuditTrigger>,
     ready: Option<Ready>,
-    /// It cannot be made ready, which was told.
+    /// It cannot be made ready in this round.
     broken: bool,
 }
+
+/// The triggers that cannot be made ready, by their OIDs: that is told once, until they can again.
+pub type Broken = HashSet<u32>;
 
 struct Ready {
     context: Arc<StatementContext>,
@@ -56,6 +61,7 @@ impl<'a> Round<'a> {
         open: &'a Open,
         catalog: Arc<Snapshot>,
         triggers: &[Arc<AuditTrigger>],
+        broken: &'a mut Broken,
     ) -> Result<Round<'a>> {
         let log = catalog.table_by_oid(catalog::heliosdb::AUDIT_LOG_OID).cloned();
         let armed = triggers.iter().map(|trigger| Armed {
@@ -68,6 +74,7 @@ impl<'a> Round<'a> {
             session,
             open,
             armed: armed.collect(),
+            broken,
             log: log.ok_or_else(|| SqlError::internal("there is no audit log"))?,
             catalog,
             fired: 0,
@@ -118,10 +125,19 @@ impl<'a> Round<'a> {
             return Ok(false);
         };
         if armed.ready.is_none() {
-            let ready = self.make_ready(&armed.trigger.clone());
+            let oid = armed.trigger.oid;
+            let ready = self.make_ready(&armed.trigger);
             let Some(armed) = self.armed.get_mut(at) else { return Ok(false) };
-            armed.broken = ready.is_err();
-            armed.ready = Some(ready?);
+            match ready {
+                Ok(ready) => {
+                    self.broken.remove(&oid);
+                    armed.ready = Some(ready);
+                }
+                Err(error) => {
+                    armed.broken = true;
+                    return if self.broken.insert(oid) { Err(error) } else { Ok(false) };
+                }
+            }
         }
         let Some(Ready { context, condition }) = self.armed.get(at).and_then(|armed| armed.ready.as_ref()) else {
             return Ok(false);

@@ -17,7 +17,7 @@ use storage::Isolation;
 use types::{Result, SqlError, SqlState};
 
 use super::SESSION_ID;
-use super::fire::Round;
+use super::fire::{Broken, Round};
 use crate::activity::Activity;
 use crate::cancel::Cancel;
 use crate::context::SessionShared;
@@ -207,6 +207,7 @@ struct Place {
     at: u64,
     stored: u64,
     stored_at: Instant,
+    broken: Broken,
 }
 
 const KEY: [u8; 1] = [Space::AlertPlace as u8];
@@ -224,6 +225,7 @@ impl Place {
             at: done,
             stored: done,
             stored_at: Instant::now(),
+            broken: Broken::new(),
         })
     }
 
@@ -264,7 +266,7 @@ impl Place {
         last: u64,
     ) -> Result<()> {
         let open = Open::begin(db, session, Some(Isolation::ReadCommitted), Some(false));
-        let mut round = Round::new(db, session, &open, catalog, triggers)?;
+        let mut round = Round::new(db, session, &open, catalog, triggers, &mut self.broken)?;
         let mut done = self.done;
         let mut worked = Ok(());
         for row in db.audit.rows(self.done + 1, last) {

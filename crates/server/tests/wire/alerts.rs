@@ -244,8 +244,18 @@ fn a_trigger_ends_with_its_owners_rights() {
         assert!(Instant::now() < deadline, "the failure is not recorded");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(
-        root.query("SELECT count(*) FROM heliosdb.alerts")
-            .contains(&"DataRow 0".to_string())
-    );
+    let alerts = "SELECT count(*) FROM heliosdb.alerts";
+    assert!(root.query(alerts).contains(&"DataRow 0".to_string()));
+    // It is told once, not for each row that might have fired it.
+    for name in ["q", "r", "s"] {
+        root.query(&format!("CREATE SECURITY POLICY {name} AS ()"));
+    }
+    // The alert of another trigger shows that those rows are done.
+    root.query(&trigger.replace("TRIGGER policies", "TRIGGER other"));
+    root.query("CREATE SECURITY POLICY last AS ()");
+    while !root.query(alerts).contains(&"DataRow 1".to_string()) {
+        assert!(Instant::now() < deadline, "no alert");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(root.query(failed).contains(&"DataRow 1".to_string()), "{:?}", root.query(failed));
 }
