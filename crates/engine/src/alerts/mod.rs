@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use audit::{Event, EventType, Sink};
-use catalog::AUDITOR_OID;
+use catalog::Privilege;
 use query::{BatchIter, ScanBounds};
 use storage::{Db, Direction, Isolation, Transaction};
 use types::text::TextStyle;
@@ -226,10 +226,12 @@ fn clipped(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
-/// Whether a session hears alerts: its user is a superuser, or an auditor.
+/// Whether a session hears alerts: its user may read them.
 pub fn may_hear(db: &Database, role: u32) -> bool {
     let catalog = db.catalog();
-    catalog.is_superuser(role) || catalog.is_member(role, AUDITOR_OID)
+    catalog
+        .table_by_oid(catalog::heliosdb::ALERTS_OID)
+        .is_some_and(|alerts| catalog.has_table_privilege(role, alerts, Privilege::Select))
 }
 
 /// Nobody else speaks on the channel of alerts.

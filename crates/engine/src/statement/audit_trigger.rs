@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use audit::{Event, EventType};
-use catalog::{AuditAction, AuditTrigger, Change, Function, Table, TriggerEvent, TriggerLevel};
+use catalog::{AuditAction, AuditTrigger, Change, Function, Role, Table, TriggerEvent, TriggerLevel};
 use sqlparser::ast;
 use types::{Notice, Result, SqlError, SqlState};
 
@@ -154,6 +154,43 @@ pub fn drop_dependents(context: &Arc<StatementContext>, function: &Function, cas
     Ok(())
 }
 
+/// REASSIGN OWNED: those of some roles become another's, who has to be a superuser.
+pub fn reassign(context: &StatementContext, from: &[Arc<Role>], to: &Role) -> Result<()> {
+    for trigger in owned(context, from) {
+        must_be_superuser(context, "alter")?;
+        if !to.superuser {
+            return Err(SqlError::new(
+                SqlState::InsufficientPrivilege,
+                format!("role \"{}\" cannot own trigger \"{}\" on heliosdb.audit_log", to.name, trigger.name),
+            )
+            .detail("Triggers on the audit log belong to superusers."));
+        }
+        let mut trigger = AuditTrigger::clone(&trigger);
+        trigger.owner = to.oid;
+        record(context, EventType::TriggerAltered, &trigger)?;
+        context.change(vec![Change::PutAuditTrigger(trigger)])?;
+    }
+    Ok(())
+}
+
+/// DROP OWNED.
+pub fn drop_owned(context: &StatementContext, roles: &[Arc<Role>]) -> Result<()> {
+    for trigger in owned(context, roles) {
+        must_be_superuser(context, "drop")?;
+        drop_one(context, &trigger)?;
+    }
+    Ok(())
+}
+
+fn owned(context: &StatementContext, roles: &[Arc<Role>]) -> Vec<Arc<AuditTrigger>> {
+    let catalog = context.renewed().catalog.clone();
+    let triggers = catalog.audit_triggers().into_iter();
+    triggers
+        .filter(|trigger| roles.iter().any(|role| role.oid == trigger.owner))
+        .cloned()
+        .collect()
+}
+
 pub fn switch(context: &Arc<StatementContext>, alter: &ast::AlterTable) -> Result<Outcome> {
     must_be_superuser(context, "alter")?;
     context.lock_catalog()?;
@@ -197,6 +234,7 @@ fn must_be_superuser(context: &StatementContext, verb: &str) -> Result<()> {
 }
 
 fn record(context: &StatementContext, event_type: EventType, trigger: &AuditTrigger) -> Result<()> {
+    let owner = context.catalog.role_by_oid(trigger.owner);
     let mut event = Event::new(event_type);
     event.resource = Some(trigger.name.clone());
     event.details = Some(serde_json::json!({
@@ -204,6 +242,7 @@ fn record(context: &StatementContext, event_type: EventType, trigger: &AuditTrig
         "condition": trigger.condition,
         "action": trigger.action,
         "enabled": trigger.enabled,
+        "owner": owner.map(|owner| owner.name.as_str()),
     }));
     context.audit(event)
 }

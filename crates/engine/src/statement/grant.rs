@@ -345,8 +345,9 @@ pub fn relation(context: &StatementContext, (schema, name): &(Option<String>, St
 
 fn grantable(table: Arc<Table>) -> Result<Arc<Table>> {
     match &table.kind {
-        TableKind::System(system) if system.schema == "heliosdb" && system.name == "audit_log" => {
-            Err(fixed("table heliosdb.audit_log").hint("Its readers are superusers and members of role heliosdb_auditor."))
+        TableKind::System(system) if matches!(system.oid, catalog::heliosdb::AUDIT_LOG_OID | catalog::heliosdb::ALERTS_OID) => {
+            Err(fixed(&format!("table {}.{}", table.schema, table.name))
+                .hint("Its readers are superusers and members of role heliosdb_auditor."))
         }
         TableKind::System(_) => Err(fixed(&format!("table {}.{}", table.schema, table.name))),
         TableKind::Table | TableKind::View { .. } | TableKind::Sequence(_) => Ok(table),

@@ -11,7 +11,7 @@ use types::{Notice, Result, SqlError, SqlState};
 
 use super::grant::{self, Object};
 use super::role::resolve;
-use super::{complete, drop_function, drop_object, must_be_owner, permission_denied};
+use super::{audit_trigger, complete, drop_function, drop_object, must_be_owner, permission_denied};
 use crate::context::StatementContext;
 use crate::parse::{OwnedName, RoleName};
 use crate::session::Outcome;
@@ -150,6 +150,7 @@ pub fn reassign(context: &Arc<StatementContext>, from: &[RoleName], to: &RoleNam
         }
         context.change(vec![given(&object, to.oid)])?;
     }
+    audit_trigger::reassign(context, &from, to)?;
     context.keep_role(to.oid)?;
     let policies: Vec<Change> = context
         .catalog
@@ -207,6 +208,7 @@ pub fn drop(context: &Arc<StatementContext>, roles: &[RoleName], cascade: bool) 
             Object::Table(_) | Object::Function(_) | Object::Database(_) => {}
         }
     }
+    audit_trigger::drop_owned(context, &roles)?;
     for role in &roles {
         take_all(context, role.oid)?;
     }
