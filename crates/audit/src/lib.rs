@@ -9,6 +9,7 @@
 //! An event that cannot be recorded is an error here and a denial at the gate. This crate does no I/O and
 //! knows of no storage: the durable sink belongs to the engine.
 
+pub mod block;
 mod chain;
 mod error;
 mod event;

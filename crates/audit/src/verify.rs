@@ -33,6 +33,8 @@ pub enum Reason {
     Missing,
     /// The log has this row with another hash than the kept head says.
     Replaced,
+    /// What is kept of the rows from this one on for queries ([`crate::block`]) is not what the rows say.
+    Columns,
 }
 
 impl std::fmt::Display for Reason {
@@ -43,6 +45,9 @@ impl std::fmt::Display for Reason {
             Reason::Changed => f.write_str("the row does not match its hash: it was changed or moved"),
             Reason::Detached => f.write_str("the row does not continue the row before it: that row was replaced"),
             Reason::Missing => f.write_str("the log ends before this row: its tail was removed"),
+            Reason::Columns => f.write_str(
+                "the columns that are kept beside this row and those after it are not theirs: queries may show what never happened",
+            ),
             Reason::Replaced => f.write_str("the row is another one than the kept head says: the log was rewritten"),
         }
     }
@@ -85,6 +90,13 @@ impl Verifier {
         match self.check(id, bytes) {
             Ok(hash) => (self.last_id, self.last_hash) = (id, hash),
             Err(reason) => self.first_bad = Some((id, reason)),
+        }
+    }
+
+    /// Something else was found wrong at this row.
+    pub fn fail(&mut self, id: u64, reason: Reason) {
+        if self.first_bad.is_none() {
+            self.first_bad = Some((id, reason));
         }
     }
 

@@ -3,23 +3,28 @@
 //! The life of an event here: it is chained to the one before it and queued for the log, both under one
 //! lock, so that the order of the hashes is the order of the ids; it becomes durable with the next group
 //! commit, outside any user's transaction; whoever must not go on before that waits for its receipt.
-//! Times in the log never run backwards, so a filter on `timestamp` or `id` reads only its part of the log.
+//! Times in the log never run backwards, so a filter on `timestamp` or `id` reads only its part of the log. How it is read is in
+//! [`crate::audit_scan`]; the blocks that make that fast are in [`crate::audit_blocks`].
 
 use std::net::SocketAddr;
-use std::ops::Bound;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
+use audit::block::BLOCK_ROWS;
 use audit::stored::View;
-use audit::{AuditError, Chain, Event, EventType, Hash, Receipt, Row, Sink, Verdict, Verifier};
+use audit::{AuditError, Chain, Event, EventType, Hash, Reason, Receipt, Row, Sink, Verdict, Verifier};
 use parking_lot::Mutex;
-use query::{BatchIter, ScanBounds};
-use storage::{AppendLog, Db, Ticket};
+use storage::{AppendLog, Bytes, Db, LogRead, Ticket};
 use types::{Datum, Result, SqlError};
 
+use crate::audit_blocks::{BlockMaker, Blocks, block_of};
 use crate::cancel::Cancel;
 use crate::context::StatementContext;
 
 pub struct AuditLog {
+    /// None where the log is only read. Dropped first: it ends a thread.
+    maker: Option<BlockMaker>,
+    pub(crate) blocks: Arc<Blocks>,
     log: AppendLog,
     tail: Mutex<Tail>,
 }
@@ -42,11 +47,15 @@ impl AuditLog {
             ticket: None,
         };
         if last > 0 {
-            let row = read(&log, last)?;
+            let bytes = log.get(last)?.ok_or_else(|| missing(last))?;
+            let row = Row::decode(last, &bytes)?;
             tail.chain = Chain::after(row.id, row.hash);
             tail.timestamp = row.event.timestamp;
         }
+        let blocks = Arc::new(Blocks::load(store, &log)?);
         Ok(Arc::new(AuditLog {
+            maker: Some(BlockMaker::start(&blocks)?),
+            blocks,
             log,
             tail: Mutex::new(tail),
         }))
@@ -54,8 +63,11 @@ impl AuditLog {
 
     /// The log for reading only: nothing of it is looked at yet.
     pub fn to_read(store: &Db) -> Result<Arc<AuditLog>> {
+        let log = store.append_log("audit")?;
         Ok(Arc::new(AuditLog {
-            log: store.append_log("audit")?,
+            maker: None,
+            blocks: Arc::new(Blocks::of(store, &log)),
+            log,
             tail: Mutex::new(Tail {
                 chain: Chain::GENESIS,
                 timestamp: i64::MIN,
@@ -76,7 +88,7 @@ impl AuditLog {
     }
 
     /// Every row that is recorded by now is durable, and so can be read.
-    fn settle(&self) -> Result<()> {
+    pub fn settle(&self) -> Result<()> {
         let ticket = self.tail.lock().ticket.clone();
         match ticket {
             Some(ticket) => Ok(ticket.wait()?),
@@ -100,20 +112,33 @@ impl AuditLog {
         self.record_durably(event)
     }
 
-    /// Walks the whole log; with the id and hash of a row that was its newest once, also whether that is still there.
+    /// Walks the whole log and its blocks; with the id and hash of a row that was its newest once, also whether that is still there.
     pub fn verify(&self, head: Option<(u64, Hash)>, cancel: &Cancel) -> Result<Verdict> {
         self.settle()?;
         let mut verifier = Verifier::after(Chain::GENESIS);
         let mut at_head = None;
-        for item in self.log.read(1..) {
+        // The rows of the block that the walk is in.
+        let mut block: Vec<Bytes> = vec![];
+        for item in self.log.read_with_gaps(1..) {
             let (id, bytes) = item?;
             verifier.push(id, &bytes);
             if head.is_some_and(|(head_id, _)| head_id == id) {
                 at_head = Some(verifier.clone());
             }
-            if id % 1024 == 0 {
+            if id % BLOCK_ROWS == 1 {
+                block.clear();
+            }
+            block.push(bytes);
+            if id.is_multiple_of(BLOCK_ROWS) {
+                if block.len() as u64 == BLOCK_ROWS && !self.blocks.agrees(block_of(id), &block)? {
+                    verifier.fail(id - BLOCK_ROWS + 1, Reason::Columns);
+                }
+                block.clear();
                 cancel.check()?;
             }
+        }
+        if self.blocks.tell_of_more()? {
+            verifier.fail(self.log.last_id() + 1, Reason::Missing);
         }
         match head {
             None => Ok(verifier.finish()),
@@ -161,11 +186,6 @@ impl AuditLog {
         self.log.next_id()
     }
 
-    /// The newest row that is durable.
-    pub fn durable(&self) -> u64 {
-        self.log.last_id()
-    }
-
     /// Durable rows, oldest first.
     pub fn rows(&self, first: u64, last: u64) -> impl Iterator<Item = Result<Row>> {
         self.log.read(first..=last).map(|item| {
@@ -174,12 +194,36 @@ impl AuditLog {
         })
     }
 
+    /// The oldest row that is kept.
+    pub fn first_id(&self) -> u64 {
+        self.log.first_id()
+    }
+
+    /// The newest row that is durable; 0 if there is none.
+    pub fn last_id(&self) -> u64 {
+        self.log.last_id()
+    }
+
+    pub fn get(&self, id: u64) -> Result<Option<Bytes>> {
+        Ok(self.log.get(id)?)
+    }
+
+    pub fn read(&self, ids: impl RangeBounds<u64>) -> LogRead {
+        self.log.read(ids)
+    }
+
     /// The first id whose time is at or after this one.
-    fn first_at(&self, timestamp: i64) -> Result<u64> {
-        let (mut low, mut high) = (1, self.log.last_id() + 1);
+    pub fn first_at(&self, timestamp: i64) -> Result<u64> {
+        let (mut low, mut high) = (self.first_id(), self.last_id() + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            match read(&self.log, middle)?.event.timestamp < timestamp {
+            let earlier = match self.log.get(middle)? {
+                Some(bytes) => audit::stored::peek_timestamp(&bytes)? < timestamp,
+                // Removed by retention in the meantime.
+                None if middle < self.first_id() => true,
+                None => return Err(missing(middle)),
+            };
+            match earlier {
                 true => low = middle + 1,
                 false => high = middle,
             }
@@ -201,6 +245,11 @@ impl Sink for AuditLog {
         tail.chain = chain;
         tail.timestamp = event.timestamp;
         tail.ticket = Some(Arc::new(ticket));
+        if let Some(maker) = &self.maker
+            && sealed.id.is_multiple_of(BLOCK_ROWS)
+        {
+            maker.wake();
+        }
         Ok(Receipt { id: sealed.id })
     }
 
@@ -213,17 +262,8 @@ impl Sink for AuditLog {
     }
 }
 
-fn read(log: &AppendLog, id: u64) -> Result<Row> {
-    match log.read(id..=id).next() {
-        Some(item) => {
-            let (id, bytes) = item?;
-            Ok(Row::decode(id, &bytes)?)
-        }
-        None => Err(SqlError::new(
-            types::SqlState::DataCorrupted,
-            format!("row {id} of the audit log is missing"),
-        )),
-    }
+pub fn missing(id: u64) -> SqlError {
+    SqlError::new(types::SqlState::DataCorrupted, format!("row {id} of the audit log is missing"))
 }
 
 /// `heliosdb.verify_audit_log()`, for those who may read the log.
@@ -271,55 +311,6 @@ fn not_a_head() -> SqlError {
     )
 }
 
-/// The columns that narrow a scan: their places in `heliosdb.audit_log`.
-const ID: usize = 0;
-const TIMESTAMP: usize = 1;
-
-/// The rows of `heliosdb.audit_log` between the bounds, oldest first.
-pub fn scan(audit: &Arc<AuditLog>, columns: &[usize], bounds: &ScanBounds, cancel: Arc<Cancel>) -> Result<BatchIter> {
-    // Who reads the log finds what happened before, routine rows that nobody waited for included.
-    audit.settle()?;
-    let (mut first, mut last) = (1u64, audit.log.last_id());
-    for (column, low, high) in bounds {
-        match *column {
-            ID => {
-                if let Bound::Included(value) | Bound::Excluded(value) = low {
-                    first = first.max(value.as_i64().map_or(1, |id| u64::try_from(id).unwrap_or(1)));
-                }
-                if let Bound::Included(value) | Bound::Excluded(value) = high {
-                    last = last.min(value.as_i64().map_or(last, |id| u64::try_from(id).unwrap_or(0)));
-                }
-            }
-            TIMESTAMP => {
-                if let Bound::Included(Datum::Timestamptz(from)) | Bound::Excluded(Datum::Timestamptz(from)) = low {
-                    first = first.max(audit.first_at(*from)?);
-                }
-                if let Bound::Included(Datum::Timestamptz(to)) | Bound::Excluded(Datum::Timestamptz(to)) = high {
-                    last = last.min(audit.first_at(to.saturating_add(1))?.saturating_sub(1));
-                }
-            }
-            _ => {}
-        }
-    }
-    let columns = columns.to_vec();
-    let mut rows = if first <= last { Some(audit.log.read(first..=last)) } else { None };
-    Ok(Box::new(std::iter::from_fn(move || {
-        if let Err(error) = cancel.check() {
-            return Some(Err(error));
-        }
-        let rows = rows.as_mut()?;
-        let mut batch = Vec::with_capacity(query::BATCH_ROWS);
-        for item in rows.take(query::BATCH_ROWS) {
-            let row = item.map_err(SqlError::from).and_then(|(id, bytes)| Ok(Row::decode(id, &bytes)?));
-            match row {
-                Ok(row) => batch.push(columns.iter().map(|column| value(&row, *column)).collect()),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        (!batch.is_empty()).then_some(Ok(batch))
-    })))
-}
-
 /// A row as `heliosdb.audit_log` shows it.
 pub fn values(row: &Row) -> Vec<Datum> {
     (0..COLUMNS).map(|column| value(row, column)).collect()
@@ -328,7 +319,7 @@ pub fn values(row: &Row) -> Vec<Datum> {
 const COLUMNS: usize = 19;
 
 /// One column of a row, in the order of `heliosdb.audit_log`.
-fn value(row: &Row, column: usize) -> Datum {
+pub fn value(row: &Row, column: usize) -> Datum {
     let event = &row.event;
     let text = |value: Option<&str>| value.map_or(Datum::Null, Datum::text);
     let number = |value: Option<i64>| value.map_or(Datum::Null, Datum::Int8);

@@ -13,7 +13,7 @@ use catalog::{Privilege, Snapshot, Table, TableKind};
 use functions::Environment;
 use parking_lot::Mutex;
 use query::{BatchIter, Host, Row, RowIter, ScanBounds};
-use storage::{Isolation, LockMode, Transaction};
+use storage::{Direction, Isolation, LockMode, Transaction};
 use types::text::TextStyle;
 use types::{Datum, Notice, Result, SqlError, SqlState};
 
@@ -330,8 +330,8 @@ impl Host for StatementContext {
     fn scan(&self, table: &Table, columns: &[usize], bounds: &ScanBounds) -> Result<BatchIter> {
         match &table.kind {
             TableKind::Table => self.scan_rows(table, columns, bounds),
-            TableKind::System(system) if system.schema == "heliosdb" && system.name == "audit_log" => {
-                crate::audit_log::scan(&self.db.audit, columns, bounds, self.cancel.clone())
+            TableKind::System(system) if system.oid == catalog::heliosdb::AUDIT_LOG_OID => {
+                crate::audit_scan::scan(&self.db.audit, columns, bounds, Direction::Forward, self.cancel.clone())
             }
             TableKind::System(system) if system.oid == catalog::heliosdb::ALERTS_OID => {
                 crate::alerts::scan(&self.txn, columns, bounds, self.cancel.clone())
@@ -350,6 +350,13 @@ impl Host for StatementContext {
                 format!("cannot open relation \"{}\"", table.name),
             )),
         }
+    }
+
+    fn scan_backward(&self, table: &Table, columns: &[usize], bounds: &ScanBounds) -> Result<BatchIter> {
+        if table.order_columns().is_empty() {
+            return Err(SqlError::internal(format!("{} is in no order", table.name)));
+        }
+        crate::audit_scan::scan(&self.db.audit, columns, bounds, Direction::Backward, self.cancel.clone())
     }
 
     fn get(&self, table: &Table, key: &[Datum], columns: &[usize]) -> Result<Option<Row>> {

@@ -276,6 +276,11 @@ impl Database {
         self.audit.record_login(user, client, refused)
     }
 
+    /// Rows of the audit log that queries cannot yet find by the blocks that are made of them in the background.
+    pub fn audit_rows_behind(&self) -> u64 {
+        self.audit.blocks.rows_behind()
+    }
+
     /// Ends what works by itself and writes out what is in memory, before the process ends.
     pub fn close(&self) -> Result<()> {
         self.alerts.worker.stop();

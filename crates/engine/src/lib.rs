@@ -10,8 +10,10 @@
 mod activity;
 mod alerts;
 mod audit_archive;
+mod audit_blocks;
 mod audit_durability;
 mod audit_log;
+mod audit_scan;
 mod authorize;
 mod bind;
 mod call;

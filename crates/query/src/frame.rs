@@ -28,8 +28,10 @@ impl Planner<'_> {
     pub(crate) fn frame(&mut self, rel: &Rel) -> Result<Frame> {
         let columns = self.used_of(rel);
         let datafusion = std::mem::replace(&mut self.datafusion, false);
+        let plain = std::mem::replace(&mut self.scans.plain, true);
         let small = self.exactly(rel, &columns);
         self.datafusion = datafusion;
+        self.scans.plain = plain;
         Ok(Frame {
             columns,
             rel: Arc::new(rel.clone()),

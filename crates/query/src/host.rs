@@ -34,6 +34,9 @@ pub trait Host: Send + Sync {
     /// these columns (indexes into `table.columns`) in this order.
     fn scan(&self, table: &catalog::Table, columns: &[usize], bounds: &ScanBounds) -> Result<BatchIter>;
 
+    /// The same, last row first. Only asked of tables with [`catalog::Table::order_columns`].
+    fn scan_backward(&self, table: &catalog::Table, columns: &[usize], bounds: &ScanBounds) -> Result<BatchIter>;
+
     /// The visible row with this primary key.
     fn get(&self, table: &catalog::Table, key: &[Datum], columns: &[usize]) -> Result<Option<Row>>;
 

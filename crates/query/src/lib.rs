@@ -26,6 +26,7 @@ mod lower;
 mod memory;
 mod plan;
 mod plan_join;
+mod plan_scan;
 mod push;
 mod road;
 mod session;

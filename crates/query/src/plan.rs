@@ -21,6 +21,7 @@ use crate::ir::{
     WindowCall, WindowTarget,
 };
 use crate::plan_join::JoinPlan;
+use crate::plan_scan::{Scans, WEIGHT};
 use crate::{road, walk};
 
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) enum Plan {
         table: Arc<Table>,
         columns: Box<[usize]>,
         conditions: Box<[ScanCondition]>,
+        /// The last row first.
+        backward: bool,
     },
     PointGet {
         table: Arc<Table>,
@@ -134,6 +137,8 @@ pub(crate) struct AggregatePlan {
     pub groups: Box<[(Node, Type)]>,
     pub sets: Option<Vec<Vec<usize>>>,
     pub calls: Arc<[AggregateNode]>,
+    /// The place, in the input's rows, of how many rows each of them stands for.
+    pub weight: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -223,6 +228,8 @@ pub(crate) struct Planner<'a> {
     environment: &'a dyn functions::Environment,
     /// Whether anything may take that road.
     pub datafusion: bool,
+    /// The scans that read backwards or weigh their rows, by their first columns.
+    pub scans: Scans,
 }
 
 impl<'a> Planner<'a> {
@@ -231,6 +238,7 @@ impl<'a> Planner<'a> {
             used,
             environment,
             datafusion: true,
+            scans: Scans::default(),
         }
     }
 
@@ -240,6 +248,7 @@ impl<'a> Planner<'a> {
             used,
             environment,
             datafusion: false,
+            scans: Scans::plain(),
         }
     }
 
@@ -361,6 +370,7 @@ impl<'a> Planner<'a> {
                 sets,
                 aggregates,
             } => {
+                self.scans.weigh(input, groups, sets.is_some(), aggregates);
                 let input = self.rel(input, &[])?;
                 let calls = aggregates
                     .iter()
@@ -375,6 +385,7 @@ impl<'a> Planner<'a> {
                     groups: nodes,
                     sets: sets.clone(),
                     calls: calls.into(),
+                    weight: input.layout.iter().position(|id| *id == WEIGHT),
                 };
                 (Plan::Aggregate(Arc::new(plan)), all(&rel.columns()))
             }
@@ -394,6 +405,9 @@ impl<'a> Planner<'a> {
                 )
             }
             Rel::Sort { input, keys } => {
+                if self.scans.give_order(input, keys) {
+                    return self.rel(input, conditions);
+                }
                 let input = self.rel(input, conditions)?;
                 (
                     Plan::Sort {
@@ -519,14 +533,16 @@ impl<'a> Planner<'a> {
         }
         let id = columns.first().map(|(id, _, _)| *id);
         let kept = self.kept(columns);
-        let layout = kept.iter().map(|(id, _, _)| *id).collect();
-        let columns = kept.iter().map(|(_, _, index)| *index).collect();
+        let weight = id.filter(|id| self.scans.is_weighed(*id)).and_then(|_| table.weight_column());
+        let layout = kept.iter().map(|(id, _, _)| *id).chain(weight.map(|_| WEIGHT)).collect();
+        let columns = kept.iter().map(|(_, _, index)| *index).chain(weight).collect();
         Ok((
             Plan::Scan {
                 id,
                 table: table.clone(),
                 columns,
                 conditions: known.into(),
+                backward: id.is_some_and(|id| self.scans.is_backward(id)),
             },
             layout,
         ))

@@ -86,7 +86,8 @@ pub(crate) enum Replaces {
 struct Record {
     log: Arc<LogState>,
     id: u64,
-    bytes: Vec<u8>,
+    /// None: an old record, to be removed.
+    bytes: Option<Vec<u8>>,
 }
 
 impl Committer {
@@ -125,7 +126,7 @@ impl Committer {
             queue.work.records.push(Record {
                 log: log.clone(),
                 id,
-                bytes,
+                bytes: Some(bytes),
             });
             id += 1;
         }
@@ -136,6 +137,18 @@ impl Committer {
             let _ = self.wait_in(shared, queue, generation);
         }
         (generation, first)
+    }
+
+    /// Removes old records of a log and returns when that is durable.
+    pub fn remove(&self, shared: &Shared, log: &Arc<LogState>, ids: std::ops::Range<u64>) -> Result<(), Error> {
+        let mut queue = self.queue.lock();
+        queue.work.records.extend(ids.map(|id| Record {
+            log: log.clone(),
+            id,
+            bytes: None,
+        }));
+        let generation = queue.collecting;
+        self.wait_in(shared, queue, generation)
     }
 
     /// Returns when everything that was queued up to this generation is durable.
@@ -241,11 +254,15 @@ fn write_batch(shared: &Shared, transactions: &[Arc<Pending>], records: Vec<Reco
     let mut batch = Vec::new();
     let mut logs: Vec<(Arc<LogState>, u64)> = Vec::new();
     for Record { log, id, bytes } in records {
+        let appended = bytes.is_some();
         batch.push(Change {
             space: Space::Log,
             key: log.key(id),
-            value: Some(Bytes::from(bytes)),
+            value: bytes.map(Bytes::from),
         });
+        if !appended {
+            continue;
+        }
         match logs.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &log)) {
             Some((_, last)) => *last = id,
             None => logs.push((log, id)),

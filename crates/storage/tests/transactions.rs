@@ -439,6 +439,44 @@ fn records_of_a_log_are_numbered_without_gaps_and_found_again() {
 }
 
 #[test]
+fn the_oldest_records_of_a_log_can_be_removed_and_no_others() {
+    for kind in StoreKind::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path(), kind).unwrap();
+        let log = db.append_log("audit").unwrap();
+        assert_eq!(log.remove_before(5), Ok(0), "there is nothing yet");
+        let records = (0..2000u16).map(|i| i.to_be_bytes().to_vec()).collect();
+        log.append(records).wait().unwrap();
+        db.append_log("other").unwrap().append(vec![vec![9]; 10]).wait().unwrap();
+        let ids = |log: &storage::AppendLog| log.read(..).map(|r| r.unwrap().0).collect::<Vec<_>>();
+
+        let mut begun = log.read(..);
+        assert_eq!(begun.next().unwrap().unwrap().0, 1);
+        assert_eq!(log.remove_before(1500), Ok(1499));
+        assert_eq!(log.remove_before(1500), Ok(0));
+        let rest: Vec<u64> = begun.map(|r| r.unwrap().0).collect();
+        assert!(
+            rest.ends_with(&(1500..=2000).collect::<Vec<_>>()),
+            "a reader goes on where the log begins now"
+        );
+        assert_eq!((log.first_id(), log.last_id(), log.next_id()), (1500, 2000, 2001));
+        assert_eq!(ids(&log), (1500..=2000).collect::<Vec<_>>());
+        assert_eq!(log.get(1499), Ok(None));
+        assert_eq!(&*log.get(1500).unwrap().unwrap(), &1499u16.to_be_bytes());
+        assert_eq!(db.append_log("other").unwrap().read(..).count(), 10);
+
+        drop((db, log));
+        let db = Db::open(folder.path(), kind).unwrap();
+        let log = db.append_log("audit").unwrap();
+        assert_eq!(ids(&log), (1500..=2000).collect::<Vec<_>>());
+        // The newest one stays, because numbers go on from it.
+        assert_eq!(log.remove_before(u64::MAX), Ok(500));
+        assert_eq!(ids(&log), vec![2000]);
+        assert_eq!(log.append(vec![vec![0]]).ids(), 2001..2002);
+    }
+}
+
+#[test]
 fn a_record_that_nobody_waits_for_is_written_soon() {
     on_both(|db| {
         let log = db.append_log("lazy").unwrap();

@@ -9,7 +9,7 @@ mod functions;
 mod security_policies;
 
 pub use alerts::{OID as ALERTS_OID, TABLE as ALERTS};
-pub use audit_log::OID as AUDIT_LOG_OID;
+pub use audit_log::{AUDIT_LOG_WEIGHT, OID as AUDIT_LOG_OID};
 
 use std::sync::Arc;
 

@@ -242,7 +242,7 @@ impl Place {
             return Ok(Next::Unneeded);
         };
         self.done = self.done.max(since.saturating_sub(1));
-        let last = db.audit.durable().min(self.done.saturating_add(ROWS_PER_ROUND));
+        let last = db.audit.last_id().min(self.done.saturating_add(ROWS_PER_ROUND));
         if last <= self.done {
             if self.stored_at.elapsed() >= SAVE_EVERY {
                 self.store(db)?;

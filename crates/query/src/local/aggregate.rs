@@ -228,13 +228,18 @@ fn aggregate(plan: &AggregatePlan, env: &Env) -> Result<Vec<Row>> {
             .map(|call| arguments(call, &rows, env))
             .collect::<Result<Vec<_>>>()?;
         let mut calls: Vec<_> = calls.into_iter().map(Vec::into_iter).collect();
-        for values in groups {
+        for (row, values) in rows.iter().zip(groups) {
+            let weight = plan.weight.and_then(|place| row.get(place)).and_then(Datum::as_i64).unwrap_or(1);
             let added: Vec<Option<(Row, Row)>> = calls.iter_mut().map(|call| call.next().flatten()).collect();
             for set in &mut sets {
                 let known = set.groups.len();
                 let group = set.group(&values);
                 for (state, added) in group.states.iter_mut().zip(&added) {
                     if let (Some(state), Some((args, keys))) = (state, added) {
+                        // A row that stands for several is added as often.
+                        for _ in 1..weight {
+                            state.add(args.clone(), keys.clone(), env)?;
+                        }
                         state.add(args.clone(), keys.clone(), env)?;
                     }
                 }

@@ -42,9 +42,10 @@ pub(crate) fn open(plan: &Plan, env: &Env) -> Result<Box<dyn Source>> {
             table,
             columns,
             conditions,
+            backward,
         } => match id.and_then(|id| env.take_begun(id)) {
             Some(begun) => begun,
-            None => scan::scan(table, columns, conditions, env)?,
+            None => scan::scan(table, columns, conditions, *backward, env)?,
         },
         Plan::PointGet { table, key, columns } => scan::point_get(table, key, columns, env)?,
         Plan::Function { call, ordinality, width } => project_set::function(call, *ordinality, *width, env)?,

@@ -13,8 +13,12 @@ use crate::eval::{Node, eval_all};
 use crate::host::{BatchIter, Row, ScanBounds};
 use crate::plan::ScanCondition;
 
-pub(super) fn scan(table: &Table, columns: &[usize], conditions: &[ScanCondition], env: &Env) -> Result<Box<dyn Source>> {
-    let batches = env.host.scan(table, columns, &bounds(conditions, env))?;
+pub(super) fn scan(table: &Table, columns: &[usize], conditions: &[ScanCondition], backward: bool, env: &Env) -> Result<Box<dyn Source>> {
+    let bounds = bounds(conditions, env);
+    let batches = match backward {
+        false => env.host.scan(table, columns, &bounds)?,
+        true => env.host.scan_backward(table, columns, &bounds)?,
+    };
     Ok(Box::new(Scan {
         batches,
         rest: vec![].into_iter(),

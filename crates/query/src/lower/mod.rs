@@ -85,6 +85,7 @@ fn start(rel: &Rel, columns: &[(ColumnId, Type)], env: &Env) -> Result<Box<dyn S
         env,
         planner: Planner::new(walk::used_columns(rel, columns), env.functions()),
     };
+    lowering.planner.scans.plain = true;
     let plan = lowering.rel(rel, &[])?;
     let plan = exactly(plan, columns)?;
     let plan = state.optimize(&plan)?;

@@ -113,6 +113,10 @@ impl Host for Memory {
         &self.params
     }
 
+    fn scan_backward(&self, table: &Table, _columns: &[usize], _bounds: &ScanBounds) -> Result<BatchIter> {
+        panic!("{} is in no order", table.name)
+    }
+
     fn scan(&self, table: &Table, columns: &[usize], bounds: &ScanBounds) -> Result<BatchIter> {
         self.bounds.lock().unwrap().push(bounds.clone());
         let inside = |row: &&Row| {
