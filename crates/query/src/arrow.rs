@@ -256,6 +256,47 @@ impl<'a> Column<'a> {
         })
     }
 
+    /// The first `count` values, which for numbers costs one look at the type.
+    fn values(&self, count: usize) -> Result<Vec<Datum>> {
+        macro_rules! numbers {
+            ($array:expr, $variant:ident) => {
+                Ok(match $array.null_count() {
+                    0 => $array
+                        .values()
+                        .iter()
+                        .take(count)
+                        .map(|value| Datum::$variant(*value))
+                        .collect(),
+                    _ => $array
+                        .iter()
+                        .take(count)
+                        .map(|value| value.map_or(Datum::Null, Datum::$variant))
+                        .collect(),
+                })
+            };
+        }
+        match self {
+            Column::Int2(array) => numbers!(array, Int2),
+            Column::Int4(array) => numbers!(array, Int4),
+            Column::Int8(array) => numbers!(array, Int8),
+            Column::Float4(array) => numbers!(array, Float4),
+            Column::Float8(array) => numbers!(array, Float8),
+            Column::Date(array) => numbers!(array, Date),
+            Column::Time(array) => numbers!(array, Time),
+            Column::Timestamp(array) => numbers!(array, Timestamp),
+            Column::Timestamptz(array) => numbers!(array, Timestamptz),
+            Column::Oid(array) => numbers!(array, Oid),
+            Column::Bool(_)
+            | Column::Text(_)
+            | Column::Json(_)
+            | Column::Bytea(_)
+            | Column::Uuid(_)
+            | Column::Numeric(_)
+            | Column::Interval(_)
+            | Column::Encoded(_) => (0..count).map(|index| self.get(index)).collect(),
+        }
+    }
+
     pub fn get(&self, index: usize) -> Result<Datum> {
         macro_rules! value {
             ($array:expr, $make:expr) => {
@@ -297,11 +338,7 @@ impl<'a> Column<'a> {
 /// The values of arrays of these types.
 pub(crate) fn to_columns(types: &[Type], arrays: &[ArrayRef]) -> Result<Vec<Vec<Datum>>> {
     let each = types.iter().zip(arrays);
-    each.map(|(ty, array)| {
-        let column = Column::new(*ty, array)?;
-        (0..array.len()).map(|index| column.get(index)).collect()
-    })
-    .collect()
+    each.map(|(ty, array)| Column::new(*ty, array)?.values(array.len())).collect()
 }
 
 /// Rows out of arrays of these types, all of this length.
@@ -359,6 +396,10 @@ mod tests {
         for (ty, datum) in cases {
             let array = to_array(ty, [&datum, &Datum::Null].into_iter()).unwrap();
             assert_eq!(*array.data_type(), data_type(ty));
+            let whole = to_array(ty, [&datum, &datum].into_iter()).unwrap();
+            let columns = to_columns(&[ty, ty], &[array.clone(), whole]).unwrap();
+            let expected = vec![vec![datum.clone(), Datum::Null], vec![datum.clone(), datum.clone()]];
+            assert_eq!(format!("{columns:?}"), format!("{expected:?}"));
             let rows = to_rows(&[ty], &[array], 2).unwrap();
             assert_eq!(format!("{rows:?}"), format!("{:?}", vec![vec![datum], vec![Datum::Null]]));
         }
