@@ -1,7 +1,7 @@
 //! How GRANT and REVOKE change an ACL.
 //!
-//! The life of a grant: the role that counts as its grantor is found ([`Acl::best_grantor`]): the owner for whoever may act as the
-//! owner, else a role that holds the grant option; its item in the list is changed; a grant option that is taken back takes along
+//! The life of a grant: the role that counts as its grantor is found ([`Acl::best_grantor`]): a role that holds the grant option and whose
+//! privileges the actor has, the owner among them; its item in the list is changed; a grant option that is taken back takes along
 //! what was granted on its strength, or the whole is refused. Nobody's grant option may come to rest on itself.
 
 use crate::privilege::{Acl, AclItem, PUBLIC, Privilege};
@@ -29,19 +29,16 @@ pub enum GrantError {
 pub type ActsAs<'a> = &'a dyn Fn(u32, u32) -> bool;
 
 impl Acl {
-    /// The grantor that PostgreSQL would choose for `role`, and what of `wanted` that grantor may grant. `roles` are `role` itself
-    /// and those whose privileges it has.
-    pub fn best_grantor(&self, owner: u32, role: u32, roles: &[u32], acts_as_owner: bool, wanted: &[Privilege]) -> (u32, Vec<Privilege>) {
-        if acts_as_owner {
+    /// The grantor that PostgreSQL would choose for `role`, and what of `wanted` that grantor may grant: the owner for superusers, else the
+    /// first that may grant most of it. `roles` are `role` itself and those whose privileges it has, `role` first.
+    pub fn best_grantor(&self, owner: u32, role: u32, roles: &[u32], superuser: bool, wanted: &[Privilege]) -> (u32, Vec<Privilege>) {
+        if superuser {
             return (owner, wanted.to_vec());
         }
         let mut best = (role, vec![]);
         for candidate in roles {
-            let held: Vec<Privilege> = wanted
-                .iter()
-                .copied()
-                .filter(|privilege| self.allows(*privilege, true, |grantee| grantee == *candidate))
-                .collect();
+            let may = |privilege: &Privilege| *candidate == owner || self.allows(*privilege, true, |grantee| grantee == *candidate);
+            let held: Vec<Privilege> = wanted.iter().copied().filter(may).collect();
             if held.len() > best.1.len() {
                 best = (*candidate, held);
             }
@@ -384,8 +381,14 @@ mod tests {
     #[test]
     fn the_grantor_is_the_owner_or_who_holds_most_options() {
         let acl = chain();
-        let best = |role, roles: &[u32], owner| acl.best_grantor(OWNER, role, roles, owner, &[Privilege::Select, Privilege::Insert]);
+        let best =
+            |role, roles: &[u32], superuser| acl.best_grantor(OWNER, role, roles, superuser, &[Privilege::Select, Privilege::Insert]);
         assert_eq!(best(C, &[C], true), (OWNER, vec![Privilege::Select, Privilege::Insert]));
+        assert_eq!(best(C, &[C, A, OWNER], false), (OWNER, vec![Privilege::Select, Privilege::Insert]));
+        assert_eq!(
+            acl.best_grantor(OWNER, A, &[A, OWNER], false, &[Privilege::Select]),
+            (A, vec![Privilege::Select])
+        );
         assert_eq!(best(C, &[C, B], false), (B, vec![Privilege::Select]));
         assert_eq!(best(C, &[C], false), (C, vec![]));
     }

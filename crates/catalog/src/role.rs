@@ -71,12 +71,13 @@ pub struct SecurityPolicy {
 }
 
 impl Role {
-    /// Makes it a member of `role`; an admin option that it has already stays.
+    /// Makes it a member of `role`; an admin option that it has already stays, and who granted last is the grantor.
     pub fn join(&mut self, role: u32, grantor: u32, admin: bool) {
         if !self.member_of.contains(&role) {
             self.member_of.push(role);
-            self.member_grantors.push((role, grantor));
         }
+        self.member_grantors.retain(|(of, _)| *of != role);
+        self.member_grantors.push((role, grantor));
         if admin && !self.admin_of.contains(&role) {
             self.admin_of.push(role);
         }

@@ -471,9 +471,12 @@ impl Snapshot {
             let Some(member) = self.roles.get(&current).filter(|member| follow(member)) else {
                 continue;
             };
-            for parent in &member.member_of {
-                if !seen.contains(parent) {
-                    seen.push(*parent);
+            // In the order of their OIDs: PostgreSQL looks at them so when it chooses a grantor.
+            let mut parents = member.member_of.clone();
+            parents.sort_unstable();
+            for parent in parents {
+                if !seen.contains(&parent) {
+                    seen.push(parent);
                 }
             }
         }

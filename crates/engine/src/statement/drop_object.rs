@@ -31,6 +31,9 @@ pub fn run(
     for name in names {
         let context = &context.renewed();
         let (schema, name) = object_name(name)?;
+        if let Some(schema) = &schema {
+            crate::authorize::schema(&context.catalog, context.actor.role, schema)?;
+        }
         let found = Names {
             snapshot: &context.catalog,
             search_path: &context.search_path,

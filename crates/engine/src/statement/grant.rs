@@ -1,7 +1,7 @@
 //! `GRANT` and `REVOKE` of privileges on tables, functions, schemas and the database.
 //!
-//! The life of a grant: its objects are found and its privileges read; the grantor is whoever has the grant option, the owner for
-//! who may act as the owner; what of it that grantor may not grant is left out with a warning; the object's ACL is changed by
+//! The life of a grant: its objects are found and its privileges read; the grantor is a role that has the grant option and that the
+//! actor may act as; what of it that grantor may not grant is left out with a warning; the object's ACL is changed by
 //! PostgreSQL's rules ([`catalog::Grant`]).
 
 use std::sync::Arc;
@@ -66,10 +66,13 @@ impl Object {
         }
     }
 
-    /// As errors name its kind.
+    /// As GRANT's errors name its kind: a view is a table to them.
     fn word(&self) -> &'static str {
         match self {
-            Object::Table(table) => table.kind.word(),
+            Object::Table(table) => match table.kind {
+                TableKind::Sequence(_) => "sequence",
+                TableKind::Table | TableKind::View { .. } | TableKind::System(_) => "table",
+            },
             Object::Function(function) => function.kind(),
             Object::Schema(_) => "schema",
             Object::Database(_) => "database",
@@ -148,8 +151,24 @@ pub fn run(context: &Arc<StatementContext>, grant: &GrantPrivileges) -> Result<O
         .collect::<Result<Vec<u32>>>()?;
     let privileges = privileges(grant)?;
     // What may not be granted is refused before a lock is taken.
-    for object in objects(context, &grant.target)? {
-        Grantable::of(context, &object, privileges.as_deref())?;
+    let wanted = objects(context, &grant.target)?;
+    let mut earlier = vec![];
+    for object in &wanted {
+        match Grantable::of(context, object, privileges.as_deref()) {
+            Ok(grantable) => earlier.push((object, grantable)),
+            Err(error) => {
+                earlier
+                    .iter()
+                    .for_each(|(object, grantable)| grantable.warn(context, grant, object));
+                return Err(error);
+            }
+        }
+    }
+    if !grant.revoke && grant.option && grantees.contains(&PUBLIC) {
+        if let Some((object, grantable)) = earlier.first() {
+            grantable.warn(context, grant, object);
+        }
+        return Err(refusal(GrantError::OptionToPublic));
     }
     for role in grantees.iter().filter(|role| **role != PUBLIC) {
         context.keep_role(*role)?;
@@ -382,7 +401,7 @@ impl Grantable {
         let role = context.actor.role;
         let acl = object.acl().cloned().unwrap_or_else(|| Acl::default_for(kind, owner));
         let roles = catalog.roles_acted_for(role);
-        let (grantor, allowed) = acl.best_grantor(owner, role, &roles, catalog.acts_as(role, owner), &wanted);
+        let (grantor, allowed) = acl.best_grantor(owner, role, &roles, catalog.is_superuser(role), &wanted);
         if allowed.is_empty() {
             let holds = |privilege: &Privilege, option| catalog.has_privilege(role, *privilege, option, kind, owner, object.acl());
             if !kind.privileges().iter().any(|one| holds(one, false) || holds(one, true)) {
