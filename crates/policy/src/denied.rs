@@ -24,6 +24,8 @@ pub enum Denied {
         function: FunctionName,
         violations: u32,
     },
+    /// The function, or one further up the call chain, has left as many rows in the audit log as one call may.
+    TooManyRows { function: FunctionName, limit: u64 },
     /// Something else failed, such as counting a violation.
     Failed(SqlError),
     /// The check could not be recorded.
@@ -93,6 +95,7 @@ impl Denied {
             | Denied::Disabled { .. }
             | Denied::Gone { .. }
             | Denied::Syscall { .. }
+            | Denied::TooManyRows { .. }
             | Denied::Failed(_)
             | Denied::Unrecorded(_) => None,
         }
@@ -102,7 +105,7 @@ impl Denied {
     pub fn is_catchable(&self) -> bool {
         match self {
             Denied::Lacking(_) | Denied::Forbidden { .. } | Denied::Caller(_) | Denied::Syscall { .. } => true,
-            Denied::Disabled { .. } | Denied::Gone { .. } | Denied::Failed(_) | Denied::Unrecorded(_) => false,
+            Denied::Disabled { .. } | Denied::Gone { .. } | Denied::TooManyRows { .. } | Denied::Failed(_) | Denied::Unrecorded(_) => false,
         }
     }
 
@@ -112,6 +115,7 @@ impl Denied {
                 SqlState::InsufficientPrivilege
             }
             Denied::Caller(error) | Denied::Failed(error) => error.state(),
+            Denied::TooManyRows { .. } => SqlState::ProgramLimitExceeded,
             Denied::Disabled { .. } | Denied::Gone { .. } => SqlState::ObjectNotInPrerequisiteState,
         }
     }
@@ -150,6 +154,7 @@ impl std::fmt::Display for Denied {
                     function.name
                 )
             }
+            Denied::TooManyRows { function, limit } => write!(f, "function {} exceeded its limit of {limit} audit rows", function.name),
             Denied::Unrecorded(_) => f.write_str("permission denied: the check could not be recorded in the audit log"),
         }
     }
@@ -185,6 +190,7 @@ impl From<Denied> for SqlError {
                 error.detail("No function may grant capabilities, change functions, policies or roles, or write to system schemas.")
             }
             Denied::Caller(error) | Denied::Failed(error) => error,
+            Denied::TooManyRows { limit, .. } => error.detail(format!("max_audit_rows = {limit}")),
             Denied::Gone { .. } => error.detail("Its rights can no longer be read, so it holds none."),
             Denied::Disabled { function } => error.hint(format!("ALTER FUNCTION {} SET ENABLED = true;", function.reference)),
             Denied::Syscall { violations, .. } => {

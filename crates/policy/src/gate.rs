@@ -81,6 +81,10 @@ pub struct Gate {
     newest_firm: AtomicU64,
     /// Which of the soft questions are on record already: a bit for each.
     noted: AtomicU8,
+    /// Rows recorded here and below.
+    rows: AtomicU64,
+    /// The limit of them, once a question was refused for it; 0 before.
+    overfull: AtomicU64,
 }
 
 impl Gate {
@@ -92,6 +96,8 @@ impl Gate {
             newest: AtomicU64::new(0),
             newest_firm: AtomicU64::new(0),
             noted: AtomicU8::new(0),
+            rows: AtomicU64::new(0),
+            overfull: AtomicU64::new(0),
         }
     }
 
@@ -170,8 +176,32 @@ impl Gate {
         }
     }
 
+    /// The limit of audit rows, if the call has asked for more than those.
+    pub fn overfull(&self) -> Option<u64> {
+        match self.overfull.load(Ordering::Relaxed) {
+            0 => None,
+            limit => Some(limit),
+        }
+    }
+
+    /// Whether the call may leave another row. What ends it for that is on record all the same.
+    fn check_rows(&self, rights: &Effective) -> Result<(), Denied> {
+        let limit = rights.limits.audit_rows;
+        if self.rows.load(Ordering::Relaxed) < limit {
+            return Ok(());
+        }
+        self.overfull.store(limit, Ordering::Relaxed);
+        Err(Denied::TooManyRows {
+            function: self.context.function.clone(),
+            limit,
+        })
+    }
+
     fn decide(&self, request: &Request<'_>) -> Result<(), Denied> {
         let verdict = self.verdict(request);
+        if let Err(denied @ Denied::TooManyRows { .. }) = verdict {
+            return Err(denied);
+        }
         let silent = matches!(&verdict, Ok(allowed) if allowed.silent && allowed.would_deny.is_empty());
         if !silent {
             let receipt = self.put(self.describe(request, &verdict)).map_err(Denied::Unrecorded)?;
@@ -210,6 +240,7 @@ impl Gate {
             // Asked once for each function: its source may have to take a lock.
             let is_own = std::ptr::eq(gate, self);
             let rights = if is_own { Arc::clone(&own) } else { gate.rights()? };
+            gate.check_rows(&rights)?;
             let decision = if is_own || request.is_of_the_chain() {
                 decide(&rights, request)
             } else {
@@ -295,6 +326,7 @@ impl Gate {
                     | Denied::Disabled { .. }
                     | Denied::Gone { .. }
                     | Denied::Syscall { .. }
+                    | Denied::TooManyRows { .. }
                     | Denied::Failed(_)
                     | Denied::Unrecorded(_) => return event,
                 }
@@ -312,6 +344,9 @@ impl Gate {
     fn put(&self, event: Event) -> Result<Receipt, AuditError> {
         let routine = event.is_routine();
         let receipt = self.context.sink.record(event)?;
+        for gate in self.chain() {
+            gate.rows.fetch_add(1, Ordering::Relaxed);
+        }
         self.newest.fetch_max(receipt.id, Ordering::Release);
         if !routine {
             self.newest_firm.fetch_max(receipt.id, Ordering::Release);

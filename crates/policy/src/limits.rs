@@ -29,6 +29,8 @@ pub struct Limits {
     pub network_connections: u64,
     /// Of the function, over all sessions; none by default.
     pub concurrent_calls: Option<u64>,
+    /// Rows of the audit log, those of the calls below included.
+    pub audit_rows: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +43,7 @@ pub enum LimitKey {
     MaxFileHandles,
     MaxNetworkConnections,
     MaxConcurrentCalls,
+    MaxAuditRows,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -55,6 +58,7 @@ impl LimitKey {
         LimitKey::MaxFileHandles,
         LimitKey::MaxNetworkConnections,
         LimitKey::MaxConcurrentCalls,
+        LimitKey::MaxAuditRows,
     ];
 
     /// The key of a policy and of ALTER FUNCTION ... SET.
@@ -68,6 +72,7 @@ impl LimitKey {
             LimitKey::MaxFileHandles => "max_file_handles",
             LimitKey::MaxNetworkConnections => "max_network_connections",
             LimitKey::MaxConcurrentCalls => "max_concurrent_calls",
+            LimitKey::MaxAuditRows => "max_audit_rows",
         }
     }
 
@@ -90,6 +95,7 @@ impl LimitKey {
             LimitKey::MaxFileHandles => Some(10),
             LimitKey::MaxNetworkConnections => Some(5),
             LimitKey::MaxConcurrentCalls => None,
+            LimitKey::MaxAuditRows => Some(100_000),
         }
     }
 
@@ -104,6 +110,7 @@ impl LimitKey {
             LimitKey::MaxFileHandles => Some(100),
             LimitKey::MaxNetworkConnections => Some(50),
             LimitKey::MaxConcurrentCalls => None,
+            LimitKey::MaxAuditRows => Some(10_000_000),
         }
     }
 
@@ -159,6 +166,7 @@ impl Limits {
             LimitKey::MaxFileHandles => Some(self.file_handles),
             LimitKey::MaxNetworkConnections => Some(self.network_connections),
             LimitKey::MaxConcurrentCalls => self.concurrent_calls,
+            LimitKey::MaxAuditRows => Some(self.audit_rows),
         }
     }
 
@@ -174,6 +182,7 @@ impl Limits {
             file_handles: some(LimitKey::MaxFileHandles),
             network_connections: some(LimitKey::MaxNetworkConnections),
             concurrent_calls: value(LimitKey::MaxConcurrentCalls),
+            audit_rows: some(LimitKey::MaxAuditRows),
         }
     }
 }

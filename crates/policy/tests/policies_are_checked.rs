@@ -198,7 +198,7 @@ fn stored_limits_are_checked_too() {
 /// The table of the specification, written a second time.
 #[test]
 fn defaults_and_maxima_are_those_of_the_table() {
-    let table: [(LimitKey, Option<u64>, Option<u64>); 8] = [
+    let table: [(LimitKey, Option<u64>, Option<u64>); 9] = [
         (LimitKey::MaxMemoryBytes, Some(16_777_216), Some(134_217_728)),
         (LimitKey::MaxCpuTimeMs, Some(5_000), Some(60_000)),
         (LimitKey::MaxWallTimeMs, Some(10_000), Some(120_000)),
@@ -207,6 +207,7 @@ fn defaults_and_maxima_are_those_of_the_table() {
         (LimitKey::MaxFileHandles, Some(10), Some(100)),
         (LimitKey::MaxNetworkConnections, Some(5), Some(50)),
         (LimitKey::MaxConcurrentCalls, None, None),
+        (LimitKey::MaxAuditRows, Some(100_000), Some(10_000_000)),
     ];
     assert_eq!(table.len(), LimitKey::ALL.len());
     for (key, default, maximum) in table {
@@ -258,6 +259,7 @@ fn predefined_policies_and_their_aliases() {
             file_handles: 50,
             network_connections: 25,
             concurrent_calls: None,
+            audit_rows: 5_000_000,
         };
         assert_eq!(limits(Policy::permissive()), half);
     }

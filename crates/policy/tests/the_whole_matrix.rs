@@ -219,7 +219,14 @@ fn verdict(case: &Case, gate: &Gate) -> &'static str {
         Ok(()) => "granted",
         Err(Denied::Lacking(_)) => "refused",
         Err(Denied::Forbidden { .. } | Denied::Syscall { .. }) => "forbidden",
-        Err(denied @ (Denied::Caller(_) | Denied::Disabled { .. } | Denied::Gone { .. } | Denied::Failed(_) | Denied::Unrecorded(_))) => {
+        Err(
+            denied @ (Denied::Caller(_)
+            | Denied::Disabled { .. }
+            | Denied::Gone { .. }
+            | Denied::TooManyRows { .. }
+            | Denied::Failed(_)
+            | Denied::Unrecorded(_)),
+        ) => {
             panic!("{}: {denied}", case.label)
         }
     }

@@ -6,8 +6,8 @@
 //! back what they did not use; after the host call the guest goes on with the rest. So a chain of calls
 //! uses no more than the first of them may.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -32,6 +32,8 @@ pub struct Budget {
     laid_down: Mutex<Allowance>,
     /// Why a call below ended at once, if one did: then so does this one, whatever its guest catches.
     ended: Mutex<Option<SqlError>>,
+    /// The limit of audit rows, once it has been reached: the gate counts them, and knows the limit as it is then.
+    rows_spent: OnceLock<u64>,
 }
 
 /// What a guest may use until it is left again.
@@ -56,6 +58,7 @@ impl Budget {
             cpu: AtomicU64::new(limits.cpu_time_ms.saturating_mul(1_000_000)),
             laid_down: Mutex::default(),
             ended: Mutex::default(),
+            rows_spent: OnceLock::new(),
         })
     }
 
@@ -131,6 +134,7 @@ impl Budget {
                 Limit::Instructions => laid_down.fuel <= self.own_left().fuel,
                 Limit::CpuTime => laid_down.cpu <= self.own_left().cpu,
                 Limit::WallTime => parent.deadline <= self.deadline,
+                Limit::AuditRows => self.rows_spent.get().is_none() && parent.has_spent_rows(),
                 Limit::Memory
                 | Limit::Stack
                 | Limit::CallDepth
@@ -139,10 +143,24 @@ impl Budget {
                 | Limit::ConcurrentCalls => false,
             }
         });
-        match callers {
-            Some(parent) => parent.exceeded(limit),
-            None => (self.function.clone(), limit.value(&self.limits)),
+        match (callers, limit, self.rows_spent.get()) {
+            (Some(parent), _, _) => parent.exceeded(limit),
+            (None, Limit::AuditRows, Some(rows)) => (self.function.clone(), *rows),
+            (None, _, _) => (self.function.clone(), limit.value(&self.limits)),
         }
+    }
+
+    /// The call has left as many rows in the audit log as this, its limit.
+    pub(crate) fn spend_rows(&self, limit: u64) {
+        let _ = self.rows_spent.set(limit);
+    }
+
+    fn has_spent_rows(&self) -> bool {
+        self.rows_spent.get().is_some() || self.parent.as_ref().is_some_and(|parent| parent.has_spent_rows())
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Arc<Budget>> {
+        self.parent.as_ref()
     }
 
     /// A limit or a cancel request has ended the call: those above it end too.

@@ -57,6 +57,8 @@ pub enum Limit {
     NetworkConnections,
     /// Calls of one function at a time, in all sessions. Whoever starts them counts them: see [`Error::too_many_calls`].
     ConcurrentCalls,
+    /// What the call and those below it leave in the audit log. The gate counts.
+    AuditRows,
 }
 
 impl Limit {
@@ -72,6 +74,7 @@ impl Limit {
             Limit::FileHandles => "max_file_handles",
             Limit::NetworkConnections => "max_network_connections",
             Limit::ConcurrentCalls => "max_concurrent_calls",
+            Limit::AuditRows => "max_audit_rows",
         }
     }
 
@@ -87,6 +90,7 @@ impl Limit {
             Limit::FileHandles => limits.file_handles,
             Limit::NetworkConnections => limits.network_connections,
             Limit::ConcurrentCalls => limits.concurrent_calls.unwrap_or(u64::MAX),
+            Limit::AuditRows => limits.audit_rows,
         }
     }
 
@@ -101,14 +105,18 @@ impl Limit {
             Limit::FileHandles => format!("limit of {value} open files"),
             Limit::NetworkConnections => format!("limit of {value} open network connections"),
             Limit::ConcurrentCalls => format!("limit of {value} concurrent calls"),
+            Limit::AuditRows => format!("limit of {value} audit rows"),
         }
     }
 
     fn state(self) -> SqlState {
         match self {
-            Limit::Memory | Limit::Instructions | Limit::FileHandles | Limit::NetworkConnections | Limit::ConcurrentCalls => {
-                SqlState::ProgramLimitExceeded
-            }
+            Limit::Memory
+            | Limit::Instructions
+            | Limit::FileHandles
+            | Limit::NetworkConnections
+            | Limit::ConcurrentCalls
+            | Limit::AuditRows => SqlState::ProgramLimitExceeded,
             Limit::Stack | Limit::CallDepth => SqlState::StatementTooComplex,
             Limit::CpuTime | Limit::WallTime => SqlState::QueryCanceled,
         }

@@ -33,6 +33,7 @@ pub const TABLE: SystemTable = SystemTable {
         ("max_file_handles", Type::Int8),
         ("max_network_connections", Type::Int8),
         ("max_concurrent_calls", Type::Int8),
+        ("max_audit_rows", Type::Int8),
         ("purpose", Type::Text),
         ("capability_mode", Type::Text),
     ],

@@ -27,6 +27,7 @@ pub const TABLE: SystemTable = SystemTable {
         ("max_file_handles", Type::Int8),
         ("max_network_connections", Type::Int8),
         ("max_concurrent_calls", Type::Int8),
+        ("max_audit_rows", Type::Int8),
         ("functions", Type::Int8),
     ],
     rows: |context| context.snapshot.policies().map(|policy| row(context, policy)).collect(),

@@ -253,7 +253,9 @@ impl From<SqlError> for Failure {
 
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Failure {
-        if !denied.is_catchable() {
+        // Whose limit it is finds out whoever answers refusals, and ends the call.
+        let is_limit = matches!(denied, Denied::TooManyRows { .. });
+        if !denied.is_catchable() && !is_limit {
             return Failure::Stop(uncatchable(denied));
         }
         let capability = denied.capability().map(ToString::to_string);
@@ -303,15 +305,21 @@ impl State {
     /// Asked at each tick of the clock: the limits, and whether the function may still run.
     pub fn tick(&mut self) -> Result<(), Stop> {
         self.meter.check()?;
-        self.check_enabled()
+        self.may_go_on()
     }
 
-    /// Ends the call where its function, or one further up, was disabled or dropped.
-    fn check_enabled(&self) -> Result<(), Stop> {
+    /// Ends the call where its function, or one further up, was disabled or dropped, or has filled its part of the audit log.
+    fn may_go_on(&self) -> Result<(), Stop> {
         let mut gate = self.rights.as_ref().map(|rights| &rights.gate);
+        let mut budget = Some(&self.meter.budget);
         while let Some(checked) = gate {
             checked.rights().map_err(uncatchable)?;
+            if let Some(limit) = checked.overfull() {
+                budget.inspect(|budget| budget.spend_rows(limit));
+                return Err(Stop::Limit(Limit::AuditRows));
+            }
             gate = checked.parent();
+            budget = budget.and_then(|budget| budget.parent());
         }
         Ok(())
     }
@@ -361,7 +369,7 @@ impl State {
             Err(Failure::Stop(stop)) => return Err(stop),
             Err(Failure::Refused { error, capability }) => {
                 // A function that may no longer run has nothing to catch: the statement it asked for says that as any other error.
-                self.check_enabled()?;
+                self.may_go_on()?;
                 answer.clear();
                 self.put_error(error, capability.as_deref(), &mut answer)
                     .map_err(|_| Stop::Broken("an error is too large"))?;

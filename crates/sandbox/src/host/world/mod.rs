@@ -310,7 +310,7 @@ impl Function {
             Ok(answer) if fails => Ok(Some(Val::Result(Ok(answer.map(Box::new))))),
             Ok(answer) => Ok(answer),
             Err(Failure::Refused { error, capability }) if fails => {
-                state.check_enabled()?;
+                state.may_go_on()?;
                 let told = error_record(state, error, capability.as_deref());
                 Ok(Some(Val::Result(Err(Some(Box::new(told))))))
             }
