@@ -61,6 +61,10 @@ impl Session {
             self.unfinished = Some(unfinished);
             return Ok(Piece::None);
         }
+        if is_discard(statement) {
+            // A pool hands the connection to the next client.
+            return Ok(Piece::None);
+        }
         if !is_query(statement) {
             return Err(unexpected(&unfinished.create, statement));
         }
@@ -85,6 +89,10 @@ fn is_end(statement: &ParsedStatement) -> bool {
 
 fn is_savepoint(statement: &ParsedStatement) -> bool {
     matches!(&statement.kind, Statement::Utility(utility) if matches!(**utility, Utility::Savepoint(_) | Utility::Release(_)))
+}
+
+fn is_discard(statement: &ParsedStatement) -> bool {
+    matches!(&statement.kind, Statement::Utility(utility) if matches!(**utility, Utility::DiscardAll))
 }
 
 fn unexpected(create: &CreateTrigger, statement: &ParsedStatement) -> SqlError {

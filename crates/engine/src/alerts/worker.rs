@@ -267,7 +267,8 @@ impl Place {
     ) -> Result<()> {
         let open = Open::begin(db, session, Some(Isolation::ReadCommitted), Some(false));
         let mut round = Round::new(db, session, &open, catalog, triggers, &mut self.broken)?;
-        let mut done = self.done;
+        // What retention has removed meanwhile is done, too.
+        let mut done = last;
         let mut worked = Ok(());
         for row in db.audit.rows(self.done + 1, last) {
             worked = row.and_then(|row| {
@@ -281,8 +282,8 @@ impl Place {
             if worked.is_err() {
                 break;
             }
-            done = self.at;
             if round.is_full() {
+                done = self.at;
                 break;
             }
         }

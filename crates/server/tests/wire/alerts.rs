@@ -81,6 +81,10 @@ fn anything_else_ends_an_unfinished_body() {
     let answers = client.query(&FIRST.replace("NEW.function_name", "NEW.nothing"));
     assert_eq!(error(&answers), Some("42703 column new.nothing does not exist"), "{answers:?}");
     assert_eq!(tag(&client.query("SELECT 1 AS x")), Some("SELECT 1"));
+    // A pool's reset is no mistake of anybody's.
+    begun(&mut client);
+    assert_eq!(tag(&client.query("DISCARD ALL")), Some("DISCARD ALL"));
+    assert_eq!(tag(&client.query("SELECT 1 AS x")), Some("SELECT 1"));
     // It is bounded.
     begun(&mut client);
     let long = format!("SELECT '{}'", "x".repeat(70_000));
