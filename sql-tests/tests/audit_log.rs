@@ -273,15 +273,8 @@ fn filters_leave_alone_what_they_are_not_about() {
     drop(open_with_blocks(&data));
     // The rows of the first block are unreadable: whoever looks at one of them is told.
     {
-        let store = fjall::Database::builder(data.join("store")).open().unwrap();
-        let log = store.keyspace("log", fjall::KeyspaceCreateOptions::default).unwrap();
-        for id in 1..=BLOCK {
-            let mut key = b"\x05audit".to_vec();
-            key.extend_from_slice(&id.to_be_bytes());
-            assert!(log.contains_key(&key).unwrap());
-            log.insert(&key, b"nothing").unwrap();
-        }
-        store.persist(fjall::PersistMode::SyncAll).unwrap();
+        let log = ByHand::open(&data);
+        (1..=BLOCK).for_each(|id| log.put(id, b"nothing"));
     }
     let database = open(&data);
     let mut session = connect(&database);
@@ -321,5 +314,289 @@ fn filters_leave_alone_what_they_are_not_about() {
     assert!(
         verdict.starts_with("[Bool(false), Int8(1), Text(\"the row cannot be read"),
         "{verdict}"
+    );
+}
+
+/// A copy of a closed folder.
+fn copied(data: &Path) -> (tempfile::TempDir, PathBuf) {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = to.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => copy(&entry.path(), &to),
+                false => drop(std::fs::copy(entry.path(), to).unwrap()),
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("data");
+    copy(data, &to);
+    (folder, to)
+}
+
+/// The rows of a closed folder's log, as the store's own library sees them.
+struct ByHand {
+    store: fjall::Database,
+    log: fjall::Keyspace,
+}
+
+impl ByHand {
+    fn open(data: &Path) -> ByHand {
+        let store = fjall::Database::builder(data.join("store")).open().unwrap();
+        let log = store.keyspace("log", fjall::KeyspaceCreateOptions::default).unwrap();
+        ByHand { store, log }
+    }
+
+    fn key(id: u64) -> Vec<u8> {
+        [b"\x05audit".as_slice(), &id.to_be_bytes()].concat()
+    }
+
+    fn get(&self, id: u64) -> Vec<u8> {
+        self.log.get(ByHand::key(id)).unwrap().unwrap().to_vec()
+    }
+
+    fn put(&self, id: u64, bytes: &[u8]) {
+        self.log.insert(ByHand::key(id), bytes).unwrap();
+    }
+
+    fn remove(&self, ids: std::ops::RangeInclusive<u64>) {
+        ids.for_each(|id| self.log.remove(ByHand::key(id)).unwrap());
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        self.store.persist(fjall::PersistMode::SyncAll).unwrap();
+    }
+}
+
+fn offline(data: &Path, head: Option<(u64, audit::Hash)>) -> audit::Verdict {
+    engine::AuditArchive::open(data, StoreKind::Fjall).unwrap().verify(head).unwrap()
+}
+
+#[test]
+fn rows_that_were_edited_by_hand_in_the_files_are_found() {
+    let (_folder, data) = filled(6);
+    drop(open_with_blocks(&data));
+    let head = offline(&data, None).head;
+    assert_eq!(head.0, ROWS);
+
+    let check = |edit: &dyn Fn(&ByHand), found: Option<(u64, &str)>, with_head: (u64, &str)| {
+        let (_folder, data) = copied(&data);
+        edit(&ByHand::open(&data));
+        let told = |verdict: audit::Verdict| verdict.first_bad.map(|(id, reason)| (id, reason.to_string()));
+        let expected = |(id, words): (u64, &str)| Some((id, words.to_string()));
+        assert_eq!(told(offline(&data, None)), found.and_then(expected));
+        assert_eq!(told(offline(&data, Some(head))), expected(with_head));
+        // The running server says the same.
+        let database = open(&data);
+        let mut session = connect(&database);
+        let online = match found {
+            None => WHOLE.to_string(),
+            Some((id, words)) => format!("[Bool(false), Int8({id}), Text({words:?})]"),
+        };
+        assert_eq!(verdict(&mut session), online);
+        let hash = hex(&head.1);
+        let sql = format!("SELECT first_bad_id, reason FROM heliosdb.verify_audit_log({ROWS}, '\\x{hash}')");
+        let (id, words) = with_head;
+        assert_eq!(run(&mut session, &sql).unwrap(), [format!("[Int8({id}), Text({words:?})]")]);
+    };
+    let both = |edit: &dyn Fn(&ByHand), id: u64, words: &str| check(edit, Some((id, words)), (id, words));
+
+    let changed = "the row does not match its hash: it was changed or moved";
+    let change = |log: &ByHand| {
+        let mut bytes = log.get(5000);
+        *bytes.last_mut().unwrap() ^= 1;
+        log.put(5000, &bytes);
+    };
+    both(&change, 5000, changed);
+    let remove = |log: &ByHand| log.remove(5000..=5000);
+    both(&remove, 5001, "row 5000 is expected here: rows were removed or reordered");
+    let reorder = |log: &ByHand| {
+        let (first, second) = (log.get(5000), log.get(5001));
+        log.put(5000, &second);
+        log.put(5001, &first);
+    };
+    both(&reorder, 5000, changed);
+    let behead = |log: &ByHand| log.remove(1..=10);
+    both(&behead, 11, "row 1 is expected here: rows were removed or reordered");
+    // A tail that takes blocks with it shows by itself, a shorter one against a head that was kept.
+    let cut = "the log ends before this row: its tail was removed";
+    both(&|log: &ByHand| log.remove(8000..=ROWS), 8000, cut);
+    check(&|log: &ByHand| log.remove(9000..=ROWS), None, (9000, cut));
+    // So does one that was written anew with all its hashes.
+    let forge = |log: &ByHand| {
+        let mut chain = Chain::after_stored(9989, &log.get(9989)).unwrap();
+        for id in 9990..=ROWS {
+            let sealed = chain.append(&Event::at(1_800_000_000_000_000, EventType::LoginSucceeded)).unwrap();
+            log.put(id, &sealed.bytes);
+        }
+    };
+    let replaced = "the row is another one than the kept head says: the log was rewritten";
+    check(&forge, None, (ROWS, replaced));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn retention_removes_the_oldest_rows_and_leaves_a_signed_anchor() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, data) = filled(7);
+    let before_it_all = offline(&data, None).head;
+    let database = open_with_blocks(&data);
+    let mut session = connect(&database);
+    // Row n is of second n / 4, counted from 22:13:20.
+    const TRIM: &str = "ALTER SYSTEM TRIM AUDIT LOG BEFORE '2023-11-14 22:30:30+00'";
+    const FIRST: u64 = 4120;
+    run(&mut session, "ALTER SYSTEM TRIM AUDIT LOG BEFORE '2023-11-14 22:00:00+00'").unwrap();
+    let count = "SELECT count(*), min(id) FROM heliosdb.audit_log";
+    assert_eq!(
+        run(&mut session, count).unwrap(),
+        ["[Int8(10000), Int8(1)]"],
+        "nothing is so old, and nothing tells of it"
+    );
+    run(&mut session, TRIM).unwrap();
+    assert_eq!(
+        run(&mut session, count).unwrap(),
+        [format!("[Int8({}), Int8({FIRST})]", ROWS - FIRST + 2)]
+    );
+    let told = "SELECT user_name, resource, details ->> 'first_kept_id', details ->> 'removed_rows' FROM heliosdb.audit_log WHERE event_type = 'AuditLogTrimmed' AND id > 10000";
+    assert_eq!(
+        run(&mut session, told).unwrap(),
+        ["[Text(\"postgres\"), Text(\"rows 1 to 4119\"), Text(\"4120\"), Text(\"4119\")]"]
+    );
+    assert_eq!(verdict(&mut session), WHOLE);
+    run(&mut session, COPY).unwrap();
+    compare(&mut session, "trimmed");
+    // Once more, up to now: the newest row stays.
+    drop((session, database));
+    let (_second, data_of_second) = copied(&data);
+    {
+        let database = open(&data_of_second);
+        let mut session = connect(&database);
+        run(&mut session, "ALTER SYSTEM TRIM AUDIT LOG BEFORE 'infinity'").unwrap();
+        let rest = "SELECT id, event_type FROM heliosdb.audit_log ORDER BY id";
+        assert_eq!(
+            run(&mut session, rest).unwrap(),
+            [
+                "[Int8(10001), Text(\"AuditLogTrimmed\")]",
+                "[Int8(10002), Text(\"AuditLogTrimmed\")]"
+            ]
+        );
+        assert_eq!(verdict(&mut session), WHOLE);
+    }
+
+    let key = data.join("audit.key");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    // Heads that were kept before still hold, those that can be looked for.
+    assert!(offline(&data, Some(before_it_all)).whole);
+    let archive = engine::AuditArchive::open(&data, StoreKind::Fjall).unwrap();
+    let anchor = archive.anchor().unwrap().unwrap();
+    assert_eq!(
+        (anchor.first_kept, anchor.removed_rows, &*anchor.user_name),
+        (FIRST, FIRST - 1, "postgres")
+    );
+    assert!(archive.verify(Some((FIRST - 1, anchor.removed_hash))).unwrap().whole);
+    assert!(!archive.verify(Some((FIRST - 1, [0; 32]))).unwrap().whole);
+    drop(archive);
+
+    // What a crash in the middle leaves goes at the next start, and is no part of the log before.
+    let (_crashed, crashed) = copied(&data);
+    {
+        let log = ByHand::open(&crashed);
+        (4100..FIRST).for_each(|id| log.put(id, b"not removed yet"));
+    }
+    assert!(offline(&crashed, None).whole);
+    let database = open(&crashed);
+    assert_eq!(
+        run(&mut connect(&database), "SELECT min(id) FROM heliosdb.audit_log").unwrap(),
+        ["[Int8(4120)]"]
+    );
+    drop(database);
+    assert!(ByHand::open(&crashed).log.get(ByHand::key(4100)).unwrap().is_none());
+
+    // Without its anchor, with another one, or with more removed than it says, the log is broken.
+    let check = |edit: &dyn Fn(&Path), bad: u64, words: &str| {
+        let (_folder, data) = copied(&data);
+        edit(&data);
+        let (id, reason) = offline(&data, None).first_bad.unwrap();
+        assert_eq!((id, reason.to_string().as_str()), (bad, words));
+        let database = open(&data);
+        assert_eq!(
+            verdict(&mut connect(&database)),
+            format!("[Bool(false), Int8({bad}), Text({words:?})]")
+        );
+    };
+    let edit_anchor = |data: &Path, edit: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>| {
+        let db = Db::open(data, StoreKind::Fjall).unwrap();
+        let txn = db.begin(Isolation::ReadCommitted);
+        match edit(txn.get(b"k").unwrap().unwrap().to_vec()) {
+            Some(bytes) => txn.put(b"k".to_vec(), bytes).unwrap(),
+            None => txn.delete(b"k".to_vec()).unwrap(),
+        }
+        txn.commit().unwrap();
+    };
+    let wrong = "rows before this one were removed, and the anchor that retention leaves is wrong: ";
+    check(
+        &|data: &Path| edit_anchor(data, &|_| None),
+        FIRST,
+        "row 1 is expected here: rows were removed or reordered",
+    );
+    let flip = |mut bytes: Vec<u8>| {
+        bytes[8] ^= 1;
+        Some(bytes)
+    };
+    check(
+        &|data: &Path| edit_anchor(data, &flip),
+        FIRST,
+        &format!("{wrong}its signature is wrong"),
+    );
+    let cut = |bytes: Vec<u8>| Some(bytes[..50].to_vec());
+    check(&|data: &Path| edit_anchor(data, &cut), FIRST, &format!("{wrong}it cannot be read"));
+    check(
+        &|data: &Path| std::fs::write(data.join("audit.key"), [1; 32]).unwrap(),
+        FIRST,
+        &format!("{wrong}it is signed by another key than this folder's"),
+    );
+    check(
+        &|data: &Path| ByHand::open(data).remove(FIRST..=FIRST + 9),
+        FIRST + 10,
+        "row 4120 is expected here: rows were removed or reordered",
+    );
+    // Whoever has the folder's key can sign, and is told from the command by the row that it leaves.
+    let sign = |data: &Path| {
+        let key = audit::SigningKey::from_seed(&std::fs::read(data.join("audit.key")).unwrap()).unwrap();
+        let row = ByHand::open(data).get(4999);
+        let forged = audit::Anchor {
+            first_kept: 5000,
+            removed_hash: View::decode(&row).unwrap().hash,
+            removed_rows: 4999,
+            timestamp: 0,
+            user_name: "postgres".to_string(),
+            public_key: key.public_key(),
+        };
+        edit_anchor(data, &|_| Some(forged.signed(&key)));
+    };
+    check(&sign, 5000, &format!("{wrong}no AuditLogTrimmed row tells of it"));
+}
+
+#[test]
+fn a_log_that_is_not_whole_is_not_trimmed() {
+    let (_folder, data) = filled(8);
+    ByHand::open(&data).put(20, b"nothing");
+    let database = open(&data);
+    let mut session = connect(&database);
+    let refused = run(&mut session, "ALTER SYSTEM TRIM AUDIT LOG BEFORE '2023-11-14 22:30:30+00'").unwrap_err();
+    assert_eq!(
+        refused,
+        "XX001: the audit log is broken at row 20: the row cannot be read: the row has format version 110"
+    );
+    assert_eq!(
+        run(&mut session, "SELECT id FROM heliosdb.audit_log WHERE id = 1").unwrap(),
+        ["[Int8(1)]"]
     );
 }

@@ -94,7 +94,8 @@ impl Event {
             | EventType::AlertRaised
             | EventType::TriggerCreated
             | EventType::TriggerAltered
-            | EventType::TriggerDropped => false,
+            | EventType::TriggerDropped
+            | EventType::AuditLogTrimmed => false,
         }
     }
 }

@@ -73,6 +73,8 @@ event_types! {
     TriggerCreated = 24,
     TriggerAltered = 25,
     TriggerDropped = 26,
+    /// Old rows of this log were removed.
+    AuditLogTrimmed = 27,
 }
 
 impl std::fmt::Display for EventType {
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn codes_and_names_are_unique_and_come_back() {
-        assert_eq!(EventType::ALL.len(), 26);
+        assert_eq!(EventType::ALL.len(), 27);
         let mut codes = std::collections::BTreeSet::new();
         for &event_type in EventType::ALL {
             assert!(codes.insert(event_type.code()));
@@ -95,7 +97,7 @@ mod tests {
             assert_eq!(EventType::from_name(event_type.name()), Some(event_type));
         }
         assert_eq!(EventType::from_code(0), None);
-        assert_eq!(EventType::from_code(27), None);
+        assert_eq!(EventType::from_code(28), None);
         assert_eq!(EventType::from_name("capabilitycheck"), None);
     }
 }

@@ -9,6 +9,7 @@
 //! An event that cannot be recorded is an error here and a denial at the gate. This crate does no I/O and
 //! knows of no storage: the durable sink belongs to the engine.
 
+mod anchor;
 pub mod block;
 mod chain;
 mod error;
@@ -18,6 +19,7 @@ mod sink;
 pub mod stored;
 mod verify;
 
+pub use anchor::{Anchor, AnchorFault, PublicKey, SigningKey};
 pub use chain::{Chain, Hash, Row, Sealed};
 pub use error::{AuditError, DecodeError};
 pub use event::{Event, now_micros};

@@ -4,7 +4,7 @@
 //! against a head (id and hash) that was kept elsewhere: [`Verifier::finish_at`].
 
 use crate::stored::View;
-use crate::{Chain, DecodeError, Hash};
+use crate::{AnchorFault, Chain, DecodeError, Hash};
 
 /// What a walk over the log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Reason {
     Replaced,
     /// What is kept of the rows from this one on for queries ([`crate::block`]) is not what the rows say.
     Columns,
+    /// What retention left where rows were removed, just before this one, is not to be believed.
+    Anchor(AnchorFault),
 }
 
 impl std::fmt::Display for Reason {
@@ -45,6 +47,10 @@ impl std::fmt::Display for Reason {
             Reason::Changed => f.write_str("the row does not match its hash: it was changed or moved"),
             Reason::Detached => f.write_str("the row does not continue the row before it: that row was replaced"),
             Reason::Missing => f.write_str("the log ends before this row: its tail was removed"),
+            Reason::Anchor(fault) => write!(
+                f,
+                "rows before this one were removed, and the anchor that retention leaves is wrong: {fault}"
+            ),
             Reason::Columns => f.write_str(
                 "the columns that are kept beside this row and those after it are not theirs: queries may show what never happened",
             ),

@@ -108,6 +108,11 @@ fn example(event_type: EventType) -> Event {
             details: Some(json!({"category": "security"})),
             ..bare
         },
+        EventType::AuditLogTrimmed => Event {
+            resource: Some("rows 1 to 4710".into()),
+            details: Some(json!({"first_kept_id": 4711})),
+            ..of_user
+        },
         EventType::TriggerCreated | EventType::TriggerAltered | EventType::TriggerDropped => Event {
             resource: Some("security_alert".into()),
             details: Some(json!({"enabled": true})),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use audit::{Hash, Verdict};
+use audit::{Anchor, Hash, Verdict};
 use storage::{Db, StoreKind};
 use types::Result;
 
@@ -21,7 +21,7 @@ impl AuditArchive {
     pub fn open(folder: &Path, store: StoreKind) -> Result<AuditArchive> {
         let store = Db::open(folder, store)?;
         // The log's own start, not its newest row: a row that cannot be read is for `verify` to find.
-        let log = AuditLog::to_read(&store)?;
+        let log = AuditLog::to_read(&store, folder)?;
         Ok(AuditArchive { log, _store: store })
     }
 
@@ -29,6 +29,11 @@ impl AuditArchive {
     /// log still holds it.
     pub fn verify(&self, head: Option<(u64, Hash)>) -> Result<Verdict> {
         self.log.verify(head, &Cancel::default())
+    }
+
+    /// What retention left, if it ever removed rows: signed with the key of this folder, as `verify` found.
+    pub fn anchor(&self) -> Result<Option<Anchor>> {
+        self.log.anchor()
     }
 
     /// One line of JSON a row; answers how many.

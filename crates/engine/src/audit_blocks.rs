@@ -175,6 +175,17 @@ impl Blocks {
         Ok(Some(summary))
     }
 
+    /// Removes the blocks that hold a row before this one, because such rows are about to go.
+    pub fn remove_before(&self, first_kept: u64) -> Result<()> {
+        let _changing = self.changing.lock();
+        let gone: Vec<u64> = {
+            let mut index = self.index.write();
+            let kept = index.split_off(&(first_kept.saturating_sub(1)).div_ceil(BLOCK_ROWS));
+            std::mem::replace(&mut *index, kept).into_keys().collect()
+        };
+        self.delete(gone)
+    }
+
     fn delete(&self, blocks: Vec<u64>) -> Result<()> {
         for some in blocks.chunks(256) {
             let txn = self.store.begin(Isolation::ReadCommitted);

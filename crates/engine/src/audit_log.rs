@@ -8,16 +8,18 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeBounds;
+use std::path::Path;
 use std::sync::Arc;
 
 use audit::block::BLOCK_ROWS;
 use audit::stored::View;
-use audit::{AuditError, Chain, Event, EventType, Hash, Reason, Receipt, Row, Sink, Verdict, Verifier};
+use audit::{Anchor, AnchorFault, AuditError, Chain, Event, EventType, Hash, Reason, Receipt, Row, Sink, Verdict, Verifier};
 use parking_lot::Mutex;
 use storage::{AppendLog, Bytes, Db, LogRead, Ticket};
 use types::{Datum, Result, SqlError};
 
 use crate::audit_blocks::{BlockMaker, Blocks, block_of};
+use crate::audit_retention::{By, Retention};
 use crate::cancel::Cancel;
 use crate::context::StatementContext;
 
@@ -25,6 +27,9 @@ pub struct AuditLog {
     /// None where the log is only read. Dropped first: it ends a thread.
     maker: Option<BlockMaker>,
     pub(crate) blocks: Arc<Blocks>,
+    retention: Retention,
+    /// Rows are removed by one at a time.
+    trimming: Mutex<()>,
     log: AppendLog,
     tail: Mutex<Tail>,
 }
@@ -38,8 +43,10 @@ struct Tail {
 }
 
 impl AuditLog {
-    pub fn open(store: &Db) -> Result<Arc<AuditLog>> {
+    pub fn open(store: &Db, folder: &Path) -> Result<Arc<AuditLog>> {
         let log = store.append_log("audit")?;
+        let retention = Retention::new(store, folder);
+        retention.finish(&log)?;
         let last = log.last_id();
         let mut tail = Tail {
             chain: Chain::GENESIS,
@@ -56,17 +63,21 @@ impl AuditLog {
         Ok(Arc::new(AuditLog {
             maker: Some(BlockMaker::start(&blocks)?),
             blocks,
+            retention,
+            trimming: Mutex::new(()),
             log,
             tail: Mutex::new(tail),
         }))
     }
 
     /// The log for reading only: nothing of it is looked at yet.
-    pub fn to_read(store: &Db) -> Result<Arc<AuditLog>> {
+    pub fn to_read(store: &Db, folder: &Path) -> Result<Arc<AuditLog>> {
         let log = store.append_log("audit")?;
         Ok(Arc::new(AuditLog {
             maker: None,
             blocks: Arc::new(Blocks::of(store, &log)),
+            retention: Retention::new(store, folder),
+            trimming: Mutex::new(()),
             log,
             tail: Mutex::new(Tail {
                 chain: Chain::GENESIS,
@@ -114,14 +125,41 @@ impl AuditLog {
 
     /// Walks the whole log and its blocks; with the id and hash of a row that was its newest once, also whether that is still there.
     pub fn verify(&self, head: Option<(u64, Hash)>, cancel: &Cancel) -> Result<Verdict> {
+        let _trimming = self.trimming.lock();
+        self.walk(head, cancel)
+    }
+
+    fn walk(&self, head: Option<(u64, Hash)>, cancel: &Cancel) -> Result<Verdict> {
         self.settle()?;
-        let mut verifier = Verifier::after(Chain::GENESIS);
+        let anchor = self.retention.anchor()?;
+        let (mut verifier, first) = match &anchor {
+            Some(Ok(anchor)) => (Verifier::after(anchor.chain()), anchor.first_kept),
+            Some(Err(_)) | None => (Verifier::after(Chain::GENESIS), 1),
+        };
+        if let Some(Err(fault)) = &anchor {
+            verifier.fail(self.log.first_id(), Reason::Anchor(*fault));
+        }
+        // Of an anchor a row tells, and of a head that was the last removed row the anchor.
+        let mut untold = None;
+        if let Some(Ok(anchor)) = &anchor {
+            untold = Some(anchor.details());
+            if head.is_some_and(|(id, hash)| id + 1 == anchor.first_kept && hash != anchor.removed_hash) {
+                verifier.fail(anchor.first_kept - 1, Reason::Replaced);
+            }
+        }
         let mut at_head = None;
         // The rows of the block that the walk is in.
         let mut block: Vec<Bytes> = vec![];
-        for item in self.log.read_with_gaps(1..) {
+        for item in self.log.read_with_gaps(first..) {
             let (id, bytes) = item?;
             verifier.push(id, &bytes);
+            if untold.is_some()
+                && let Ok(view) = View::decode(&bytes)
+                && view.event_type == EventType::AuditLogTrimmed
+                && view.to_event().is_ok_and(|event| event.details == untold)
+            {
+                untold = None;
+            }
             if head.is_some_and(|(head_id, _)| head_id == id) {
                 at_head = Some(verifier.clone());
             }
@@ -137,6 +175,9 @@ impl AuditLog {
                 cancel.check()?;
             }
         }
+        if untold.is_some() {
+            verifier.fail(first, Reason::Anchor(AnchorFault::Untold));
+        }
         if self.blocks.tell_of_more()? {
             verifier.fail(self.log.last_id() + 1, Reason::Missing);
         }
@@ -147,6 +188,37 @@ impl AuditLog {
                 Ok(if kept.whole { verifier.finish() } else { kept })
             }
         }
+    }
+
+    /// Removes the rows from before this time, but never the newest one, nor any from `untold` on; answers how many.
+    pub fn trim(&self, before: i64, untold: Option<u64>, by: &By, cancel: &Cancel) -> Result<u64> {
+        let _trimming = self.trimming.lock();
+        self.settle()?;
+        let first_id = self.first_id();
+        let first_kept = self.first_at(before)?.min(self.last_id()).min(untold.unwrap_or(u64::MAX));
+        if first_kept <= first_id {
+            return Ok(0);
+        }
+        // What goes cannot be looked at again.
+        if let Some((bad, reason)) = self.walk(None, cancel)?.first_bad {
+            return Err(SqlError::new(
+                types::SqlState::DataCorrupted,
+                format!("the audit log is broken at row {bad}: {reason}"),
+            )
+            .detail("No rows are removed from a log that is not whole."));
+        }
+        let last_removed = self.log.get(first_kept - 1)?.ok_or_else(|| missing(first_kept - 1))?;
+        let removed_hash = View::decode(&last_removed)?.hash;
+        let (event, anchor) = self.retention.prepare(first_kept, first_id, removed_hash, by)?;
+        self.record_durably(event)?;
+        self.retention.store(anchor)?;
+        self.blocks.remove_before(first_kept)?;
+        Ok(self.log.remove_before(first_kept)?)
+    }
+
+    /// What retention left; None where it never removed anything, or what is there is not to be believed.
+    pub fn anchor(&self) -> Result<Option<Anchor>> {
+        Ok(self.retention.anchor()?.and_then(std::result::Result::ok))
     }
 
     /// Writes every row as one line of JSON with its hash and the hash of the row before it, oldest first.

@@ -111,7 +111,7 @@ impl Database {
     pub fn open_with_alerts(options: Options, hook: Option<AlertHook>) -> Result<Arc<Database>> {
         let store = Db::open(&options.data_dir, options.store)?;
         let catalog = load_catalog(&store)?;
-        let audit = AuditLog::open(&store)?;
+        let audit = AuditLog::open(&store, &options.data_dir)?;
         let storage_options = options.functions.storage;
         let functions = Functions::new(&options.data_dir, options.progress, options.functions);
         let violations = Violations::load(&store)?;

@@ -13,6 +13,7 @@ mod audit_archive;
 mod audit_blocks;
 mod audit_durability;
 mod audit_log;
+mod audit_retention;
 mod audit_scan;
 mod authorize;
 mod bind;

@@ -128,7 +128,8 @@ impl Observed {
             | EventType::AlertRaised
             | EventType::TriggerCreated
             | EventType::TriggerAltered
-            | EventType::TriggerDropped => {}
+            | EventType::TriggerDropped
+            | EventType::AuditLogTrimmed => {}
         }
     }
 

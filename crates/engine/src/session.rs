@@ -773,6 +773,7 @@ impl Session {
             | Utility::Listen(_)
             | Utility::Unlisten(_)
             | Utility::Notify { .. }
+            | Utility::TrimAuditLog(_)
             | Utility::CreateRole { .. }
             | Utility::AlterRole(_)
             | Utility::DropRole { .. } => return None,

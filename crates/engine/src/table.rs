@@ -21,6 +21,8 @@ pub enum Space {
     Catalog = b'c',
     /// Then an index OID (u32, big-endian) and the encoded columns; the value is the row's key.
     Unique = b'i',
+    /// One key: where the audit log begins, once rows have been removed from it ([`crate::audit_retention`]).
+    AuditAnchor = b'k',
     /// Then a column's place and a block's number (u64, big-endian); the value is a piece of a block ([`audit::block`]).
     AuditColumns = b'l',
     /// One key: how often the data folder has been opened (i64, big-endian).

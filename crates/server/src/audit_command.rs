@@ -19,6 +19,9 @@ pub enum AuditCommand {
         /// A row that is known to have been in the log, as an earlier check printed it: finds a tail that was cut off
         #[arg(long, value_name = "ID:HASH", value_parser = parse_head)]
         head: Option<Head>,
+        /// The public key that removals of rows have to be signed with, as an earlier check printed it
+        #[arg(long, value_name = "HEX", value_parser = parse_key)]
+        key: Option<[u8; 32]>,
     },
     /// Write every row as a line of JSON, oldest first
     Export {
@@ -57,9 +60,15 @@ fn parse_head(text: &str) -> Result<Head, String> {
     })
 }
 
+fn parse_key(text: &str) -> Result<[u8; 32], String> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key).map_err(|_| "64 hexadecimal digits are needed")?;
+    Ok(key)
+}
+
 pub fn run(command: AuditCommand) -> Result<ExitCode, Failure> {
     match command {
-        AuditCommand::Verify { place, head } => verify(&open(&place)?, head),
+        AuditCommand::Verify { place, head, key } => verify(&open(&place)?, head, key),
         AuditCommand::Export { place, output } => export(&open(&place)?, output.as_deref()),
     }
 }
@@ -72,7 +81,7 @@ fn open(place: &Place) -> Result<AuditArchive, Failure> {
     Ok(AuditArchive::open(&place.data, place.store.into()).map_err(|error| error.message().to_string())?)
 }
 
-fn verify(archive: &AuditArchive, head: Option<Head>) -> Result<ExitCode, Failure> {
+fn verify(archive: &AuditArchive, head: Option<Head>, key: Option<[u8; 32]>) -> Result<ExitCode, Failure> {
     let verdict = archive
         .verify(head.map(|head| (head.id, head.hash)))
         .map_err(|error| error.message().to_string())?;
@@ -83,6 +92,23 @@ fn verify(archive: &AuditArchive, head: Option<Head>) -> Result<ExitCode, Failur
         Some((bad, reason)) => writeln!(out, "the audit log is broken at row {bad}: {reason}")?,
     }
     writeln!(out, "head {id}:{}", hex::encode(hash))?;
+    let anchor = archive.anchor().map_err(|error| error.message().to_string())?;
+    if let Some(anchor) = &anchor {
+        writeln!(
+            out,
+            "begins at row {}: {} rows before it were removed by {}, key {}",
+            anchor.first_kept,
+            anchor.removed_rows,
+            anchor.user_name.escape_default(),
+            hex::encode(anchor.public_key)
+        )?;
+    }
+    if let (Some(key), Some(anchor)) = (key, &anchor)
+        && key != anchor.public_key
+    {
+        writeln!(out, "that key is not {}", hex::encode(key))?;
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(if verdict.whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

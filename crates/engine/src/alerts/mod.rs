@@ -27,7 +27,7 @@ use crate::database::Database;
 use crate::notify::Signal;
 use crate::table::{self, Space};
 
-pub use self::worker::Worker;
+pub use self::worker::{Worker, first_untold};
 
 /// Where alerts are told to whoever listens, and nothing else is.
 pub const CHANNEL: &str = "heliosdb_alerts";

@@ -212,6 +212,19 @@ struct Place {
 
 const KEY: [u8; 1] = [Space::AlertPlace as u8];
 
+/// The first row of the log that triggers may still have to come to; None without triggers.
+pub fn first_untold(db: &Database) -> Result<Option<u64>> {
+    let catalog = db.catalog();
+    let since = catalog
+        .audit_triggers()
+        .into_iter()
+        .filter(|trigger| trigger.enabled)
+        .map(|trigger| trigger.since)
+        .min();
+    let Some(since) = since else { return Ok(None) };
+    Ok(Some(Place::load(db)?.done.saturating_add(1).max(since)))
+}
+
 impl Place {
     fn load(db: &Database) -> Result<Place> {
         let done = match db.store.begin(Isolation::ReadCommitted).get(&KEY)? {

@@ -366,6 +366,13 @@ impl SqlBackend {
                         "a function cannot send or receive notifications",
                     ));
                 }
+                // Nothing grants this either.
+                Utility::TrimAuditLog(_) => {
+                    return Err(SqlError::new(
+                        SqlState::InsufficientPrivilege,
+                        "a function cannot trim the audit log",
+                    ));
+                }
                 Utility::Prepare { .. } | Utility::Execute { .. } | Utility::Deallocate(_) => {
                     return Err(SqlError::new(
                         SqlState::FeatureNotSupported,

@@ -111,6 +111,7 @@ fn first_word(statement: &Statement) -> String {
             Utility::Listen(_) => "LISTEN",
             Utility::Unlisten(_) => "UNLISTEN",
             Utility::Notify { .. } => "NOTIFY",
+            Utility::TrimAuditLog(_) => "ALTER SYSTEM",
             Utility::CreateRole { .. } => "CREATE ROLE",
             Utility::AlterRole(_) => "ALTER ROLE",
             Utility::DropRole { .. } => "DROP ROLE",

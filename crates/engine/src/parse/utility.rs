@@ -62,6 +62,8 @@ pub enum Utility {
         channel: String,
         payload: String,
     },
+    /// The time before which rows go.
+    TrimAuditLog(String),
     CreateRole {
         name: String,
         options: RoleOptions,
@@ -133,6 +135,7 @@ pub fn is_ours(first: &str, second: &str) -> bool {
     match first {
         "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD"
         | "LISTEN" | "UNLISTEN" | "NOTIFY" | "PREPARE" | "EXECUTE" | "DEALLOCATE" => true,
+        "ALTER" if second == "SYSTEM" => true,
         "CREATE" | "ALTER" | "DROP" => matches!(second, "ROLE" | "USER"),
         _ => false,
     }
@@ -243,6 +246,13 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
         });
     }
     if word(parser, "ALTER") {
+        if word(parser, "SYSTEM") {
+            if !words(parser, &["TRIM", "AUDIT", "LOG"]) {
+                return own_error("ALTER SYSTEM is for TRIM AUDIT LOG only: settings are the server's flags, or a session's");
+            }
+            expect_word(parser, "BEFORE")?;
+            return Ok(Utility::TrimAuditLog(string(parser)?));
+        }
         if !word(parser, "USER") {
             expect_word(parser, "ROLE")?;
         }

@@ -24,6 +24,7 @@ mod security_policy;
 mod settings;
 mod test_function;
 mod trigger;
+mod trim_audit_log;
 mod truncate;
 
 use std::sync::Arc;
@@ -78,6 +79,7 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
             Utility::Listen(channel) => notify::listen(context, channel),
             Utility::Unlisten(channel) => notify::unlisten(context, channel.as_deref()),
             Utility::Notify { channel, payload } => notify::notify(context, channel, payload),
+            Utility::TrimAuditLog(before) => trim_audit_log::run(session, context, before, statement.siblings == 1),
             Utility::CreateRole {
                 name,
                 options,
@@ -203,6 +205,7 @@ fn writing_command(kind: &Statement) -> Option<String> {
         },
         Statement::Access(access) => access.command(),
         Statement::Utility(utility) => match &**utility {
+            Utility::TrimAuditLog(_) => trim_audit_log::COMMAND,
             Utility::CreateRole { .. } => "CREATE ROLE",
             Utility::AlterRole(_) => "ALTER ROLE",
             Utility::DropRole { .. } => "DROP ROLE",
