@@ -285,7 +285,7 @@ fn write(random: &mut Random) -> Sql {
         1 => Sql::of("INSERT INTO {} (n) {}", &[&table, &inner(random)]),
         2 => Sql::of("INSERT INTO {} VALUES ((SELECT max(q.n) FROM ({}) q))", &[&table, &inner(random)]),
         3 => Sql::of("INSERT INTO {} VALUES ({})", &[&table, &call(random)]),
-        4 => Sql::of("INSERT INTO {} VALUES (9) ON CONFLICT DO NOTHING", &[&table]),
+        4 => Sql::of("INSERT INTO {} SELECT 9 ON CONFLICT DO NOTHING", &[&table]),
         5 => Sql::of("UPDATE {} SET n = n + 1 WHERE n > 1", &[&table]),
         6 => Sql::of(
             "UPDATE {} AS x SET n = (SELECT min(q.n) FROM ({}) q) WHERE x.n < 3",

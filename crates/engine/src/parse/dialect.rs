@@ -58,6 +58,11 @@ impl Dialect for Postgres {
         }
     }
 
+    /// Reserved, so no alias without AS: `INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING`.
+    fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser) -> bool {
+        *keyword != Keyword::ON && self.inner.is_column_alias(keyword, parser)
+    }
+
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
         matches!(keyword, Keyword::NOT | Keyword::CASE | Keyword::CAST) || self.inner.is_reserved_for_identifier(keyword)
     }
