@@ -887,7 +887,7 @@ impl Session {
                 if let State::Explicit(open) = &mut self.state {
                     match next.take() {
                         None => open.read_only = read_only,
-                        Some(next) => *open = next,
+                        Some(next) => open.give_way_to(next),
                     }
                 }
                 Ok(())

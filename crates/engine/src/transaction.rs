@@ -68,6 +68,14 @@ impl Open {
         }
     }
 
+    /// Another transaction in this one's place, before it has done anything: what the session was before comes back at its end.
+    pub fn give_way_to(&mut self, next: Open) {
+        let old = std::mem::replace(self, next);
+        self.settings_before = old.settings_before;
+        self.hidden = old.hidden;
+        self.hidden_identity = old.hidden_identity;
+    }
+
     pub fn commit(self, db: &Database, session: &SessionShared) -> Result<()> {
         let changes = self.working.changes();
         let publish = || {
