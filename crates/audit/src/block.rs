@@ -424,13 +424,18 @@ impl<'a> Piece<'a> {
                 values: body,
             }
         };
-        let piece = Piece { rows, form };
         // Every code has its text: reading a value cannot fail from here on.
-        let codes = piece.codes().unwrap_or(1);
-        match (0..rows).all(|row| piece.code(row).unwrap_or(0) < codes) {
-            true => Ok(piece),
-            false => Err(Damaged),
+        if let Form::Texts { entries, width, codes } = &form {
+            let highest = match width {
+                0 => None,
+                1 => codes.iter().max().map(|code| usize::from(*code)),
+                _ => pairs(codes).max().map(usize::from),
+            };
+            if highest.is_some_and(|code| code > entries.len()) {
+                return Err(Damaged);
+            }
         }
+        Ok(Piece { rows, form })
     }
 
     pub fn rows(&self) -> usize {
@@ -490,6 +495,19 @@ impl<'a> Piece<'a> {
         }
     }
 
+    /// Of texts: leaves of some rows those with this text.
+    pub fn retain_text(&self, rows: &mut Vec<usize>, text: &str) {
+        match (&self.form, self.code_of(text)) {
+            (Form::Texts { width: 0, .. }, Some(_)) => {}
+            (Form::Texts { width: 1, codes, .. }, Some(code)) => {
+                let code = u8::try_from(code).ok();
+                rows.retain(|row| codes.get(*row).copied() == code);
+            }
+            (_, Some(code)) => rows.retain(|row| self.code(*row) == Some(code)),
+            (_, None) => rows.clear(),
+        }
+    }
+
     /// Of texts: the code of this text, if a row has it.
     pub fn code_of(&self, text: &str) -> Option<usize> {
         match &self.form {
@@ -497,6 +515,10 @@ impl<'a> Piece<'a> {
             Form::Numbers { .. } => None,
         }
     }
+}
+
+fn pairs(codes: &[u8]) -> impl Iterator<Item = u16> {
+    codes.chunks_exact(2).map(|code| u16::from_le_bytes([code[0], code[1]]))
 }
 
 fn unsigned(bytes: &[u8]) -> u64 {

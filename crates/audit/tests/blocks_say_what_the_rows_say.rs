@@ -79,7 +79,7 @@ fn expected<'a>(row: &View<'a>, column: Column) -> Value<'a> {
 
 proptest! {
     #[test]
-    fn columns_are_those_of_the_rows(events in prop::collection::vec(event(), 0..400)) {
+    fn columns_are_those_of_the_rows(events in prop::collection::vec(event(), 0..120)) {
         let rows = stored(&events);
         let views = views(&rows);
         let block = Block::of(1, &views);
@@ -92,6 +92,10 @@ proptest! {
                 prop_assert_eq!(piece.value(index), expected(row, column));
                 if let Value::Text(Some(text)) = piece.value(index) {
                     prop_assert_eq!(piece.code_of(text), piece.code(index));
+                    let mut found: Vec<usize> = (0..views.len()).collect();
+                    piece.retain_text(&mut found, text);
+                    let same = |row: &usize| piece.value(*row) == piece.value(index);
+                    prop_assert_eq!(found, (0..views.len()).filter(same).collect::<Vec<_>>());
                 }
                 prop_assert_eq!(piece.code(index).is_some(), piece.codes().is_some());
                 if let Some(code) = piece.code(index) {
@@ -178,4 +182,30 @@ fn a_block_keeps_its_bytes() {
     assert_eq!(body(Column::FunctionName), "0200010066010067010102");
     assert_eq!(body(Column::CallId), "0201e80300000000000000");
     assert_eq!(body(Column::Error), "000000");
+}
+
+/// Codes of two bytes.
+#[test]
+fn many_different_texts_are_told_apart() {
+    let events: Vec<Event> = (0..4096)
+        .map(|number| Event {
+            resource: (number % 5 > 0).then(|| format!("t{}", number % 997)),
+            call_id: Some(number % 256),
+            ..Event::at(number, EventType::DatabaseOperation)
+        })
+        .collect();
+    let rows = stored(&events);
+    let views = views(&rows);
+    let block = Block::of(1, &views);
+    let texts = Piece::decode(1, Column::Resource, piece(&block, Column::Resource)).unwrap();
+    let numbers = Piece::decode(1, Column::CallId, piece(&block, Column::CallId)).unwrap();
+    assert_eq!((texts.codes(), numbers.codes()), (Some(998), Some(257)));
+    for (index, row) in views.iter().enumerate() {
+        assert_eq!(texts.value(index), Value::Text(row.resource));
+        assert_eq!(numbers.value(index), Value::Number(row.call_id));
+        assert!(numbers.code(index).is_some_and(|code| code < 257));
+    }
+    let mut found: Vec<usize> = (0..4096).collect();
+    texts.retain_text(&mut found, "t7");
+    assert!(found.iter().all(|row| *row % 997 == 7) && found.len() > 2);
 }

@@ -275,10 +275,7 @@ impl Scan {
         for (column, wanted) in &self.filter.equal {
             let Some(piece) = piece(*column) else { return Ok(None) };
             match wanted {
-                Wanted::Text(text) => match piece.code_of(text) {
-                    Some(code) => rows.retain(|row| piece.code(*row) == Some(code)),
-                    None => rows.clear(),
-                },
+                Wanted::Text(text) => piece.retain_text(&mut rows, text),
                 Wanted::Number(number) => rows.retain(|row| piece.value(*row) == Value::Number(Some(*number))),
             }
         }
