@@ -438,6 +438,55 @@ fn rows_that_were_edited_by_hand_in_the_files_are_found() {
     check(&forge, None, (ROWS, replaced));
 }
 
+/// Denials that came while no worker looked, one of them damaged and one taken out: the others still raise their alarms.
+#[test]
+fn a_damaged_row_does_not_silence_the_triggers() {
+    let (_folder, data) = filled(7);
+    {
+        let database = open(&data);
+        let trigger = "CREATE TRIGGER alarm AFTER INSERT ON heliosdb.audit_log FOR EACH ROW WHEN (NEW.allowed = false)
+            BEGIN SELECT heliosdb.alert('security', NEW.function_name); END";
+        run(&mut connect(&database), trigger).unwrap();
+        database.close().unwrap();
+    }
+    let first = {
+        let db = Db::open(&data, StoreKind::Fjall).unwrap();
+        let log = db.append_log("audit").unwrap();
+        let last = log.last_id();
+        let mut chain = Chain::after_stored(last, &log.get(last).unwrap().unwrap()).unwrap();
+        let rows = ["a", "damaged", "b", "gone", "c"].map(|function| {
+            let mut denied = Event::at(1_900_000_000_000_000, EventType::CapabilityCheck);
+            denied.function_name = Some(function.into());
+            denied.allowed = Some(false);
+            chain.append(&denied).unwrap().bytes
+        });
+        log.append(rows.to_vec()).wait().unwrap();
+        last + 1
+    };
+    {
+        let log = ByHand::open(&data);
+        log.put(first + 1, b"no row");
+        log.remove(first + 3..=first + 3);
+    }
+    let database = open(&data);
+    let mut session = connect(&database);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let raised = loop {
+        let raised = run(&mut session, "SELECT message FROM heliosdb.alerts ORDER BY id").unwrap();
+        if raised.len() >= 3 {
+            break raised;
+        }
+        assert!(Instant::now() < deadline, "only {raised:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(raised, [r#"[Text("a")]"#, r#"[Text("b")]"#, r#"[Text("c")]"#]);
+    let told = "SELECT (details ->> 'first_id')::bigint, (details ->> 'last_id')::bigint, sqlstate FROM heliosdb.audit_log
+        WHERE event_type = 'ExecutionFailed' AND id > ";
+    let told = run(&mut session, &format!("{told}{} ORDER BY id", first + 4)).unwrap();
+    let passed = |id: u64| format!(r#"[Int8({id}), Int8({id}), Text("XX001")]"#);
+    assert_eq!(told, [passed(first + 1), passed(first + 3)]);
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

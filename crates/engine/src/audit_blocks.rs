@@ -175,7 +175,7 @@ impl Blocks {
         Ok(Some(summary))
     }
 
-    /// Removes the blocks that hold a row before this one, because such rows are about to go.
+    /// Removes the blocks that hold a row before this one, which has gone. Under the lock that makes blocks: none is made of them any more.
     pub fn remove_before(&self, first_kept: u64) -> Result<()> {
         let _changing = self.changing.lock();
         let gone: Vec<u64> = {

@@ -212,8 +212,10 @@ impl AuditLog {
         let (event, anchor) = self.retention.prepare(first_kept, first_id, removed_hash, by)?;
         self.record_durably(event)?;
         self.retention.store(anchor)?;
+        // The rows first: while they are there, their blocks would be made anew.
+        let removed = self.log.remove_before(first_kept)?;
         self.blocks.remove_before(first_kept)?;
-        Ok(self.log.remove_before(first_kept)?)
+        Ok(removed)
     }
 
     /// What retention left; None where it never removed anything, or what is there is not to be believed.
@@ -258,11 +260,11 @@ impl AuditLog {
         self.log.next_id()
     }
 
-    /// Durable rows, oldest first.
-    pub fn rows(&self, first: u64, last: u64) -> impl Iterator<Item = Result<Row>> {
-        self.log.read(first..=last).map(|item| {
+    /// Durable rows with their ids, oldest first. Ids that are missing are passed over, and what does not decode is an error of its own.
+    pub fn rows(&self, first: u64, last: u64) -> impl Iterator<Item = Result<(u64, Result<Row>)>> {
+        self.log.read_with_gaps(first..=last).map(|item| {
             let (id, bytes) = item?;
-            Ok(Row::decode(id, &bytes)?)
+            Ok((id, Row::decode(id, &bytes).map_err(SqlError::from)))
         })
     }
 

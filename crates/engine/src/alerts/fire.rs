@@ -300,6 +300,26 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Rows of the log that no trigger can be fired for.
+    pub fn passed_over(&mut self, first: u64, last: u64, state: SqlState) -> Result<()> {
+        self.session.cancel.check()?;
+        self.fired += 1;
+        tracing::error!(
+            first,
+            last,
+            sqlstate = state.code(),
+            "triggers on the audit log pass over rows that cannot be worked off"
+        );
+        let mut event = Event::new(EventType::ExecutionFailed);
+        event.session_id = Some(SESSION_ID);
+        event.resource = Some("triggers on heliosdb.audit_log".to_string());
+        event.error = Some("rows of the audit log could not be worked off".to_string());
+        event.sqlstate = Some(state);
+        event.details = Some(serde_json::json!({ "first_id": first, "last_id": last }));
+        self.db.audit.record(event)?;
+        Ok(())
+    }
+
     /// The operator's log has the error, the audit log its kind: its text may hold what the log must not.
     fn failed(&mut self, trigger: &AuditTrigger, row: &audit::Row, error: &SqlError) -> Result<()> {
         // A server that stops has ended it: the row's turn comes again.

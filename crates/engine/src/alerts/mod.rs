@@ -215,7 +215,7 @@ fn record(context: &StatementContext, alert: &Alert) -> Result<()> {
         "audit_id": alert.audit_id,
     }));
     match alert.trigger_name {
-        // The worker's commit makes it durable.
+        // Durable with the worker's commit at the latest.
         Some(_) => context.db.audit.record(event).map(|_| ()).map_err(SqlError::from),
         None => context.db.audit.record_durably(event),
     }

@@ -167,10 +167,9 @@ fn run(db: &Weak<Database>, control: &Control, session: &Arc<SessionShared>) {
         // Nobody reads what functions print; their log has it.
         session.notices.lock().clear();
         let next = step.unwrap_or_else(|_| {
-            // A row that breaks the worker would break it again.
             *session.at_work.lock() = None;
             if let Some(place) = &mut place {
-                place.done = place.done.max(place.at);
+                place.breaks = Some(place.at);
             }
             Err(SqlError::internal("the worker for alerts panicked"))
         });
@@ -205,6 +204,8 @@ struct Place {
     done: u64,
     /// The row at hand.
     at: u64,
+    /// The row that made the worker panic, and would again: it is passed over, and what came before it in its round is done anew.
+    breaks: Option<u64>,
     stored: u64,
     stored_at: Instant,
     broken: Broken,
@@ -236,6 +237,7 @@ impl Place {
         Ok(Place {
             done,
             at: done,
+            breaks: None,
             stored: done,
             stored_at: Instant::now(),
             broken: Broken::new(),
@@ -243,6 +245,8 @@ impl Place {
     }
 
     fn step(&mut self, db: &Arc<Database>, session: &Arc<SessionShared>) -> Result<Next> {
+        // Before the catalog: a row that this covers finds every trigger that was there when it came.
+        let newest = db.audit.last_id();
         let catalog = db.catalog();
         let triggers: Vec<Arc<AuditTrigger>> = catalog
             .audit_triggers()
@@ -255,7 +259,7 @@ impl Place {
             return Ok(Next::Unneeded);
         };
         self.done = self.done.max(since.saturating_sub(1));
-        let last = db.audit.last_id().min(self.done.saturating_add(ROWS_PER_ROUND));
+        let last = newest.min(self.done.saturating_add(ROWS_PER_ROUND));
         if last <= self.done {
             if self.stored_at.elapsed() >= SAVE_EVERY {
                 self.store(db)?;
@@ -283,15 +287,44 @@ impl Place {
         // What retention has removed meanwhile is done, too.
         let mut done = last;
         let mut worked = Ok(());
+        self.at = self.done;
         for row in db.audit.rows(self.done + 1, last) {
-            worked = row.and_then(|row| {
-                self.at = row.id;
-                match row.event.session_id {
-                    // What triggers do fires none.
-                    Some(SESSION_ID) => Ok(()),
-                    Some(_) | None => round.row(&row),
+            let (id, row) = match row {
+                Ok(found) => found,
+                Err(error) => {
+                    worked = Err(error);
+                    break;
                 }
-            });
+            };
+            // Nobody may silence the alarms by damaging a row of the log, or by taking it out.
+            let missing = self.at + 1 < id && db.audit.first_id() <= self.at + 1;
+            let broken = match &row {
+                _ if missing => Some((self.at + 1, id - 1, SqlState::DataCorrupted)),
+                Ok(_) if self.breaks == Some(id) => Some((id, id, SqlState::InternalError)),
+                Ok(_) => None,
+                Err(error) => Some((id, id, error.state())),
+            };
+            worked = match (broken, row) {
+                // First what came before is committed: these are met again as the first of the next round.
+                (Some((first, ..)), _) if first > self.done + 1 => {
+                    done = first - 1;
+                    break;
+                }
+                (Some((first, last, state)), _) => {
+                    done = last;
+                    worked = round.passed_over(first, last, state);
+                    break;
+                }
+                (None, Err(error)) => Err(error),
+                (None, Ok(row)) => {
+                    self.at = id;
+                    match row.event.session_id {
+                        // What triggers do fires none.
+                        Some(SESSION_ID) => Ok(()),
+                        Some(_) | None => round.row(&row),
+                    }
+                }
+            };
             if worked.is_err() {
                 break;
             }
