@@ -231,6 +231,7 @@ impl SystemTable {
             constraints: vec![],
             indexes: vec![],
             triggers: vec![],
+            search_path: vec![],
             version: 1,
             acl: Some(Acl(acl)),
             comment: None,

@@ -28,6 +28,10 @@ pub struct Table {
     /// In the order of their names, which is the one that they fire in.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
+    /// The schemas in which a view's query, CHECK and DEFAULT look up the names that they do not qualify: those of
+    /// the creation, whoever reads or writes. Of older records: none, thus only pg_catalog.
+    #[serde(default)]
+    pub search_path: Vec<String>,
     /// Counts the changes of this descriptor; a plan made for another version is stale.
     pub version: u64,
     /// None: the default, which is everything for the owner and nothing for others.

@@ -17,6 +17,10 @@ pub struct Trigger {
     /// SQL text of WHEN, without the parentheses around it.
     #[serde(default)]
     pub condition: Option<String>,
+    /// The schemas in which the names of WHEN are looked up: those of its creation. Of older records: none, thus
+    /// only pg_catalog.
+    #[serde(default)]
+    pub search_path: Vec<String>,
     /// The function's OID.
     pub function: u32,
     /// TG_ARGV.

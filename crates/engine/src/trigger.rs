@@ -79,7 +79,7 @@ impl Triggers {
         let condition = match &trigger.condition {
             None => None,
             Some(text) => {
-                let condition = Condition::bind(&self.context, &self.table, text)?;
+                let condition = Condition::bind(&self.context, &self.table, text, &trigger.search_path)?;
                 let columns: Vec<ColumnId> = condition.new.iter().chain(&condition.old).copied().collect();
                 let host: Arc<dyn Host> = self.context.clone();
                 Some(Evaluator::new(&condition.expr, &columns, &host)?)
@@ -229,10 +229,11 @@ pub struct Condition {
 }
 
 impl Condition {
-    pub fn bind(context: &StatementContext, table: &Arc<Table>, text: &str) -> Result<Condition> {
+    /// `search_path`: that of the trigger's creation.
+    pub fn bind(context: &StatementContext, table: &Arc<Table>, text: &str, search_path: &[String]) -> Result<Condition> {
         let names = Names {
             snapshot: &context.catalog,
-            search_path: &context.search_path,
+            search_path,
         };
         let mut binder = Binder::new(names, context, Arc::from(text), &[]);
         let (new, old) = (binder.row_of(table, "new"), binder.row_of(table, "old"));

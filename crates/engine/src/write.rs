@@ -193,7 +193,7 @@ impl<'a> Writer<'a> {
             };
             let names = Names {
                 snapshot: &context.catalog,
-                search_path: &context.search_path,
+                search_path: &table.search_path,
             };
             let mut binder = Binder::new(names, &**context, Arc::from(expression.as_str()), &[]);
             let entry = binder.row_of(&table, &table.name);

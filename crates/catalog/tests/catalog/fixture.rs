@@ -118,6 +118,7 @@ pub fn table(oid: u32, name: &str, kind: TableKind, columns: Vec<Column>) -> Tab
         constraints: vec![],
         indexes: vec![],
         triggers: vec![],
+        search_path: vec!["public".to_string()],
         version: 1,
         acl: None,
         comment: None,

@@ -52,6 +52,8 @@ fn records_of_format_1_stay_readable() {
     let table = snapshot.table("app", "t").unwrap();
     assert_eq!(table.columns[1].ty.to_string(), "text[]");
     assert_eq!(table.primary_key.as_ref().unwrap().columns, [0]);
+    // Written before tables kept the path of their creation: nothing but pg_catalog is found.
+    assert!(table.search_path.is_empty());
     assert_eq!(snapshot.next_oid(), 20000);
 }
 

@@ -166,7 +166,7 @@ impl<'a> Round<'a> {
         let condition = match &trigger.condition {
             None => None,
             Some(text) => {
-                let condition = Condition::bind(&context, &self.log, text)?;
+                let condition = Condition::bind(&context, &self.log, text, &context.search_path)?;
                 let columns: Vec<ColumnId> = condition.new.iter().chain(&condition.old).copied().collect();
                 let host: Arc<dyn Host> = context.clone();
                 Some(Evaluator::new(&condition.expr, &columns, &host)?)

@@ -88,10 +88,15 @@ impl Binder<'_> {
             (_, Some(Generated::Stored(_))) => return Err(SqlError::unsupported("a generated column")),
             (None, None) => return Ok(Expr::Const(Datum::Null, column.ty)),
         };
+        let outer = self.names;
+        // A table that is being created is in no catalog: the path is its creator's already.
+        self.names = self.names.stored_with(table).unwrap_or(outer);
         // A position in the default's text would be taken for one in the statement.
-        crate::parse::parse_expression(&text)
+        let value = crate::parse::parse_expression(&text)
             .and_then(|node| self.assign(&node, &Scope::default(), &column.name, column.ty, column.typmod))
-            .map_err(SqlError::without_position)
+            .map_err(SqlError::without_position);
+        self.names = outer;
+        value
     }
 
     pub fn insert(&mut self, insert: &ast::Insert) -> Result<Insert> {

@@ -391,9 +391,10 @@ impl<'b> Binder<'b> {
         let rel = match &table.kind {
             catalog::TableKind::View { definition } => {
                 self.expand(1)?;
-                let outer = self.view_owner.replace(table.owner);
+                let outer = (self.names, self.view_owner.replace(table.owner));
+                self.names = self.names.stored_with(&table).unwrap_or_else(|| self.names.without_path());
                 let bound = self.stored_query(definition, None);
-                self.view_owner = outer;
+                (self.names, self.view_owner) = outer;
                 let bound = bound?;
                 let exprs = scanned
                     .iter()
@@ -430,7 +431,7 @@ impl<'b> Binder<'b> {
         Ok((rel, entry))
     }
 
-    /// The OIDs of everything that a stored query reads.
+    /// The OIDs of everything that a stored query reads. Its names are the binder's.
     pub fn view_reads(&mut self, definition: &str) -> Result<Vec<u32>> {
         self.stored_query(definition, None)?;
         Ok(self.touched.reads.iter().map(|table| table.oid).collect())

@@ -13,7 +13,25 @@ pub struct Names<'a> {
     pub search_path: &'a [String],
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    /// The names that the texts stored with a table or view were written with: its creator's, so that who reads
+    /// or writes cannot put functions of their own in their place. None: the catalog does not have it.
+    pub fn stored_with(self, table: &Table) -> Option<Names<'a>> {
+        let stored = self.snapshot.table_by_oid(table.oid)?;
+        Some(Names {
+            snapshot: self.snapshot,
+            search_path: &stored.search_path,
+        })
+    }
+
+    /// Only pg_catalog's.
+    pub fn without_path(self) -> Names<'a> {
+        Names {
+            snapshot: self.snapshot,
+            search_path: &[],
+        }
+    }
+
     /// The schemas that an unqualified name is looked up in: pg_catalog first, unless the path names it.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
         let implicit = !self.search_path.iter().any(|schema| schema == "pg_catalog");

@@ -74,7 +74,7 @@ fn action(context: &StatementContext, create: &CreateTrigger) -> Result<AuditAct
     }
     let log = table_named(context, &create.table)?;
     if let Some(condition) = &create.condition {
-        let (_, old) = Condition::bind(context, &log, condition)?.uses();
+        let (_, old) = Condition::bind(context, &log, condition, &context.search_path)?.uses();
         if old {
             return Err(SqlError::new(
                 SqlState::InvalidObjectDefinition,

@@ -47,6 +47,7 @@ pub fn run(context: &Arc<StatementContext>, create: &ast::CreateTable) -> Result
         constraints: vec![],
         indexes: vec![],
         triggers: vec![],
+        search_path: context.search_path.clone(),
         version: 1,
         acl: None,
         comment: None,

@@ -117,6 +117,7 @@ pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<
         constraints: vec![],
         indexes: vec![],
         triggers: vec![],
+        search_path: context.search_path.clone(),
         version,
         acl: existing.as_ref().and_then(|old| old.acl.clone()),
         comment: existing.and_then(|old| old.comment.clone()),

@@ -109,7 +109,7 @@ fn dependents(context: &Arc<StatementContext>, table: &Table) -> Result<Vec<Arc<
         let TableKind::View { definition } = &view.kind else { continue };
         let names = Names {
             snapshot: &context.catalog,
-            search_path: &context.search_path,
+            search_path: &view.search_path,
         };
         let mut binder = Binder::new(names, &**context, Arc::from(definition.as_str()), &[]);
         // A view that no longer binds depends on nothing.

@@ -80,6 +80,7 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
         events: create.events.clone(),
         columns,
         condition: create.condition.clone(),
+        search_path: context.search_path.clone(),
         function: function.oid,
         args: args.clone(),
         enabled: true,
@@ -94,7 +95,7 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
 }
 
 fn check_condition(context: &StatementContext, table: &Arc<Table>, create: &CreateTrigger, text: &str) -> Result<()> {
-    let condition = Condition::bind(context, table, text)?;
+    let condition = Condition::bind(context, table, text, &context.search_path)?;
     let (new, old) = condition.uses();
     let invalid = |message: &str| Err(SqlError::new(SqlState::InvalidObjectDefinition, message.to_string()));
     if create.level == TriggerLevel::Statement && (new || old) {

@@ -201,6 +201,7 @@ pub fn table(name: &str, columns: &[(&str, Type)]) -> Table {
         constraints: vec![],
         indexes: vec![],
         triggers: vec![],
+        search_path: vec![],
         version: 1,
         acl: None,
         comment: None,
