@@ -6,6 +6,10 @@
 //! consumed the audit rows of the functions it called are durable, and [`Session::finish`] ends the implicit
 //! transaction. An error puts an explicit transaction into the failed state, as PostgreSQL does.
 
+mod binding;
+mod control;
+mod rows;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,12 +18,10 @@ use std::sync::atomic::Ordering;
 use catalog::{Change, Encryption, Privilege, Snapshot, TableKind};
 use parking_lot::Mutex;
 use query::{Host, RowIter};
-use sqlparser::ast;
 use storage::{Isolation, LockMode};
 use types::{Datum, Notice, Result, SqlError, SqlState, Type};
 
 use crate::activity::Activity;
-use crate::bind::{Binder, FunctionArguments, Names};
 use crate::call::Calls;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
@@ -27,13 +29,17 @@ use crate::database::Database;
 use crate::identity::Identity;
 use crate::notify::{Notification, Signal};
 use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
-use crate::plan::{ColumnDesc, Plan, QueryPlan};
+use crate::plan::{ColumnDesc, Plan};
 use crate::settings::Settings;
 use crate::text_io::TextIo;
-use crate::transaction::{NamedSavepoint, Open, ProcedureTransaction};
+use crate::transaction::{Open, ProcedureTransaction};
 use crate::unfinished::{Piece, Unfinished};
 use crate::write::{self, Stop, Written};
-use crate::{authorize, point, statement};
+use crate::{authorize, statement};
+
+pub(crate) use self::binding::{bind, bind_in_function};
+use self::rows::run_query;
+pub(crate) use self::rows::{AuditedRows, written_outcome};
 
 /// The most bytes that one query of a function may give it at once.
 pub(crate) const ROW_BYTES_LIMIT: usize = 64 << 20;
@@ -699,209 +705,6 @@ impl Session {
         }
     }
 
-    /// BEGIN, COMMIT and their kin; None for other statements.
-    fn transaction_control(&mut self, utility: &Utility) -> Option<Result<Outcome>> {
-        let complete = |tag: &str| Ok(Outcome::Complete { tag: tag.to_string() });
-        let outcome = match utility {
-            Utility::Begin { modes, tag } => match std::mem::replace(&mut self.state, State::Idle) {
-                State::Idle => {
-                    self.state = State::Explicit(self.begin(modes.isolation, modes.read_only));
-                    complete(tag)
-                }
-                // BEGIN among the statements of one message makes them all one transaction.
-                State::Implicit(open) => {
-                    self.state = State::Explicit(open);
-                    complete(tag)
-                }
-                State::Explicit(open) => {
-                    self.state = State::Explicit(open);
-                    self.notice(Notice::warning(
-                        SqlState::ActiveSqlTransaction,
-                        "there is already a transaction in progress",
-                    ));
-                    complete(tag)
-                }
-                State::Failed(open) => {
-                    self.state = State::Failed(open);
-                    Err(failed_transaction())
-                }
-            },
-            Utility::Commit => match std::mem::replace(&mut self.state, State::Idle) {
-                State::Idle => {
-                    self.notice(no_transaction());
-                    complete("COMMIT")
-                }
-                State::Implicit(open) => {
-                    self.notice(no_transaction());
-                    self.commit(open).and_then(|()| complete("COMMIT"))
-                }
-                State::Explicit(open) => self.commit(open).and_then(|()| complete("COMMIT")),
-                State::Failed(open) => {
-                    self.roll_back(open);
-                    complete("ROLLBACK")
-                }
-            },
-            Utility::Rollback => match std::mem::replace(&mut self.state, State::Idle) {
-                State::Idle => {
-                    self.notice(no_transaction());
-                    complete("ROLLBACK")
-                }
-                State::Implicit(open) => {
-                    self.notice(no_transaction());
-                    self.roll_back(open);
-                    complete("ROLLBACK")
-                }
-                State::Explicit(open) | State::Failed(open) => {
-                    self.roll_back(open);
-                    complete("ROLLBACK")
-                }
-            },
-            Utility::Savepoint(name) => self.savepoint(name).and_then(|()| complete("SAVEPOINT")),
-            Utility::Release(name) => self.release_savepoint(name).and_then(|()| complete("RELEASE")),
-            Utility::RollbackTo(name) => self.rollback_to(name).and_then(|()| complete("ROLLBACK")),
-            Utility::SetTransaction { .. }
-            | Utility::Set { .. }
-            | Utility::SetIdentity { .. }
-            | Utility::Reset(_)
-            | Utility::ResetAll
-            | Utility::Show(_)
-            | Utility::ShowAll
-            | Utility::DiscardAll
-            | Utility::Prepare { .. }
-            | Utility::Execute { .. }
-            | Utility::Deallocate(_)
-            | Utility::Listen(_)
-            | Utility::Unlisten(_)
-            | Utility::Notify { .. }
-            | Utility::TrimAuditLog(_)
-            | Utility::CreateRole { .. }
-            | Utility::AlterRole(_)
-            | Utility::DropRole { .. } => return None,
-        };
-        Some(outcome)
-    }
-
-    fn savepoint(&mut self, name: &str) -> Result<()> {
-        match &mut self.state {
-            State::Failed(_) => Err(failed_transaction()),
-            State::Idle | State::Implicit(_) => Err(SqlError::new(
-                SqlState::NoActiveSqlTransaction,
-                "SAVEPOINT can only be used in transaction blocks",
-            )),
-            State::Explicit(open) => {
-                let position = open.txn.savepoint()?;
-                open.savepoints.push(NamedSavepoint {
-                    name: name.to_string(),
-                    position,
-                    changes: open.working.mark(),
-                    signals: self.shared.signals.lock().len(),
-                    settings: self.shared.settings.lock().clone(),
-                    hidden: open.hidden.len(),
-                    hidden_identity: open.hidden_identity.clone(),
-                });
-                Ok(())
-            }
-        }
-    }
-
-    fn release_savepoint(&mut self, name: &str) -> Result<()> {
-        match &mut self.state {
-            State::Failed(_) => Err(failed_transaction()),
-            State::Idle | State::Implicit(_) => Err(SqlError::new(
-                SqlState::NoActiveSqlTransaction,
-                "RELEASE SAVEPOINT can only be used in transaction blocks",
-            )),
-            State::Explicit(open) => {
-                let at = open.find_savepoint(name)?;
-                open.txn.release(open.savepoints[at].position)?;
-                open.savepoints.truncate(at);
-                Ok(())
-            }
-        }
-    }
-
-    fn rollback_to(&mut self, name: &str) -> Result<()> {
-        self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Explicit(mut open) | State::Failed(mut open) => {
-                let found = open.find_savepoint(name).and_then(|at| {
-                    open.txn.rollback_to(open.savepoints[at].position)?;
-                    Ok(at)
-                });
-                match found {
-                    Ok(at) => {
-                        open.savepoints.truncate(at + 1);
-                        let savepoint = &open.savepoints[at];
-                        open.working.undo_to(savepoint.changes, &self.db.catalog());
-                        self.shared.signals.lock().truncate(savepoint.signals);
-                        // What SET did since is undone too, SET ROLE above all.
-                        self.shared.settings.lock().restore(savepoint.settings.clone());
-                        open.hidden.truncate(savepoint.hidden);
-                        open.hidden_identity = savepoint.hidden_identity.clone();
-                        State::Explicit(open)
-                    }
-                    Err(error) => {
-                        self.state = State::Failed(open);
-                        return Err(error);
-                    }
-                }
-            }
-            other => {
-                self.state = other;
-                return Err(SqlError::new(
-                    SqlState::NoActiveSqlTransaction,
-                    "ROLLBACK TO SAVEPOINT can only be used in transaction blocks",
-                ));
-            }
-        };
-        Ok(())
-    }
-
-    /// SET TRANSACTION, before the transaction's first query.
-    pub(crate) fn set_transaction(&mut self, modes: crate::parse::TransactionModes, session: bool) -> Result<()> {
-        if session {
-            let mut settings = self.shared.settings.lock();
-            if let Some(isolation) = modes.isolation {
-                settings.set("default_transaction_isolation", crate::context::isolation_name(isolation))?;
-            }
-            if let Some(read_only) = modes.read_only {
-                settings.set("default_transaction_read_only", if read_only { "on" } else { "off" })?;
-            }
-            return Ok(());
-        }
-        let fresh = |isolation, read_only| self.begin(Some(isolation), Some(read_only));
-        match &self.state {
-            State::Explicit(open) => {
-                let isolation = modes.isolation.unwrap_or(open.txn.isolation());
-                let read_only = modes.read_only.unwrap_or(open.read_only);
-                if isolation != open.txn.isolation() && (open.txn.has_writes() || open.working.is_changed()) {
-                    return Err(SqlError::new(
-                        SqlState::ActiveSqlTransaction,
-                        "SET TRANSACTION ISOLATION LEVEL must be called before any query",
-                    ));
-                }
-                let mut next = if isolation == open.txn.isolation() {
-                    None
-                } else {
-                    Some(fresh(isolation, read_only))
-                };
-                if let State::Explicit(open) = &mut self.state {
-                    match next.take() {
-                        None => open.read_only = read_only,
-                        Some(next) => open.give_way_to(next),
-                    }
-                }
-                Ok(())
-            }
-            State::Idle | State::Implicit(_) | State::Failed(_) => {
-                self.notice(Notice::warning(
-                    SqlState::NoActiveSqlTransaction,
-                    "SET TRANSACTION can only be used in transaction blocks",
-                ));
-                Ok(())
-            }
-        }
-    }
-
     /// The session acts as somebody else: from now on, or until the transaction ends.
     pub(crate) fn become_identity(&mut self, identity: Identity, local: bool) -> Result<()> {
         let catalog = self.visible_catalog();
@@ -957,170 +760,6 @@ impl Drop for Session {
             .channels
             .apply(self.shared.pid, &self.shared.inbox, vec![Signal::UnlistenAll]);
         self.db.forget_session(self.shared.pid);
-    }
-}
-
-/// Binds one statement; what is not a query or a write stays as it is written. Without `params`, it cannot have any.
-pub(crate) fn bind(context: &StatementContext, statement: &ParsedStatement, params: Option<&[Option<Type>]>) -> Result<(Plan, Vec<Type>)> {
-    bind_with(context, statement, params.unwrap_or_default(), params.is_some(), None)
-}
-
-/// As [`bind`], where the names of a function's arguments mean its parameters, and there are no others.
-pub(crate) fn bind_in_function(
-    context: &StatementContext,
-    statement: &ParsedStatement,
-    params: &[Option<Type>],
-    arguments: &FunctionArguments,
-) -> Result<(Plan, Vec<Type>)> {
-    bind_with(context, statement, params, false, Some(arguments))
-}
-
-fn bind_with(
-    context: &StatementContext,
-    statement: &ParsedStatement,
-    params: &[Option<Type>],
-    more_params: bool,
-    arguments: Option<&FunctionArguments>,
-) -> Result<(Plan, Vec<Type>)> {
-    crate::stack::check()?;
-    let Statement::Sql(sql) = &statement.kind else {
-        return Ok((Plan::Utility(statement.kind.clone()), vec![]));
-    };
-    let names = Names {
-        snapshot: &context.catalog,
-        search_path: &context.search_path,
-    };
-    let mut binder = Binder::new(names, context, statement.source.clone(), params);
-    binder.function_arguments = arguments.cloned();
-    if arguments.is_none() && context.calls.depth() == 0 {
-        binder = binder.with_long_chains();
-    }
-    if more_params {
-        binder = binder.with_more_params();
-    }
-    let mut plan = match &**sql {
-        ast::Statement::Query(query) => query_plan(&mut binder, query, false)?,
-        ast::Statement::Explain {
-            statement: inner,
-            analyze: false,
-            ..
-        } => match &**inner {
-            ast::Statement::Query(query) => query_plan(&mut binder, query, true)?,
-            _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
-        },
-        ast::Statement::Insert(insert) => Plan::Insert(binder.insert(insert)?),
-        ast::Statement::Update(update) => Plan::Update(binder.update(update)?),
-        ast::Statement::Delete(delete) => Plan::Delete(binder.delete(delete)?),
-        ast::Statement::Call(call) => Plan::Call(binder.call_procedure(call)?),
-        _ => return Ok((Plan::Utility(statement.kind.clone()), vec![])),
-    };
-    match &mut plan {
-        Plan::Query(query) => point::rewrite(&mut query.rel),
-        Plan::Insert(insert) => point::rewrite(&mut insert.input),
-        Plan::Update(update) => point::rewrite(&mut update.input),
-        Plan::Delete(delete) => point::rewrite(&mut delete.input),
-        Plan::Call(_) | Plan::Utility(_) => {}
-    }
-    Ok((plan, binder.param_types()))
-}
-
-fn query_plan(binder: &mut Binder<'_>, query: &ast::Query, explain: bool) -> Result<Plan> {
-    let bound = binder.query(query, None, false)?;
-    let columns = match explain {
-        true => vec![ColumnDesc::new("QUERY PLAN", Type::Text)],
-        false => binder.describe(&bound.columns),
-    };
-    Ok(Plan::Query(QueryPlan {
-        rel: bound.rel,
-        columns,
-        touched: std::mem::take(&mut binder.touched),
-        explain,
-    }))
-}
-
-fn run_query(plan: &QueryPlan, context: &Arc<StatementContext>) -> Result<Outcome> {
-    let host: Arc<dyn Host> = context.clone();
-    if plan.explain {
-        let lines = query::explain(&plan.rel, &host)?;
-        let rows: RowIter = Box::new(lines.into_iter().map(|line| Ok(vec![Datum::Text(line)])));
-        return Ok(Outcome::Rows {
-            columns: plan.columns.clone(),
-            rows,
-            tag: RowTag::Fixed("EXPLAIN"),
-        });
-    }
-    let rows = query::execute(&plan.rel, &host).inspect_err(|error| context.calls.fail(context, error))?;
-    let rows: RowIter = match plan.touched.calls.is_empty() {
-        true => rows,
-        false => Box::new(AuditedRows::new(rows, context.clone())),
-    };
-    Ok(Outcome::Rows {
-        columns: plan.columns.clone(),
-        rows,
-        tag: RowTag::Counted("SELECT"),
-    })
-}
-
-/// Rows of a statement that called functions: at their end the calls are recorded, durably.
-pub(crate) struct AuditedRows {
-    rows: RowIter,
-    context: Arc<StatementContext>,
-    ended: bool,
-}
-
-impl AuditedRows {
-    pub(crate) fn new(rows: RowIter, context: Arc<StatementContext>) -> AuditedRows {
-        AuditedRows {
-            rows,
-            context,
-            ended: false,
-        }
-    }
-}
-
-impl Iterator for AuditedRows {
-    type Item = Result<query::Row>;
-
-    fn next(&mut self) -> Option<Result<query::Row>> {
-        if self.ended {
-            return None;
-        }
-        match self.rows.next() {
-            Some(Ok(row)) => Some(Ok(row)),
-            Some(Err(error)) => {
-                self.ended = true;
-                self.context.calls.fail(&self.context, &error);
-                Some(Err(error))
-            }
-            None => {
-                self.ended = true;
-                self.context.calls.finish(&self.context).err().map(Err)
-            }
-        }
-    }
-}
-
-impl Drop for AuditedRows {
-    fn drop(&mut self) {
-        if !self.ended {
-            // The client did not want the rest: what ran, ran.
-            if let Err(error) = self.context.calls.finish(&self.context) {
-                tracing::error!(%error, "the end of a call could not be recorded");
-            }
-        }
-    }
-}
-
-pub(crate) fn written_outcome(written: Written, tag: &'static str, columns: Option<&[ColumnDesc]>) -> Outcome {
-    match columns {
-        None => Outcome::Complete {
-            tag: format!("{tag} {}", written.rows),
-        },
-        Some(columns) => Outcome::Rows {
-            columns: columns.to_vec(),
-            rows: Box::new(written.returned.into_iter().map(Ok)),
-            tag: RowTag::Counted(tag),
-        },
     }
 }
 
@@ -1202,10 +841,6 @@ fn failed_transaction() -> SqlError {
         SqlState::InFailedSqlTransaction,
         "current transaction is aborted, commands ignored until end of transaction block",
     )
-}
-
-fn no_transaction() -> Notice {
-    Notice::warning(SqlState::NoActiveSqlTransaction, "there is no transaction in progress")
 }
 
 pub(crate) fn read_only(command: &str) -> SqlError {
