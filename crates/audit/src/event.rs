@@ -38,6 +38,9 @@ pub struct Event {
     pub details: Option<serde_json::Value>,
 }
 
+/// The capability that functions need for DDL.
+pub const DDL: &str = "DATABASE_EXECUTE";
+
 impl Event {
     /// An event of this type, now, with every other column NULL.
     pub fn new(event_type: EventType) -> Event {
@@ -67,10 +70,12 @@ impl Event {
     }
 
     /// Whether `audit_logging: false` silences it, and whether `audit_durability = interval` may lose it in a crash. Denials,
-    /// violations, limits, failures, logins and everything that changes rights are never routine.
+    /// violations, limits, failures, DDL, logins and everything that changes rights are never routine.
     pub fn is_routine(&self) -> bool {
         match self.event_type {
             EventType::ExecutionStarted | EventType::ExecutionCompleted => true,
+            // DDL and TRUNCATE, which carry the capability that they take.
+            EventType::CapabilityCheck | EventType::DatabaseOperation if self.capability.as_deref() == Some(DDL) => false,
             EventType::CapabilityCheck
             | EventType::DatabaseOperation
             | EventType::FileOperation

@@ -22,7 +22,7 @@ mod verify;
 pub use anchor::{Anchor, AnchorFault, PublicKey, SigningKey};
 pub use chain::{Chain, Hash, Row, Sealed};
 pub use error::{AuditError, DecodeError};
-pub use event::{Event, now_micros};
+pub use event::{DDL, Event, now_micros};
 pub use event_type::EventType;
 pub use sink::{MemorySink, Receipt, Sink};
 pub use verify::{Reason, Verdict, Verifier, verify};

@@ -202,7 +202,7 @@ impl Gate {
         if let Err(denied @ Denied::TooManyRows { .. }) = verdict {
             return Err(denied);
         }
-        let silent = matches!(&verdict, Ok(allowed) if allowed.silent && allowed.would_deny.is_empty());
+        let silent = matches!(&verdict, Ok(allowed) if allowed.silent && allowed.would_deny.is_empty() && !request.is_definition());
         if !silent {
             let receipt = self.put(self.describe(request, &verdict)).map_err(Denied::Unrecorded)?;
             if !matches!(&verdict, Ok(allowed) if allowed.would_deny.is_empty()) {

@@ -332,6 +332,11 @@ impl Request<'_> {
         }
     }
 
+    /// Whether it is DDL, which is on record whatever `audit_logging` says.
+    pub(crate) fn is_definition(&self) -> bool {
+        self.capability_kind() == Some(Kind::DatabaseExecute)
+    }
+
     /// Whether every function of the call chain must hold the right. System calls are a matter between a module and its own policy; what they reach
     /// asks the chain again.
     pub(crate) fn is_of_the_chain(&self) -> bool {

@@ -445,6 +445,8 @@ impl SqlBackend {
         }
         statement::refuse_read_only(context, kind)?;
         let mut event = self.gate.event(EventType::DatabaseOperation);
+        // What makes it a row that no policy silences.
+        event.capability = Some(audit::DDL.into());
         event.resource = Some(description);
         self.gate.record(event)?;
         self.undone_on_error(context, || statement::define(context, kind).map(drop))
