@@ -265,13 +265,31 @@ fn apply(role: &mut Role, options: &RoleOptions) -> Result<()> {
     Ok(())
 }
 
+/// Whether a password is given as its verifier, one that somebody can log in with. Any other text is a password itself, as in PostgreSQL.
+fn is_verifier(text: &str) -> bool {
+    let parts = || {
+        let (cost, keys) = text.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;
+        let (iterations, salt) = cost.split_once(':')?;
+        let (stored, server) = keys.split_once(':')?;
+        let plain = iterations.bytes().all(|byte| byte.is_ascii_digit());
+        let iterations = iterations
+            .parse::<u32>()
+            .ok()
+            .filter(|count| plain && *count > 0 && i32::try_from(*count).is_ok())?;
+        Some((
+            iterations,
+            STANDARD.decode(salt).ok()?,
+            STANDARD.decode(stored).ok()?,
+            STANDARD.decode(server).ok()?,
+        ))
+    };
+    parts().is_some_and(|(_, salt, stored, server)| !salt.is_empty() && stored.len() == 32 && server.len() == 32)
+}
+
 /// The SCRAM-SHA-256 verifier of a password (RFC 5803, as PostgreSQL stores it); one that is given is kept.
 fn verifier(password: &str) -> Result<String> {
-    if password.starts_with("SCRAM-SHA-256$") {
-        let parts: Vec<&str> = password.split(['$', ':']).collect();
-        if parts.len() == 5 && parts[1].parse::<u32>().is_ok() && parts[2..].iter().all(|part| STANDARD.decode(part).is_ok()) {
-            return Ok(password.to_string());
-        }
+    if is_verifier(password) {
+        return Ok(password.to_string());
     }
     if password.is_empty() {
         return Err(SqlError::new(SqlState::InvalidPassword, "empty string is not a valid password"));
@@ -295,4 +313,33 @@ fn verifier(password: &str) -> Result<String> {
         STANDARD.encode(stored),
         STANDARD.encode(server)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_verifier_that_somebody_can_use_is_kept() {
+        let (salt, key) = (STANDARD.encode([7; 16]), STANDARD.encode([9; 32]));
+        let good = format!("SCRAM-SHA-256$4096:{salt}${key}:{key}");
+        assert_eq!(verifier(&good).ok(), Some(good));
+        let short = STANDARD.encode([9; 31]);
+        let bad = [
+            format!("SCRAM-SHA-256$0:{salt}${key}:{key}"),
+            format!("SCRAM-SHA-256$+1:{salt}${key}:{key}"),
+            format!("SCRAM-SHA-256$4294967295:{salt}${key}:{key}"),
+            format!("SCRAM-SHA-256$4096:${key}:{key}"),
+            format!("SCRAM-SHA-256$4096:{salt}${short}:{key}"),
+            format!("SCRAM-SHA-256$4096:{salt}${key}:{short}"),
+            format!("SCRAM-SHA-256$4096:{salt}${key}"),
+            format!("SCRAM-SHA-256:4096${salt}:{key}${key}"),
+            "SCRAM-SHA-256$".to_string(),
+        ];
+        for text in bad {
+            let kept = verifier(&text).unwrap();
+            assert_ne!(kept, text);
+            assert!(is_verifier(&kept), "{kept}");
+        }
+    }
 }
