@@ -95,7 +95,7 @@ impl LimitKey {
             LimitKey::MaxFileHandles => Some(10),
             LimitKey::MaxNetworkConnections => Some(5),
             LimitKey::MaxConcurrentCalls => None,
-            LimitKey::MaxAuditRows => Some(100_000),
+            LimitKey::MaxAuditRows => Some(1_000_000),
         }
     }
 
@@ -110,7 +110,7 @@ impl LimitKey {
             LimitKey::MaxFileHandles => Some(100),
             LimitKey::MaxNetworkConnections => Some(50),
             LimitKey::MaxConcurrentCalls => None,
-            LimitKey::MaxAuditRows => Some(10_000_000),
+            LimitKey::MaxAuditRows => Some(100_000_000),
         }
     }
 

@@ -259,7 +259,7 @@ fn predefined_policies_and_their_aliases() {
             file_handles: 50,
             network_connections: 25,
             concurrent_calls: None,
-            audit_rows: 5_000_000,
+            audit_rows: 50_000_000,
         };
         assert_eq!(limits(Policy::permissive()), half);
     }
