@@ -30,7 +30,8 @@ pub fn run(session: &Session, context: &Arc<StatementContext>, before: &str, alo
         return Err(SqlError::internal("a time is no time"));
     };
     let by = By {
-        user_name: context.actor.session_user.clone(),
+        // SET SESSION AUTHORIZATION hides nobody here.
+        user_name: session.identity().authenticated.name.clone(),
         session_id: context.session.session_id,
     };
     let untold = crate::alerts::first_untold(&context.db)?;
