@@ -254,11 +254,12 @@ pub(super) fn may_grant(context: &StatementContext, capability: &Capability) -> 
             format!("must be superuser to grant capability {capability}"),
         ));
     }
-    let (pattern, privileges): (&NamePattern, &[Privilege]) = match capability {
-        Capability::DatabaseRead(pattern) => (pattern, &[Privilege::Select]),
+    let (pattern, privileges, words): (&NamePattern, &[Privilege], &str) = match capability {
+        Capability::DatabaseRead(pattern) => (pattern, &[Privilege::Select], "SELECT"),
         Capability::DatabaseWrite(pattern) => (
             pattern,
-            &[Privilege::Insert, Privilege::Update, Privilege::Delete, Privilege::Truncate],
+            &[Privilege::Insert, Privilege::Update, Privilege::Delete],
+            "INSERT, UPDATE and DELETE",
         ),
         Capability::DatabaseExecute
         | Capability::FileRead(_)
@@ -277,12 +278,12 @@ pub(super) fn may_grant(context: &StatementContext, capability: &Capability) -> 
     };
     let held = |table: &Table| {
         let holds = |privilege: &Privilege| catalog.has_table_privilege(role, table, *privilege);
-        privileges.iter().any(holds)
+        privileges.iter().all(holds)
     };
     match catalog.tables().find(|table| covered(table) && !held(table)) {
         None => Ok(()),
         Some(table) => Err(permission_denied(table.kind.word(), &table.name).detail(format!(
-            "Role \"{}\" cannot grant {capability}, which covers {}.{}, without a privilege of its own on it.",
+            "Role \"{}\" cannot grant {capability}, which covers {}.{}, without {words} on it.",
             context.actor.name, table.schema, table.name
         ))),
     }
