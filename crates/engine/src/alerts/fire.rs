@@ -281,6 +281,7 @@ impl<'a> Round<'a> {
             .catalog
             .function_by_oid(oid)
             .ok_or_else(|| SqlError::internal(format!("the function of trigger {} is gone", trigger.name)))?;
+        crate::statement::audit_trigger::must_be_superusers(&context, function)?;
         let call = TriggerCall {
             op: "INSERT",
             when: "AFTER",

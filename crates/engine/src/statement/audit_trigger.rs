@@ -90,11 +90,31 @@ fn action(context: &StatementContext, create: &CreateTrigger) -> Result<AuditAct
             }
             Ok(AuditAction::Body(statements.clone()))
         }
-        TriggerAction::Function { name, args } => Ok(AuditAction::Function {
-            oid: function_named(context, name)?.oid,
-            args: args.clone(),
-        }),
+        TriggerAction::Function { name, args } => {
+            let function = function_named(context, name)?;
+            must_be_superusers(context, &function)?;
+            Ok(AuditAction::Function {
+                oid: function.oid,
+                args: args.clone(),
+            })
+        }
     }
+}
+
+/// Whoever owns the function decides what it does, and the trigger lends it a superuser's powers and sight of the log. Asked when
+/// the trigger is made and at each firing, because owners change.
+pub fn must_be_superusers(context: &StatementContext, function: &Function) -> Result<()> {
+    if context.catalog.is_superuser(function.owner) {
+        return Ok(());
+    }
+    Err(SqlError::new(
+        SqlState::InsufficientPrivilege,
+        format!(
+            "function {} cannot be executed by a trigger on heliosdb.audit_log",
+            function.signature()
+        ),
+    )
+    .detail("The owner of such a trigger's function must be a superuser."))
 }
 
 pub fn drop(context: &Arc<StatementContext>, drop: &DropTrigger) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! Statements that are not queries or writes, one file each. The match in [`execute`] is their list.
 
 mod alter_function;
-mod audit_trigger;
+pub mod audit_trigger;
 mod call;
 mod comment;
 mod create_aggregate;
