@@ -26,6 +26,11 @@ pub struct Observed {
     pub uses: BTreeMap<Capability, Uses>,
     /// System calls beyond those that every function may make.
     pub syscalls: BTreeSet<&'static str>,
+    pub refused_syscalls: BTreeSet<&'static str>,
+    /// Another function of this name was there, whose rows may be among these. It may be dropped by now.
+    pub namesakes: bool,
+    /// Those of this name, as the log goes on: schemas and signatures.
+    living: HashSet<(String, String)>,
     /// How many further uses were of capabilities that are not in `uses`.
     pub untold: u64,
     pub max_fuel: u64,
@@ -74,8 +79,16 @@ impl Observed {
     fn add(&mut self, function: &Function, event: &Event) {
         let own = event.function_name.as_deref() == Some(function.name.as_str());
         if own && begins_anew(function, event) {
-            *self = Observed::default();
+            let living = std::mem::take(&mut self.living);
+            *self = Observed {
+                namesakes: !living.is_empty(),
+                living,
+                ..Observed::default()
+            };
             return;
+        }
+        if own {
+            self.note_namesake(function, event);
         }
         match event.event_type {
             EventType::ExecutionStarted => {
@@ -104,7 +117,10 @@ impl Observed {
             EventType::SyscallAttempt if own => {
                 let syscall = event.resource.as_deref().and_then(|name| Syscall::parse(name).ok());
                 if let Some(syscall) = syscall.filter(|syscall| !policy::SyscallSet::default_allowed().contains(*syscall)) {
-                    self.syscalls.insert(syscall.name());
+                    match event.allowed {
+                        Some(true) => self.syscalls.insert(syscall.name()),
+                        Some(false) | None => self.refused_syscalls.insert(syscall.name()),
+                    };
                 }
             }
             EventType::FileOperation
@@ -131,6 +147,23 @@ impl Observed {
             | EventType::TriggerDropped
             | EventType::AuditLogTrimmed => {}
         }
+    }
+
+    /// Rows that define a function say which one of its name they mean.
+    fn note_namesake(&mut self, function: &Function, event: &Event) {
+        let text = |key: &str| Some(event.details.as_ref()?.get(key)?.as_str()?.to_string());
+        let (Some(schema), Some(signature)) = (text("schema"), text("signature")) else {
+            return;
+        };
+        if schema == function.schema && signature == function.signature() {
+            return;
+        }
+        self.namesakes = true;
+        match event.event_type {
+            EventType::FunctionDropped => self.living.remove(&(schema, signature)),
+            EventType::FunctionCreated | EventType::FunctionAltered => self.living.insert((schema, signature)),
+            _ => return,
+        };
     }
 
     fn check(&mut self, function: &Function, event: &Event, own: bool) {

@@ -36,6 +36,8 @@ fn write_policy(function: &Function, observed: &Observed, overloads: usize) -> S
     comment(format!("Seen of {}: {} calls.", function.signature(), observed.calls));
     if overloads > 1 {
         comment(format!("The log does not tell the {overloads} functions of this name apart."));
+    } else if observed.namesakes {
+        comment("The log does not tell it apart from another function of this name that was there meanwhile.".to_string());
     }
     if observed.untold > 0 {
         comment(format!("Too many different uses: {} are left out.", observed.untold));
@@ -51,6 +53,9 @@ fn write_policy(function: &Function, observed: &Observed, overloads: usize) -> S
     }
     for (refused, _) in observed.uses.iter().filter(|(_, uses)| uses.allowed == 0) {
         comment(format!("Refused, and not granted here: {refused}"));
+    }
+    for refused in observed.refused_syscalls.difference(&observed.syscalls) {
+        comment(format!("Refused, and not allowed here: system call {refused}"));
     }
     let mut entries = vec![match allowed.is_empty() {
         true => "capabilities: []".to_string(),
