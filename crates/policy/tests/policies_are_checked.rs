@@ -207,7 +207,7 @@ fn defaults_and_maxima_are_those_of_the_table() {
         (LimitKey::MaxFileHandles, Some(10), Some(100)),
         (LimitKey::MaxNetworkConnections, Some(5), Some(50)),
         (LimitKey::MaxConcurrentCalls, None, None),
-        (LimitKey::MaxAuditRows, Some(100_000), Some(10_000_000)),
+        (LimitKey::MaxAuditRows, Some(1_000_000), Some(100_000_000)),
     ];
     assert_eq!(table.len(), LimitKey::ALL.len());
     for (key, default, maximum) in table {

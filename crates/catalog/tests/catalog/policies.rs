@@ -69,9 +69,9 @@ fn a_function_shows_its_effective_limits() {
         "max_audit_rows",
     ];
     let expected = [
-        "add|reporting|true|3|false|1000000|700|10000||100000",
-        "audited|MINIMAL|true|0|true|33554432|5000|10000||100000",
-        "tidy|MINIMAL|true|0|true|16777216|5000|10000||100000",
+        "add|reporting|true|3|false|1000000|700|10000||1000000",
+        "audited|MINIMAL|true|0|true|33554432|5000|10000||1000000",
+        "tidy|MINIMAL|true|0|true|16777216|5000|10000||1000000",
     ];
     assert_eq!(rows(&session(), "functions", &columns, "function_name"), expected);
 }
