@@ -4,6 +4,16 @@
 //! that commits later, takes the whole queue along in one batch (`storage`, group commit); what nobody waits for is
 //! written by the store's flusher 10 ms later. This setting says only who waits. So a committed change is never on disk
 //! without the rows of the functions that made it, whatever the setting.
+//!
+//! Who waits does so as late as can be: what ends in a statement leaves its receipt with the session ([`Owed`]), which pays before anything
+//! leaves for the client. A statement that commits has paid with its commit, and calls within a call pay together.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use audit::{Receipt, Sink};
+use types::Result;
+
+use crate::audit_log::AuditLog;
 
 /// The setting `audit_durability`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +41,24 @@ impl AuditDurability {
         match self {
             AuditDurability::Statement => "statement",
             AuditDurability::Interval => "interval",
+        }
+    }
+}
+
+/// The newest row that has to be durable before the session's client hears anything more; 0 where there is none.
+#[derive(Debug, Default)]
+pub struct Owed(AtomicU64);
+
+impl Owed {
+    pub fn add(&self, receipt: Receipt) {
+        self.0.fetch_max(receipt.id, Ordering::AcqRel);
+    }
+
+    /// Waits for it. The client has to be told of an error, and not of what cannot be recorded.
+    pub fn pay(&self, log: &AuditLog) -> Result<()> {
+        match self.0.swap(0, Ordering::AcqRel) {
+            0 => Ok(()),
+            id => Ok(log.wait(Receipt { id })?),
         }
     }
 }

@@ -19,6 +19,7 @@ use types::{Datum, Notice, Result, SqlError, SqlState};
 
 use crate::activity::Activity;
 use crate::alerts::AtWork;
+use crate::audit_durability::Owed;
 use crate::call::Calls;
 use crate::call::plans::Plans;
 use crate::cancel::Cancel;
@@ -55,6 +56,8 @@ pub struct SessionShared {
     /// What the open transaction will do to channels.
     pub signals: Mutex<Vec<Signal>>,
     pub inbox: Arc<Inbox>,
+    /// To be paid before the client hears anything more.
+    pub owed: Owed,
     /// The trigger on the audit log that is at work: in the session of these alone.
     pub at_work: Mutex<Option<AtWork>>,
 }
@@ -223,17 +226,12 @@ impl StatementContext {
 /// The search path with `"$user"` replaced and schemas left out that do not exist or that the role may not use.
 fn effective_path(path: &[String], actor: &Actor, catalog: &Snapshot) -> Vec<String> {
     path.iter()
-        .map(|schema| {
-            if schema == "$user" {
-                actor.name.to_string()
-            } else {
-                schema.clone()
-            }
-        })
+        .map(|schema| if schema == "$user" { &*actor.name } else { schema.as_str() })
         .filter(|schema| {
             let schema = catalog.schema(schema);
             schema.is_some_and(|schema| catalog.has_schema_privilege(actor.role, schema, Privilege::Usage))
         })
+        .map(str::to_string)
         .collect()
 }
 

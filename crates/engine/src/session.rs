@@ -22,6 +22,7 @@ use storage::{Isolation, LockMode};
 use types::{Datum, Notice, Result, SqlError, SqlState, Type};
 
 use crate::activity::Activity;
+use crate::audit_durability::Owed;
 use crate::call::Calls;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
@@ -212,6 +213,7 @@ impl Session {
             activity: Activity::new(role.oid),
             signals: Mutex::default(),
             inbox: Arc::default(),
+            owed: Owed::default(),
             at_work: Mutex::default(),
         });
         Ok(Session {
@@ -415,7 +417,14 @@ impl Session {
             }
         };
         self.shared.activity.rest(self.transaction_status());
-        finished
+        let settled = self.settle_audit();
+        finished.and(settled)
+    }
+
+    /// Returns when every audit row is durable that must be before the client hears how its statements went: to be called
+    /// before anything is sent. After an error the client must hear of that instead.
+    pub fn settle_audit(&self) -> Result<()> {
+        self.shared.owed.pay(&self.db.audit)
     }
 
     fn settle(&mut self, result: Result<Outcome>) -> Result<Outcome> {

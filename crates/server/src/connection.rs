@@ -181,9 +181,17 @@ fn in_time(broken: Broken) -> End {
 impl Connection {
     /// Message after message, from the first ReadyForQuery on.
     fn converse(&mut self, shared: &Shared) -> End {
-        match self.ready().and_then(|()| self.rounds(shared)) {
+        let end = match self.ready().and_then(|()| self.rounds(shared)) {
             Ok(end) => end,
             Err(end) => end,
+        };
+        match (end, self.session.settle_audit()) {
+            // What has gathered leaves with the last word.
+            (End::Refused(_), Err(error)) => {
+                self.out.discard();
+                End::Refused(error.fatal())
+            }
+            (end, Ok(()) | Err(_)) => end,
         }
     }
 
@@ -230,7 +238,7 @@ impl Connection {
         loop {
             if self.session.transaction_status() == TransactionStatus::Idle {
                 self.report_notifications();
-                self.out.flush(&mut self.stream)?;
+                self.flush()?;
             }
             if self.stream.wait_for_input(LISTEN_TICK)? {
                 return Ok(true);
@@ -259,7 +267,7 @@ impl Connection {
             Message::Close(target) => self.close(target),
             Message::Flush => {
                 self.report_notices();
-                self.out.flush(&mut self.stream)?;
+                self.flush()?;
                 Ok(())
             }
             Message::Sync => {
@@ -330,15 +338,24 @@ impl Connection {
             self.report_notifications();
         }
         self.out.ready_for_query(status);
-        Ok(self.out.flush(&mut self.stream)?)
+        self.flush()
     }
 
     /// Streams what has gathered of a large result.
     pub fn flush_if_full(&mut self) -> Result<(), End> {
         if self.out.is_full() {
-            self.out.flush(&mut self.stream)?;
+            self.flush()?;
         }
         Ok(())
+    }
+
+    /// The one way to the client: nothing is told before the audit rows are durable that have to be.
+    fn flush(&mut self) -> Result<(), End> {
+        if let Err(error) = self.session.settle_audit() {
+            self.out.discard();
+            return Err(End::Refused(error.fatal()));
+        }
+        Ok(self.out.flush(&mut self.stream)?)
     }
 }
 

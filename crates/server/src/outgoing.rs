@@ -45,6 +45,11 @@ impl Outgoing {
         Ok(())
     }
 
+    /// Forgets what has gathered: it turned out to be untrue.
+    pub fn discard(&mut self) {
+        self.buffer.clear();
+    }
+
     pub fn is_full(&self) -> bool {
         self.buffer.len() >= FLUSH_AT_BYTES
     }

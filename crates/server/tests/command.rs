@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
+use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend;
 
 fn parhelion() -> Command {
@@ -289,9 +290,28 @@ impl Connection {
         }
     }
 
+    /// Runs a statement and sees it complete without the Sync that would commit it.
+    fn complete(&mut self, sql: &str) -> Result<(), String> {
+        let mut message = bytes::BytesMut::new();
+        frontend::parse("", sql, [], &mut message).unwrap();
+        let bound = frontend::bind("", "", [], [(); 0], |(), _| Ok(IsNull::Yes), [], &mut message);
+        assert!(bound.is_ok());
+        frontend::execute("", 0, &mut message).unwrap();
+        frontend::flush(&mut message);
+        self.0.write_all(&message).unwrap();
+        match self.read_until(b'C') {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
     /// Sends a message and reads until the server waits for the next; the error among the answers.
     fn ask(&mut self, message: &[u8]) -> Option<String> {
         self.0.write_all(message).unwrap();
+        self.read_until(b'Z')
+    }
+
+    fn read_until(&mut self, last: u8) -> Option<String> {
         let mut error = None;
         loop {
             let mut head = [0; 5];
@@ -301,11 +321,57 @@ impl Connection {
             self.0.read_exact(&mut body).unwrap();
             match head[0] {
                 b'E' => error = Some(String::from_utf8_lossy(&body).into_owned()),
-                b'Z' => return error,
+                kind if kind == last => return error,
                 _ => {}
             }
         }
     }
+}
+
+const KEEPS: &str = "CREATE TABLE secrets (id int PRIMARY KEY);
+    CREATE FUNCTION peek() RETURNS text LANGUAGE javascript AS $$
+        function peek() { try { heliosdb.query('SELECT id FROM secrets'); return 'read'; } catch (denied) { return 'refused'; } } $$;
+    CREATE FUNCTION keep(n int) RETURNS int LANGUAGE javascript AS $$
+        function keep(n) { return heliosdb.execute('INSERT INTO secrets VALUES (?)', [n]).rowsAffected; } $$;
+    ALTER FUNCTION keep GRANT CAPABILITY DATABASE_WRITE('secrets');";
+
+/// The rows about functions in a log that nobody serves: type and verdict.
+fn events_of_functions(data: &Path) -> Vec<String> {
+    let export = parhelion().args(["audit", "export", "--data"]).arg(data).output().unwrap();
+    let lines = String::from_utf8(export.stdout).unwrap();
+    lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|row| !row["function_name"].is_null())
+        .map(|row| format!("{} {}", row["event_type"].as_str().unwrap(), row["allowed"]))
+        .collect()
+}
+
+/// What a client has heard of is in the log, though the transaction that it was part of is not there.
+#[test]
+fn a_call_that_was_seen_to_complete_is_on_record_after_kill_9_without_its_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let flags = ["--data", data.to_str().unwrap()];
+    assert!(run(KEEPS, &flags).status.success());
+    let before = events_of_functions(&data).len();
+    let mut served = serve(&data);
+    let mut connection = Connection::open(&served.addr);
+    connection.complete("SELECT keep(1)").unwrap();
+    signal(&served.child, "-KILL");
+    exit(&mut served.child);
+    let rows = events_of_functions(&data);
+    assert_eq!(
+        rows[before..],
+        [
+            "ExecutionStarted null",
+            "CapabilityCheck true",
+            "DatabaseOperation null",
+            "ExecutionCompleted null"
+        ],
+        "{rows:?}"
+    );
+    check_run("SELECT id FROM secrets;", &flags, " id \n----\n(0 rows)\n\n", 0);
 }
 
 /// With `audit_durability = interval`, too, what is not routine is on disk when the client is told, and so are all rows about a committed change.
@@ -313,23 +379,8 @@ impl Connection {
 fn a_denial_is_there_after_kill_9_whatever_audit_durability_says() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let exported = || -> Vec<String> {
-        let export = parhelion().args(["audit", "export", "--data"]).arg(&data).output().unwrap();
-        let lines = String::from_utf8(export.stdout).unwrap();
-        lines
-            .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-            .filter(|row| !row["function_name"].is_null())
-            .map(|row| format!("{} {}", row["event_type"].as_str().unwrap(), row["allowed"]))
-            .collect()
-    };
-    let setup = "CREATE TABLE secrets (id int PRIMARY KEY);
-        CREATE FUNCTION peek() RETURNS text LANGUAGE javascript AS $$
-            function peek() { try { heliosdb.query('SELECT id FROM secrets'); return 'read'; } catch (denied) { return 'refused'; } } $$;
-        CREATE FUNCTION keep(n int) RETURNS int LANGUAGE javascript AS $$
-            function keep(n) { return heliosdb.execute('INSERT INTO secrets VALUES (?)', [n]).rowsAffected; } $$;
-        ALTER FUNCTION keep GRANT CAPABILITY DATABASE_WRITE('secrets');";
-    assert!(run(setup, &["--data", data.to_str().unwrap()]).status.success());
+    let exported = || events_of_functions(&data);
+    assert!(run(KEEPS, &["--data", data.to_str().unwrap()]).status.success());
     let before = exported().len();
 
     // The function catches its denial, so the statement ends well.

@@ -19,6 +19,7 @@ use types::{Result, SqlError, SqlState};
 use super::SESSION_ID;
 use super::fire::{Broken, Round};
 use crate::activity::Activity;
+use crate::audit_durability::Owed;
 use crate::cancel::Cancel;
 use crate::context::SessionShared;
 use crate::database::Database;
@@ -147,6 +148,7 @@ fn session(pid: i32, control: &Control) -> Arc<SessionShared> {
         activity: Activity::new(catalog::SUPERUSER_OID),
         signals: Mutex::default(),
         inbox: Arc::default(),
+        owed: Owed::default(),
         at_work: Mutex::default(),
     })
 }

@@ -169,7 +169,8 @@ impl SqlBackend {
                 ),
             ));
         }
-        let bound = Arc::new(Bound { plan, types });
+        let resource = describe(&plan);
+        let bound = Arc::new(Bound { plan, types, resource });
         match &bound.plan {
             Plan::Query(_) | Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) => {
                 self.session.plans.lock().keep(context, sql, known, bound.clone());
@@ -455,7 +456,7 @@ impl SqlBackend {
     fn carry_out(&self, authorized: &Authorized, context: Arc<StatementContext>) -> Result<Written> {
         let mut event = self.gate.event(EventType::DatabaseOperation);
         let plan = &authorized.bound.plan;
-        event.resource = Some(describe(plan));
+        event.resource = Some(authorized.bound.resource.clone());
         self.gate.record(event)?;
         nested::carry_out(plan, context, |params| self.context(params))
     }

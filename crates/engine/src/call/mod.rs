@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use audit::{EventType, Sink};
+use audit::EventType;
 use catalog::{Function, Language, Returns};
 use parking_lot::Mutex;
 use policy::{FunctionName, Gate, GateContext, RightsSource};
@@ -34,8 +34,7 @@ use self::set::Sets;
 use self::storage::FunctionStorage;
 use crate::audit_durability::AuditDurability;
 use crate::cancel::Cancel;
-use crate::context::StatementContext;
-use crate::database::Database;
+use crate::context::{SessionShared, StatementContext};
 use crate::function_stats::{End, Statistics};
 use crate::running_calls::Slot;
 use crate::session;
@@ -158,7 +157,7 @@ impl Calls {
         match instance.call_columns(rows, args) {
             Ok(results) => Ok(results),
             Err(error) => {
-                running.failed(&error, &context.db)?;
+                running.failed(&error, &context.session)?;
                 Err(error.into())
             }
         }
@@ -271,7 +270,7 @@ impl Calls {
         };
         if too_many {
             let error = sandbox::Error::too_many_calls(&budget);
-            running.record_failure(&error, None, &context.db)?;
+            running.record_failure(&error, None, &context.session)?;
             return Err(error.into());
         }
         let instance = runtime.instantiate(
@@ -288,14 +287,15 @@ impl Calls {
         match instance {
             Ok(instance) => running.instance = Some(instance),
             Err(error) => {
-                running.record_failure(&error, None, &context.db)?;
+                running.record_failure(&error, None, &context.session)?;
                 return Err(error.into());
             }
         }
         Ok(running)
     }
 
-    /// The statement has ended well: its functions are recorded as completed, as durably as `audit_durability` says.
+    /// The statement has ended well: its functions are recorded as completed. What `audit_durability` wants on disk before the client
+    /// hears of it is from now on owed by the session.
     pub fn finish(&self, context: &StatementContext) -> Result<()> {
         let running = std::mem::take(&mut *self.running.lock());
         let (mut newest, mut newest_firm) = (None, None);
@@ -314,7 +314,7 @@ impl Calls {
             AuditDurability::Interval => newest_firm,
         };
         match awaited {
-            Some(receipt) => context.db.audit.wait(receipt)?,
+            Some(receipt) => context.session.owed.add(receipt),
             None => context.db.audit.check()?,
         }
         Ok(())
@@ -340,12 +340,12 @@ impl Running {
     }
 
     /// Records the failure; the sandbox is gone with it.
-    fn failed(&mut self, error: &sandbox::Error, db: &Database) -> Result<()> {
+    fn failed(&mut self, error: &sandbox::Error, session: &SessionShared) -> Result<()> {
         let Some(instance) = self.instance.take() else { return Ok(()) };
-        self.record_failure(error, Some(&instance.usage()), db)
+        self.record_failure(error, Some(&instance.usage()), session)
     }
 
-    fn record_failure(&self, error: &sandbox::Error, usage: Option<&Usage>, db: &Database) -> Result<()> {
+    fn record_failure(&self, error: &sandbox::Error, usage: Option<&Usage>, session: &SessionShared) -> Result<()> {
         let limit_hit = matches!(error, sandbox::Error::Limit { .. });
         self.count(if limit_hit { End::LimitHit } else { End::Failed }, usage);
         if let sandbox::Error::Limit { limit, value, .. } = error {
@@ -369,7 +369,7 @@ impl Running {
         event.sqlstate = Some(sql.state());
         self.gate.record(event)?;
         if let Some(receipt) = self.gate.newest() {
-            db.audit.wait(receipt)?;
+            session.owed.add(receipt);
         }
         Ok(())
     }

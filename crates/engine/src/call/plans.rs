@@ -20,6 +20,8 @@ pub struct Bound {
     pub plan: Plan,
     /// What each parameter is converted to.
     pub types: Vec<Type>,
+    /// What the audit log calls it.
+    pub resource: String,
 }
 
 /// What a text's meaning depends on besides the text.

@@ -15,8 +15,7 @@ use types::{Datum, Result, SqlError, SqlState};
 
 use super::{Calls, Running};
 use crate::cancel::Cancel;
-use crate::context::StatementContext;
-use crate::database::Database;
+use crate::context::{SessionShared, StatementContext};
 
 /// The first batch that is fetched; each further one is four times as large, up to [`query::BATCH_ROWS`].
 const FIRST_BATCH_ROWS: usize = 16;
@@ -69,7 +68,7 @@ impl Calls {
                 return Err(SqlError::internal("the sandbox of a set is gone before the set began"));
             };
             if let Err(error) = instance.call_set(args) {
-                running.failed(&error, &context.db)?;
+                running.failed(&error, &context.session)?;
                 return Err(error.into());
             }
         }
@@ -77,7 +76,7 @@ impl Calls {
             function: function.clone(),
             running: Some(running),
             idle: self.sets.idle.clone(),
-            db: context.db.clone(),
+            session: context.session.clone(),
             cancel: context.cancel.clone(),
             batch: vec![].into_iter(),
             next_batch: FIRST_BATCH_ROWS,
@@ -91,7 +90,7 @@ struct SetRows {
     /// None once the set has ended.
     running: Option<SharedRunning>,
     idle: Arc<Mutex<HashMap<u32, Vec<SharedRunning>>>>,
-    db: Arc<Database>,
+    session: Arc<SessionShared>,
     cancel: Arc<Cancel>,
     batch: std::vec::IntoIter<Datum>,
     next_batch: usize,
@@ -121,7 +120,7 @@ impl SetRows {
                 Ok(())
             }
             Err(error) => {
-                let recorded = running.failed(&error, &self.db);
+                let recorded = running.failed(&error, &self.session);
                 drop(running);
                 self.running = None;
                 recorded?;

@@ -27,7 +27,7 @@ impl Calls {
         match instance.call_trigger(call, new, old) {
             Ok(row) => Ok(row),
             Err(error) => {
-                running.failed(&error, &context.db)?;
+                running.failed(&error, &context.session)?;
                 Err(error.into())
             }
         }
