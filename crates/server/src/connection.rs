@@ -296,7 +296,8 @@ impl Connection {
         self.report(&error)?;
         if kind.is_extended() {
             self.skip_until_sync = true;
-            return Ok(());
+            // The client may have asked with Flush, which is skipped, and wait for this before its Sync.
+            return self.flush();
         }
         if let Err(error) = self.session.finish() {
             self.report(&error)?;

@@ -284,3 +284,23 @@ fn counts_and_formats_of_a_bind_have_to_fit() {
         "ERROR 42601 cannot insert multiple commands into a prepared statement"
     );
 }
+
+/// Drivers that prepare with Flush read the answer, an error too, before they send Sync.
+#[test]
+fn an_error_does_not_wait_for_sync() {
+    let mut client = Client::on_shared();
+    for refused in [
+        [parse("", "SELECT * FROM nope", &[]), describe('S', ""), flush()].concat(),
+        [bind("", "nope", &[], &[], &[]), flush()].concat(),
+        [describe('P', "nope"), flush()].concat(),
+        execute("nope", 0),
+    ] {
+        client.send(&refused);
+        let error = client.next();
+        assert!(error.starts_with("ERROR "), "{error}");
+        client.send(&[flush(), sync()].concat());
+        assert_eq!(client.next(), "ReadyForQuery I");
+    }
+    let answers = client.ask(&[parse("", "SELECT 1 AS x", &[]), sync()]);
+    assert_eq!(answers, ["ParseComplete", "ReadyForQuery I"]);
+}
