@@ -177,9 +177,14 @@ impl StatementContext {
         self.session.notices.lock().push(notice);
     }
 
-    /// False when ON CONFLICT has already updated this row in this statement.
-    pub fn claim_conflict_row(&self, key: &[u8]) -> bool {
-        self.conflict_rows.lock().insert(key.to_vec())
+    /// Whether an INSERT ... ON CONFLICT has inserted or updated this row in this statement.
+    pub fn is_conflict_row(&self, key: &[u8]) -> bool {
+        self.conflict_rows.lock().contains(key)
+    }
+
+    /// An INSERT ... ON CONFLICT inserts or updates this row.
+    pub fn claim_conflict_row(&self, key: &[u8]) {
+        self.conflict_rows.lock().insert(key.to_vec());
     }
 
     /// Waits for a lock as long as the statement may, and no longer than `lock_timeout`.

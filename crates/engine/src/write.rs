@@ -335,8 +335,8 @@ impl<'a> Writer<'a> {
     }
 
     fn insert(&self, row: Row) -> Result<Row, Stop> {
-        match self.conflict(&row)? {
-            Some((key, _)) => Err(Stop::Error(self.duplicate(&key, &row))),
+        match self.conflict(&self.unique, &row)? {
+            Some((key, _)) => Err(Stop::Error(self.duplicate(key, &row))),
             None => {
                 self.store(&self.new_row_key(&row)?, &row)?;
                 Ok(row)
@@ -344,9 +344,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The first unique key that another row already has, and that row's key. Every key is locked.
-    fn conflict(&self, row: &[Datum]) -> Result<Option<(UniqueKey, Vec<u8>)>, Stop> {
-        for unique in &self.unique {
+    /// The first of these unique keys that another row already has, and that row's key. Every key is locked.
+    fn conflict<'u>(&self, keys: impl IntoIterator<Item = &'u UniqueKey>, row: &[Datum]) -> Result<Option<(&'u UniqueKey, Vec<u8>)>, Stop> {
+        for unique in keys {
             let existing = match unique.index {
                 None => {
                     let values: Vec<Datum> = unique.columns.iter().map(|index| row[*index].clone()).collect();
@@ -363,7 +363,7 @@ impl<'a> Writer<'a> {
                 }
             };
             if let Some(existing) = existing {
-                return Ok(Some((unique.clone(), existing)));
+                return Ok(Some((unique, existing)));
             }
         }
         Ok(None)
@@ -371,14 +371,20 @@ impl<'a> Writer<'a> {
 
     /// INSERT ... ON CONFLICT: the stored row, or None where nothing was written.
     fn insert_or(&self, row: Row, on_conflict: &OnConflict, triggers: &Triggers) -> Result<Option<Row>, Stop> {
-        let Some((unique, existing)) = self.conflict(&row)? else {
-            self.store(&self.new_row_key(&row)?, &row)?;
+        // The target is asked first: whoever meets it does not violate another key on the way.
+        let is_target = |unique: &&UniqueKey| on_conflict.target.as_ref().is_none_or(|target| *target == unique.columns);
+        let Some((_, existing)) = self.conflict(self.unique.iter().filter(is_target), &row)? else {
+            if let Some((other, _)) = self.conflict(self.unique.iter().filter(|unique| !is_target(unique)), &row)? {
+                return Err(Stop::Error(self.duplicate(other, &row)));
+            }
+            let key = self.new_row_key(&row)?;
+            self.store(&key, &row)?;
+            if let ConflictAction::Update { .. } = &on_conflict.action {
+                self.context.claim_conflict_row(&key);
+            }
             triggers.written(TriggerEvent::Insert, None, Some(&row));
             return Ok(Some(row));
         };
-        if on_conflict.target.as_ref().is_some_and(|target| *target != unique.columns) {
-            return Err(Stop::Error(self.duplicate(&unique, &row)));
-        }
         let ConflictAction::Update {
             assignments,
             filter,
@@ -390,7 +396,7 @@ impl<'a> Writer<'a> {
         };
         self.lock(&existing)?;
         let bytes = self.context.txn.get(&existing)?.ok_or(Stop::Restart)?;
-        if !self.context.claim_conflict_row(&existing) {
+        if self.context.is_conflict_row(&existing) {
             return Err(Stop::Error(
                 SqlError::new(
                     SqlState::CardinalityViolation,
@@ -409,6 +415,7 @@ impl<'a> Writer<'a> {
         {
             return Ok(None);
         }
+        self.context.claim_conflict_row(&existing);
         let mut new = old.clone();
         for (index, value) in assignments {
             new[*index] = eval(value)?;
@@ -421,6 +428,9 @@ impl<'a> Writer<'a> {
             self.untouched(&existing, &old, "updated")?;
         }
         self.replace(&existing, &old, &new)?;
+        if self.table.primary_key.is_some() {
+            self.context.claim_conflict_row(&self.new_row_key(&new)?);
+        }
         triggers.written(TriggerEvent::Update, Some(&old), Some(&new));
         Ok(Some(new))
     }
