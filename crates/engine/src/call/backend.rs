@@ -374,6 +374,7 @@ impl SqlBackend {
                         "a function cannot trim the audit log",
                     ));
                 }
+                Utility::CloseCursor(_) => return Err(SqlError::new(SqlState::FeatureNotSupported, "a function has no cursors")),
                 Utility::Prepare { .. } | Utility::Execute { .. } | Utility::Deallocate(_) => {
                     return Err(SqlError::new(
                         SqlState::FeatureNotSupported,

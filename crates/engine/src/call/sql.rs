@@ -110,6 +110,7 @@ fn first_word(statement: &Statement) -> String {
             Utility::Deallocate(_) => "DEALLOCATE",
             Utility::Listen(_) => "LISTEN",
             Utility::Unlisten(_) => "UNLISTEN",
+            Utility::CloseCursor(_) => "CLOSE",
             Utility::Notify { .. } => "NOTIFY",
             Utility::TrimAuditLog(_) => "ALTER SYSTEM",
             Utility::CreateRole { .. } => "CREATE ROLE",

@@ -58,6 +58,8 @@ pub enum Utility {
     Listen(String),
     /// None: every channel.
     Unlisten(Option<String>),
+    /// CLOSE of a cursor; None: of all.
+    CloseCursor(Option<String>),
     Notify {
         channel: String,
         payload: String,
@@ -134,7 +136,7 @@ pub struct RoleOptions {
 pub fn is_ours(first: &str, second: &str) -> bool {
     match first {
         "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET" | "SHOW" | "DISCARD"
-        | "LISTEN" | "UNLISTEN" | "NOTIFY" | "PREPARE" | "EXECUTE" | "DEALLOCATE" => true,
+        | "CLOSE" | "LISTEN" | "UNLISTEN" | "NOTIFY" | "PREPARE" | "EXECUTE" | "DEALLOCATE" => true,
         "ALTER" if second == "SYSTEM" => true,
         "CREATE" | "ALTER" | "DROP" => matches!(second, "ROLE" | "USER"),
         _ => false,
@@ -210,6 +212,12 @@ fn parse_inner(parser: &mut Parser<'_>) -> Parsed<Utility> {
     if word(parser, "DISCARD") {
         expect_word(parser, "ALL")?;
         return Ok(Utility::DiscardAll);
+    }
+    if word(parser, "CLOSE") {
+        if word(parser, "ALL") {
+            return Ok(Utility::CloseCursor(None));
+        }
+        return Ok(Utility::CloseCursor(Some(fold(&parser.parse_identifier()?))));
     }
     if word(parser, "LISTEN") {
         return Ok(Utility::Listen(fold(&parser.parse_identifier()?)));

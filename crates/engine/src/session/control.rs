@@ -80,6 +80,7 @@ impl Session {
             | Utility::Deallocate(_)
             | Utility::Listen(_)
             | Utility::Unlisten(_)
+            | Utility::CloseCursor(_)
             | Utility::Notify { .. }
             | Utility::TrimAuditLog(_)
             | Utility::CreateRole { .. }

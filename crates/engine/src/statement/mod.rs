@@ -78,6 +78,12 @@ pub fn execute(session: &mut Session, context: &Arc<StatementContext>, kind: &St
             Utility::DiscardAll => settings::discard_all(session),
             Utility::Listen(channel) => notify::listen(context, channel),
             Utility::Unlisten(channel) => notify::unlisten(context, channel.as_deref()),
+            // Connection pools close all cursors of a session before they hand it on: there are none.
+            Utility::CloseCursor(None) => Ok(complete("CLOSE CURSOR ALL")),
+            Utility::CloseCursor(Some(name)) => Err(SqlError::new(
+                SqlState::InvalidCursorName,
+                format!("cursor \"{name}\" does not exist"),
+            )),
             Utility::Notify { channel, payload } => notify::notify(context, channel, payload),
             Utility::TrimAuditLog(before) => trim_audit_log::run(session, context, before, statement.siblings == 1),
             Utility::CreateRole {
@@ -228,6 +234,7 @@ fn writing_command(kind: &Statement) -> Option<String> {
             | Utility::Deallocate(_)
             | Utility::Listen(_)
             | Utility::Unlisten(_)
+            | Utility::CloseCursor(_)
             | Utility::Notify { .. } => return None,
         },
     };
