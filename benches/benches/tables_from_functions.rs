@@ -92,7 +92,8 @@ fn main() {
     let ours = runtime.block_on(measure(&served.config, OURS, true));
     let theirs = peer.map(|peer| runtime.block_on(measure(&peer, THEIRS, false))).unwrap_or_default();
     println!("write and fdatasync of one row here: {:.1} us", sync_us(served.folder(), 2_000));
-    let figures: [(&str, fn(&Costs) -> f64); 2] = [
+    type Figure = fn(&Costs) -> f64;
+    let figures: [(&str, Figure); 2] = [
         ("a row read by key inside a call", |costs| costs.read_us),
         ("a call that writes a row and commits", |costs| costs.write_us),
     ];
