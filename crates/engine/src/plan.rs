@@ -1,9 +1,10 @@
 //! A statement after binding: what authorization looks at and execution carries out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use query::ir::{ColumnId, Expr, Rel};
-use types::Type;
+use query::{Host, RowIter};
+use types::{Result, Type};
 
 use crate::bind::Touched;
 use crate::parse::Statement;
@@ -37,6 +38,31 @@ pub struct QueryPlan {
     pub columns: Vec<ColumnDesc>,
     pub touched: Touched,
     pub explain: bool,
+    /// Made when it first runs: a plan that is kept is run many times.
+    ready: OnceLock<query::Prepared>,
+}
+
+impl QueryPlan {
+    pub fn new(rel: Rel, columns: Vec<ColumnDesc>, touched: Touched, explain: bool) -> QueryPlan {
+        QueryPlan {
+            rel,
+            columns,
+            touched,
+            explain,
+            ready: OnceLock::new(),
+        }
+    }
+
+    /// Its rows, as [`query::execute`] gives them.
+    pub fn execute(&self, host: &Arc<dyn Host>) -> Result<RowIter> {
+        match self.ready.get() {
+            Some(ready) => ready.execute(host),
+            None => {
+                let ready = query::Prepared::new(&self.rel, host.environment())?;
+                self.ready.get_or_init(|| ready).execute(host)
+            }
+        }
+    }
 }
 
 /// `input` gives one row per row to insert, with every column of the table in its order.

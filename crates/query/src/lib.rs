@@ -52,7 +52,7 @@ pub fn execute(rel: &ir::Rel, host: &Arc<dyn Host>) -> Result<RowIter> {
 }
 
 /// A plan made ready to run, any number of times and with other parameters each time.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Prepared(Arc<Plan>);
 
 impl Prepared {

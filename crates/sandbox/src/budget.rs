@@ -8,6 +8,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -28,8 +29,7 @@ pub struct Budget {
     /// What is left of its own limits: fuel in wasmtime's unit, CPU time in nanoseconds.
     fuel: AtomicU64,
     cpu: AtomicU64,
-    /// What calls below may take while the guest waits in a host call.
-    laid_down: Mutex<Allowance>,
+    laid_down: Mutex<LaidDown>,
     /// Why a call below ended at once, if one did: then so does this one, whatever its guest catches.
     ended: Mutex<Option<SqlError>>,
     /// The limit of audit rows, once it has been reached: the gate counts them, and knows the limit as it is then.
@@ -41,6 +41,16 @@ pub struct Budget {
 pub struct Allowance {
     pub fuel: u64,
     pub cpu: Duration,
+}
+
+/// What calls below may take while the guest waits in a host call.
+#[derive(Default)]
+struct LaidDown {
+    left: Allowance,
+    /// The thread on which the guest waits.
+    thread: Option<ThreadId>,
+    /// CPU time that calls below have taken of it on other threads: that thread's clock does not show it.
+    elsewhere: Duration,
 }
 
 impl Budget {
@@ -92,7 +102,7 @@ impl Budget {
         match &self.parent {
             None => own,
             Some(parent) => {
-                let callers = *parent.laid_down.lock();
+                let callers = parent.laid_down.lock().left;
                 Allowance {
                     fuel: own.fuel.min(callers.fuel),
                     cpu: own.cpu.min(callers.cpu),
@@ -101,8 +111,8 @@ impl Budget {
         }
     }
 
-    /// The guest was left and has used this much, calls below included.
-    pub(crate) fn used(&self, used: Allowance) {
+    /// The guest was left, on the thread on which it ran, and has used this much, calls below included; so much of the CPU time on other threads.
+    pub(crate) fn used(&self, used: Allowance, elsewhere: Duration) {
         let take = |from: &AtomicU64, amount: u64| {
             let left = from.load(Ordering::Relaxed).saturating_sub(amount);
             from.store(left, Ordering::Relaxed);
@@ -111,25 +121,32 @@ impl Budget {
         take(&self.cpu, nanos(used.cpu));
         if let Some(parent) = &self.parent {
             let mut laid_down = parent.laid_down.lock();
-            laid_down.fuel = laid_down.fuel.saturating_sub(used.fuel);
-            laid_down.cpu = laid_down.cpu.saturating_sub(used.cpu);
+            laid_down.left.fuel = laid_down.left.fuel.saturating_sub(used.fuel);
+            laid_down.left.cpu = laid_down.left.cpu.saturating_sub(used.cpu);
+            let is_here = laid_down.thread == Some(thread::current().id());
+            laid_down.elsewhere += if is_here { elsewhere } else { used.cpu };
         }
     }
 
     /// The guest waits in a host call and has this much left.
     pub(crate) fn lay_down(&self, left: Allowance) {
-        *self.laid_down.lock() = left;
+        *self.laid_down.lock() = LaidDown {
+            left,
+            thread: Some(thread::current().id()),
+            elsewhere: Duration::ZERO,
+        };
     }
 
-    /// What calls below have left of it.
-    pub(crate) fn take_up(&self) -> Allowance {
-        std::mem::take(&mut *self.laid_down.lock())
+    /// What calls below have left of it, and the CPU time that they have used on other threads.
+    pub(crate) fn take_up(&self) -> (Allowance, Duration) {
+        let laid_down = std::mem::take(&mut *self.laid_down.lock());
+        (laid_down.left, laid_down.elsewhere)
     }
 
     /// Whose limit it is that has run out, and what it was: the call's own, or that of a call further up.
     pub(crate) fn exceeded(&self, limit: Limit) -> (String, u64) {
         let callers = self.parent.as_ref().filter(|parent| {
-            let laid_down = *parent.laid_down.lock();
+            let laid_down = parent.laid_down.lock().left;
             match limit {
                 Limit::Instructions => laid_down.fuel <= self.own_left().fuel,
                 Limit::CpuTime => laid_down.cpu <= self.own_left().cpu,
@@ -210,13 +227,19 @@ mod tests {
         let inner = Budget::new("g()".into(), limits(1_000_000, 50), Some(outer.clone()));
         let lent = inner.allowance();
         assert_eq!((lent.fuel, lent.cpu), (5000, Duration::from_millis(40)), "the caller's rest");
-        inner.used(Allowance {
+        let used = Allowance {
             fuel: 4000,
             cpu: Duration::from_millis(30),
-        });
+        };
+        inner.used(used, Duration::from_millis(3));
         assert_eq!(inner.allowance().fuel, 1000);
         assert_eq!(inner.exceeded(Limit::Instructions), ("f()".into(), 1000));
-        assert_eq!(outer.take_up().fuel, 1000);
+        let (left, elsewhere) = outer.take_up();
+        assert_eq!(
+            (left.fuel, elsewhere),
+            (1000, Duration::from_millis(3)),
+            "on this thread but for those"
+        );
         assert_eq!(inner.fuel_used(), 4000);
         assert_eq!(inner.cpu_used(), Duration::from_millis(30));
     }
@@ -227,9 +250,15 @@ mod tests {
         outer.lay_down(outer.allowance());
         let inner = Budget::new("g()".into(), limits(10, 5), Some(outer.clone()));
         assert_eq!(inner.allowance().fuel, 80);
-        inner.used(inner.allowance());
+        let all = inner.allowance();
+        std::thread::scope(|scope| scope.spawn(|| inner.used(all, Duration::ZERO)).join().unwrap());
         assert_eq!(inner.exceeded(Limit::Instructions), ("g()".into(), 10));
         assert_eq!(inner.exceeded(Limit::CpuTime), ("g()".into(), 5));
-        assert_eq!(outer.take_up().fuel, 7920);
+        let (left, elsewhere) = outer.take_up();
+        assert_eq!(
+            (left.fuel, elsewhere),
+            (7920, Duration::from_millis(5)),
+            "all of it on another thread"
+        );
     }
 }

@@ -31,6 +31,10 @@ pub enum Stop {
     Broken(&'static str),
 }
 
+/// Reading a thread's CPU time is a system call of some 400 ns, reading the clock is none. A thread uses no more CPU time than passes,
+/// so within this time of the last reading the clock is asked instead, and says at most as much too much.
+const CPU_UNREAD: Duration = Duration::from_millis(1);
+
 /// The heap that both interpreters leave free at the end of their `init`: the function's own from the start.
 const HEADROOM_BYTES: u64 = 2 << 20;
 
@@ -43,15 +47,50 @@ pub struct Meter {
     memory_peak: usize,
     /// What the guest may use until it is left.
     allowance: Allowance,
-    /// The thread's CPU time when the guest was entered.
-    entered: Option<Duration>,
-    /// CPU time of calls below that ran on other threads, since then.
-    elsewhere: Duration,
+    entered: Option<Entered>,
     cancel: Option<Arc<dyn Cancel>>,
     /// Open now.
     files: u64,
     connections: u64,
     pub stop: Option<Stop>,
+}
+
+/// The guest's stay on this thread.
+struct Entered {
+    /// The thread's CPU time when it began.
+    cpu: Duration,
+    /// What it had used of that when it was last read, and when that was.
+    used: Duration,
+    read: Instant,
+    /// CPU time of calls below that ran on other threads.
+    elsewhere: Duration,
+}
+
+impl Entered {
+    fn now() -> Entered {
+        Entered {
+            cpu: thread_cpu(),
+            used: Duration::ZERO,
+            read: Instant::now(),
+            elsewhere: Duration::ZERO,
+        }
+    }
+
+    /// The CPU time since then.
+    fn used(&mut self, now: Instant) -> Duration {
+        self.used = thread_cpu().saturating_sub(self.cpu);
+        self.read = now;
+        self.used + self.elsewhere
+    }
+
+    /// No less than that, and no more than [`CPU_UNREAD`] above it.
+    fn used_at_most(&mut self, now: Instant) -> Duration {
+        let unread = now.saturating_duration_since(self.read);
+        match unread > CPU_UNREAD {
+            true => self.used(now),
+            false => self.used + unread + self.elsewhere,
+        }
+    }
 }
 
 impl Meter {
@@ -64,7 +103,6 @@ impl Meter {
             memory_peak: memory,
             allowance: Allowance::default(),
             entered: None,
-            elsewhere: Duration::ZERO,
             cancel,
             files: 0,
             connections: 0,
@@ -75,43 +113,34 @@ impl Meter {
     /// The guest begins to run on this thread; answers the fuel that it gets.
     pub fn enter(&mut self) -> u64 {
         self.allowance = self.budget.allowance();
-        self.elsewhere = Duration::ZERO;
-        self.entered = Some(thread_cpu());
+        self.entered = Some(Entered::now());
         self.allowance.fuel
     }
 
     /// The guest no longer runs on this thread and has this much fuel left.
     pub fn leave(&mut self, fuel: u64) {
-        let used = Allowance {
-            fuel: self.allowance.fuel.saturating_sub(fuel),
-            cpu: self.cpu_since_entered(),
+        let (cpu, elsewhere) = match self.entered.take() {
+            Some(mut entered) => (entered.used(Instant::now()), entered.elsewhere),
+            None => (Duration::ZERO, Duration::ZERO),
         };
-        self.entered = None;
-        self.budget.used(used);
+        let fuel = self.allowance.fuel.saturating_sub(fuel);
+        self.budget.used(Allowance { fuel, cpu }, elsewhere);
     }
 
     /// A host call begins that may call functions; `fuel` is what the guest has left.
-    pub fn lend(&self, fuel: u64) -> Lent {
-        let used = self.cpu_since_entered();
-        let cpu = self.allowance.cpu.saturating_sub(used);
+    pub fn lend(&mut self, fuel: u64) {
+        let used = self.entered.as_mut().map(|entered| entered.used_at_most(Instant::now()));
+        let cpu = self.allowance.cpu.saturating_sub(used.unwrap_or_default());
         self.budget.lay_down(Allowance { fuel, cpu });
-        Lent { cpu, used }
     }
 
     /// It has ended; answers the fuel with which the guest goes on.
-    pub fn take_back(&mut self, lent: Lent) -> u64 {
-        let left = self.budget.take_up();
-        let below = lent.cpu.saturating_sub(left.cpu);
-        let here = self.cpu_since_entered().saturating_sub(lent.used);
-        self.elsewhere += below.saturating_sub(here);
-        left.fuel
-    }
-
-    fn cpu_since_entered(&self) -> Duration {
-        match self.entered {
-            Some(entered) => thread_cpu().saturating_sub(entered) + self.elsewhere,
-            None => Duration::ZERO,
+    pub fn take_back(&mut self) -> u64 {
+        let (left, elsewhere) = self.budget.take_up();
+        if let Some(entered) = &mut self.entered {
+            entered.elsewhere += elsewhere;
         }
+        left.fuel
     }
 
     /// The most memory that was the function's own, in bytes.
@@ -133,13 +162,15 @@ impl Meter {
         if let Some(cancel) = &self.cancel {
             cancel.check().map_err(Stop::Cancelled)?;
         }
-        if Instant::now() >= self.budget.deadline() {
+        let now = Instant::now();
+        if now >= self.budget.deadline() {
             return Err(Stop::Limit(Limit::WallTime));
         }
-        if self.entered.is_some() && self.cpu_since_entered() >= self.allowance.cpu {
-            return Err(Stop::Limit(Limit::CpuTime));
+        let Some(entered) = &mut self.entered else { return Ok(()) };
+        match entered.used_at_most(now) >= self.allowance.cpu && entered.used(now) >= self.allowance.cpu {
+            true => Err(Stop::Limit(Limit::CpuTime)),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// A file is about to be open.
@@ -252,13 +283,6 @@ impl Watch {
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || self.cancel.as_ref().is_some_and(|cancel| cancel.check().is_err())
     }
-}
-
-/// What was lent to a host call.
-pub struct Lent {
-    cpu: Duration,
-    /// The guest's CPU time until then.
-    used: Duration,
 }
 
 fn thread_cpu() -> Duration {

@@ -42,21 +42,17 @@ pub fn bind(context: &StatementContext, log: &Arc<Table>, text: &str, row: Optio
     };
     // Its place in the text is none in what the client sent.
     let bound = binder.query(query, Some(&scope), false).map_err(SqlError::without_position)?;
-    Ok(Plan::Query(QueryPlan {
-        rel: Rel::Join {
-            kind: JoinKind::Inner,
-            left: Box::new(Rel::Values {
-                columns,
-                rows: vec![values],
-            }),
-            right: Box::new(bound.rel),
-            on: None,
-            lateral: true,
-        },
-        columns: vec![],
-        touched: std::mem::take(&mut binder.touched),
-        explain: false,
-    }))
+    let rel = Rel::Join {
+        kind: JoinKind::Inner,
+        left: Box::new(Rel::Values {
+            columns,
+            rows: vec![values],
+        }),
+        right: Box::new(bound.rel),
+        on: None,
+        lateral: true,
+    };
+    Ok(Plan::Query(QueryPlan::new(rel, vec![], std::mem::take(&mut binder.touched), false)))
 }
 
 fn only_select() -> SqlError {

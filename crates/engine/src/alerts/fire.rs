@@ -261,7 +261,7 @@ impl<'a> Round<'a> {
             self.called |= !query.touched.calls.is_empty();
             let host: Arc<dyn Host> = context.clone();
             // The rows themselves are nobody's.
-            let ran = query::execute(&query.rel, &host).and_then(|mut rows| rows.try_for_each(|row| row.map(|_| ())));
+            let ran = query.execute(&host).and_then(|mut rows| rows.try_for_each(|row| row.map(|_| ())));
             return match ran {
                 Ok(()) => context.calls.finish(&context),
                 Err(error) => {

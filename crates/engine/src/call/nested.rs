@@ -143,7 +143,7 @@ fn collect(query: &QueryPlan, context: &Arc<StatementContext>) -> Result<Written
     let host: Arc<dyn Host> = context.clone();
     let mut written = Written::default();
     let mut bytes = 0usize;
-    for row in query::execute(&query.rel, &host)? {
+    for row in query.execute(&host)? {
         let row = row?;
         bytes = bytes.saturating_add(row.iter().map(query::datum_bytes).sum());
         if bytes > ROW_BYTES_LIMIT {

@@ -280,7 +280,7 @@ fn run_one(plan: &Plan, last: bool, context: &StatementContext, function: &Funct
     match plan {
         Plan::Query(query) if last => {
             let host: Arc<dyn Host> = inside.clone();
-            let rows = query::execute(&query.rel, &host).inspect_err(|error| inside.calls.fail(&inside, error))?;
+            let rows = query.execute(&host).inspect_err(|error| inside.calls.fail(&inside, error))?;
             Ok(match query.touched.calls.is_empty() {
                 true => rows,
                 false => Box::new(AuditedRows::new(rows, inside)),

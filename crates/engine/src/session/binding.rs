@@ -79,10 +79,6 @@ fn query_plan(binder: &mut Binder<'_>, query: &ast::Query, explain: bool) -> Res
         true => vec![ColumnDesc::new("QUERY PLAN", Type::Text)],
         false => binder.describe(&bound.columns),
     };
-    Ok(Plan::Query(QueryPlan {
-        rel: bound.rel,
-        columns,
-        touched: std::mem::take(&mut binder.touched),
-        explain,
-    }))
+    let touched = std::mem::take(&mut binder.touched);
+    Ok(Plan::Query(QueryPlan::new(bound.rel, columns, touched, explain)))
 }

@@ -21,7 +21,7 @@ pub(super) fn run_query(plan: &QueryPlan, context: &Arc<StatementContext>) -> Re
             tag: RowTag::Fixed("EXPLAIN"),
         });
     }
-    let rows = query::execute(&plan.rel, &host).inspect_err(|error| context.calls.fail(context, error))?;
+    let rows = plan.execute(&host).inspect_err(|error| context.calls.fail(context, error))?;
     let rows: RowIter = match plan.touched.calls.is_empty() {
         true => rows,
         false => Box::new(AuditedRows::new(rows, context.clone())),

@@ -180,7 +180,7 @@ fn call(context: &Arc<StatementContext>, query: &QueryPlan, function: &Function)
 fn collect(context: &Arc<StatementContext>, query: &QueryPlan) -> Result<Vec<Row>> {
     let inside = Arc::new(context.with(context.actor.clone(), vec![], Calls::at(&context.calls)));
     let host: Arc<dyn Host> = inside.clone();
-    let rows = query::execute(&query.rel, &host).and_then(|rows| {
+    let rows = query.execute(&host).and_then(|rows| {
         let mut bytes = 0usize;
         rows.map(|row| {
             let row = row?;

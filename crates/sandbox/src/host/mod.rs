@@ -473,16 +473,13 @@ fn enter<R>(
     run: impl FnOnce(&mut State) -> Result<R, Stop>,
 ) -> wasmtime::Result<R> {
     let mut context = context.as_context_mut();
-    let lent = match lends {
-        true => {
-            let fuel = context.get_fuel()?;
-            Some(context.data().meter.lend(fuel))
-        }
-        false => None,
-    };
+    if lends {
+        let fuel = context.get_fuel()?;
+        context.data_mut().meter.lend(fuel);
+    }
     let mut outcome = run(context.data_mut());
-    if let Some(lent) = lent {
-        let fuel = context.data_mut().meter.take_back(lent);
+    if lends {
+        let fuel = context.data_mut().meter.take_back();
         context.set_fuel(fuel)?;
         outcome = context.data_mut().settle(outcome);
     }
