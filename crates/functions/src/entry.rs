@@ -153,40 +153,65 @@ impl Scalar {
 /// No SQL text can hold a NUL, so no value of a user's can be taken for the types argument.
 const TYPES_MARK: &str = "\0types";
 
+/// Begins a record that holds JSON, written already: [`crate`]'s aggregates, which are not told of their arguments'
+/// types, get records this way. No value of a user's can be taken for it either.
+pub const WRITTEN_MARK: &str = "\0json";
+
 /// The value that tells a [`Scalar::typed`] function the types of its other arguments.
 pub fn types_argument(types: &[Type]) -> Datum {
-    let shapes: Vec<Shape> = types
-        .iter()
-        .map(|ty| Shape {
-            ty: *ty,
-            fields: Vec::new(),
-        })
-        .collect();
-    shapes_argument(&shapes)
+    let types = types.iter().map(|ty| Datum::Oid(ty.oid()));
+    Datum::Record([Datum::text(TYPES_MARK)].into_iter().chain(types).collect())
 }
 
 /// What a function may know about the type of an argument.
 #[derive(Clone, Debug)]
 pub struct Shape {
     pub ty: Type,
-    /// Names and types of a record's fields, where they are known: `row_to_json(t)` shows them.
-    pub fields: Vec<(String, Type)>,
+    /// The fields of a record, or of an array's records, where they are known: `row_to_json(t)` shows their names.
+    pub fields: Vec<(String, Shape)>,
 }
 
-/// As [`types_argument`], with the names of records' fields.
-pub fn shapes_argument(shapes: &[Shape]) -> Datum {
-    let shape = |shape: &Shape| {
-        let own = Datum::Oid(shape.ty.oid());
-        if shape.fields.is_empty() {
-            return own;
+impl Shape {
+    pub(crate) fn of(ty: Type) -> Shape {
+        Shape { ty, fields: Vec::new() }
+    }
+
+    fn to_datum(&self) -> Datum {
+        named(Datum::Oid(self.ty.oid()), &self.fields)
+    }
+
+    fn from_datum(datum: &Datum) -> Shape {
+        let Datum::Record(parts) = datum else {
+            return Shape::of(type_of_oid(Some(datum)));
+        };
+        let field = |pair: &[Datum]| match pair {
+            [name, shape] => Some((name.as_str()?.to_string(), Shape::from_datum(shape))),
+            _ => None,
+        };
+        Shape {
+            ty: type_of_oid(parts.first()),
+            fields: parts[1..].chunks(2).filter_map(field).collect(),
         }
-        let fields = shape
-            .fields
-            .iter()
-            .flat_map(|(name, ty)| [Datum::text(name.as_str()), Datum::Oid(ty.oid())]);
-        Datum::Record([own].into_iter().chain(fields).collect())
-    };
-    Datum::Record([Datum::text(TYPES_MARK)].into_iter().chain(shapes.iter().map(shape)).collect())
+    }
+}
+
+/// A type's OID, or a record of it with the names and shapes of its fields.
+fn named(ty: Datum, fields: &[(String, Shape)]) -> Datum {
+    if fields.is_empty() {
+        return ty;
+    }
+    let fields = fields
+        .iter()
+        .flat_map(|(name, shape)| [Datum::text(name.as_str()), shape.to_datum()]);
+    Datum::Record([ty].into_iter().chain(fields).collect())
+}
+
+/// Adds the fields of those arguments that are records to what [`types_argument`] made.
+pub fn name_fields(types: Datum, fields: Vec<Vec<(String, Shape)>>) -> Datum {
+    let Datum::Record(parts) = types else { return types };
+    // The mark comes first.
+    let fields = [Vec::new()].into_iter().chain(fields).chain(std::iter::repeat(Vec::new()));
+    Datum::Record(parts.into_iter().zip(fields).map(|(part, fields)| named(part, &fields)).collect())
 }
 
 fn type_of_oid(datum: Option<&Datum>) -> Type {
@@ -202,38 +227,11 @@ pub(crate) fn split_shapes(args: &[Datum]) -> (&[Datum], Vec<Shape>) {
         && let Some(Datum::Text(mark)) = fields.first()
         && mark == TYPES_MARK
     {
-        let shape = |datum: &Datum| match datum {
-            Datum::Record(parts) => Shape {
-                ty: type_of_oid(parts.first()),
-                fields: parts[1..]
-                    .chunks(2)
-                    .map(|pair| (pair[0].as_str().unwrap_or_default().to_string(), type_of_oid(pair.get(1))))
-                    .collect(),
-            },
-            other => Shape {
-                ty: type_of_oid(Some(other)),
-                fields: Vec::new(),
-            },
-        };
-        let mut shapes: Vec<Shape> = fields[1..].iter().map(shape).collect();
-        shapes.resize(
-            rest.len(),
-            Shape {
-                ty: Type::Text,
-                fields: Vec::new(),
-            },
-        );
+        let mut shapes: Vec<Shape> = fields[1..].iter().map(Shape::from_datum).collect();
+        shapes.resize(rest.len(), Shape::of(Type::Text));
         return (rest, shapes);
     }
-    (
-        args,
-        args.iter()
-            .map(|arg| Shape {
-                ty: crate::argument::type_of(arg),
-                fields: Vec::new(),
-            })
-            .collect(),
-    )
+    (args, args.iter().map(|arg| Shape::of(crate::argument::type_of(arg))).collect())
 }
 
 /// As [`split_shapes`], types only.

@@ -25,6 +25,6 @@ pub mod scalar;
 pub mod set;
 
 pub use aggregate::{Accumulator, Aggregate, NativeAggregate};
-pub use entry::{Family, Native, Operator, Run, Scalar, Shape, Volatility, shapes_argument, types_argument};
+pub use entry::{Family, Native, Operator, Run, Scalar, Shape, Volatility, WRITTEN_MARK, name_fields, types_argument};
 pub use environment::Environment;
 pub use set::{Rows, SetFunction};

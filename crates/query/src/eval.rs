@@ -188,7 +188,7 @@ impl Planner<'_> {
                 nested: elements.iter().any(|element| matches!(element.ty(), Type::Array(_))),
                 elements: self.nodes(elements, layout)?,
             },
-            Expr::Row(fields) => Node::Row(self.nodes(fields, layout)?),
+            Expr::Row(fields, _) => Node::Row(self.nodes(fields, layout)?),
             Expr::InList { left, op, list, all } => self.in_list(left, op, list, *all, layout)?,
             Expr::AnyArray { left, op, array, all } => {
                 let element = array.ty().element().unwrap_or(Type::Unknown);

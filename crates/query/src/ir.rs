@@ -62,7 +62,8 @@ pub enum Expr {
         ty: Type,
     },
     /// `ROW(...)`.
-    Row(Vec<Expr>),
+    /// A record, and the names of its fields where it is a table's row: functions that make JSON of it are told them.
+    Row(Vec<Expr>, Option<Arc<[String]>>),
     /// `left op ANY (list)` (`IN`), or ALL (`NOT IN` with `<>`). `op` takes (left, item).
     InList {
         left: Box<Expr>,
@@ -329,7 +330,7 @@ impl Expr {
             | Expr::AnyArray { .. }
             | Expr::Exists(_)
             | Expr::AnyQuery { .. } => Type::Bool,
-            Expr::Row(_) => Type::Record,
+            Expr::Row(..) => Type::Record,
         }
     }
 }
@@ -372,7 +373,7 @@ macro_rules! expr_children {
         match $self {
             Expr::Const(..) | Expr::Param { .. } | Expr::Column { .. } => {}
             Expr::Call { args, .. } | Expr::UserCall { args, .. } => args.$iter().for_each($f),
-            Expr::And(args) | Expr::Or(args) | Expr::Coalesce(args, _) | Expr::Row(args) => args.$iter().for_each($f),
+            Expr::And(args) | Expr::Or(args) | Expr::Coalesce(args, _) | Expr::Row(args, _) => args.$iter().for_each($f),
             Expr::Array { elements, .. } => elements.$iter().for_each($f),
             Expr::Cast { arg, .. } | Expr::Not(arg) | Expr::IsNull(arg) => $f(arg),
             Expr::Case { branches, otherwise, .. } => {

@@ -93,7 +93,7 @@ pub(crate) fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
     match expr {
         Expr::Const(..) | Expr::Param { .. } | Expr::Column { .. } | Expr::Scalar { .. } | Expr::Exists(_) => {}
         Expr::Call { args, .. } | Expr::UserCall { args, .. } => args.iter().for_each(f),
-        Expr::And(args) | Expr::Or(args) | Expr::Coalesce(args, _) | Expr::Row(args) => args.iter().for_each(f),
+        Expr::And(args) | Expr::Or(args) | Expr::Coalesce(args, _) | Expr::Row(args, _) => args.iter().for_each(f),
         Expr::Array { elements, .. } => elements.iter().for_each(f),
         Expr::Cast { arg, .. } | Expr::Not(arg) | Expr::IsNull(arg) => f(arg),
         Expr::Case { branches, otherwise, .. } => {

@@ -248,7 +248,7 @@ impl Binder<'_> {
                     let item = self.expr(item, scope)?;
                     bound.push(self.unknown_to_text(item)?);
                 }
-                Ok(Expr::Row(bound))
+                Ok(Expr::Row(bound, None))
             }
             ast::Expr::Array(array) => self.array(array, scope, None),
             ast::Expr::Interval(interval) => self.interval(interval, scope),
@@ -315,16 +315,6 @@ impl Binder<'_> {
             SqlState::UndefinedColumn,
             format!("column \"{name}\" does not exist"),
         ))
-    }
-
-    /// A table's row as one value.
-    fn whole_row(&self, alias: &str, scope: &Scope<'_>) -> Option<Expr> {
-        let table = scope.table(alias)?;
-        let columns = table.columns.iter().map(|column| Expr::Column {
-            id: column.id,
-            ty: column.ty,
-        });
-        Some(Expr::Row(columns.collect()))
     }
 
     /// CURRENT_USER and the like, which are called without parentheses.

@@ -173,8 +173,7 @@ impl<'b> Binder<'b> {
                 JoinKind::Right => of_right,
                 JoinKind::Full => Expr::Coalesce(vec![of_left, of_right], ty),
             };
-            let meta = self.meta_of(&value);
-            let id = self.new_column(meta);
+            let id = self.column_for(&value);
             exprs.push((id, value));
             entry.columns.push(ScopeColumn {
                 name,
@@ -329,6 +328,9 @@ impl<'b> Binder<'b> {
                 CteBody::Query(rel) => {
                     self.expand(cte.weight)?;
                     let inner = rel.columns();
+                    for (column, (id, ty)) in columns.iter().zip(&inner) {
+                        self.keep_fields(column.id, &Expr::Column { id: *id, ty: *ty });
+                    }
                     let exprs = columns
                         .iter()
                         .zip(inner)

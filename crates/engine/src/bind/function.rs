@@ -79,7 +79,7 @@ impl Binder<'_> {
                 "greatest" | "least" => return self.extreme(&name, args.exprs),
                 "row" => {
                     let items = args.exprs.into_iter().map(|arg| self.unknown_to_text(arg)).collect::<Result<_>>()?;
-                    return Ok(Expr::Row(items));
+                    return Ok(Expr::Row(items, None));
                 }
                 // PostgreSQL's grammar turns position(a in b) round; the function itself takes (string, substring).
                 "current_schema" | "current_user" | "session_user" if args.exprs.is_empty() => return self.keyword_function(&name, vec![]),
@@ -167,12 +167,10 @@ impl Binder<'_> {
                 FunctionArgExpr::Wildcard => arguments.star = true,
                 FunctionArgExpr::QualifiedWildcard(table) => {
                     let (_, alias) = object_name(table)?;
-                    let entry = scope.table(&alias).ok_or_else(|| {
+                    let row = self.whole_row(&alias, scope).ok_or_else(|| {
                         SqlError::new(SqlState::UndefinedTable, format!("missing FROM-clause entry for table \"{alias}\""))
                     })?;
-                    arguments.exprs.push(Expr::Row(
-                        entry.columns.iter().map(|c| Expr::Column { id: c.id, ty: c.ty }).collect(),
-                    ));
+                    arguments.exprs.push(row);
                     arguments.names.push(None);
                 }
                 FunctionArgExpr::WildcardWithOptions(_) => return Err(SqlError::unsupported("* with options")),
@@ -213,7 +211,9 @@ impl Binder<'_> {
                         .zip(&resolved.args)
                         .map(|(arg, ty)| self.coerce_resolved(arg, *ty))
                         .collect::<Result<Vec<_>>>()?;
-                    exprs.extend(resolved.types_argument.map(|types| Expr::Const(types, Type::Record)));
+                    if let Some(types) = resolved.types_argument {
+                        exprs.push(self.types_argument(types, &exprs));
+                    }
                     return match resolved.target {
                         Target::Scalar(function) => Ok(Expr::Call {
                             function,
@@ -405,6 +405,9 @@ impl Binder<'_> {
             ));
         }
         let id = self.new_column(NO_META);
+        if let SetCall::Builtin { args, .. } = &call {
+            self.keep_result_fields(id, ty, args);
+        }
         self.level().sets.push((id, ty, call));
         Ok(Expr::Column { id, ty })
     }
@@ -469,12 +472,14 @@ impl Binder<'_> {
             return Err(SqlError::internal("array_agg is an aggregate"));
         };
         let id = self.new_column(NO_META);
+        let values = vec![Expr::Column {
+            id: column.id,
+            ty: column.ty,
+        }];
+        self.keep_result_fields(id, resolved.ret, &values);
         let call = AggregateCall {
             function: AggregateTarget::Builtin(function),
-            args: vec![Expr::Column {
-                id: column.id,
-                ty: column.ty,
-            }],
+            args: values,
             distinct: false,
             filter: None,
             order_by: vec![],
@@ -517,6 +522,7 @@ impl Binder<'_> {
         }
         let ty = bound.ty;
         let id = self.new_column(NO_META);
+        self.keep_result_fields(id, ty, &bound.args);
         self.level().aggregates.push((id, bound));
         Ok(Expr::Column { id, ty })
     }
@@ -599,6 +605,7 @@ impl Binder<'_> {
                 key.expr = arg.clone();
             }
         }
+        let exprs = self.written_records(function, exprs, args.distinct)?;
         Ok(AggregateCall {
             function: AggregateTarget::Builtin(function),
             args: exprs,
@@ -636,6 +643,7 @@ impl Binder<'_> {
         let bound = self.in_place(Place::WindowArgument, |binder| binder.window_call(schema, name, call, over, scope))?;
         let ty = bound.ty;
         let id = self.new_column(NO_META);
+        self.keep_result_fields(id, ty, &bound.args);
         self.level().windows.push((id, bound));
         Ok(Expr::Column { id, ty })
     }
@@ -859,7 +867,7 @@ fn is_constant(expr: &Expr) -> bool {
         | Expr::Case { .. }
         | Expr::Coalesce(..)
         | Expr::Array { .. }
-        | Expr::Row(_)
+        | Expr::Row(..)
         | Expr::InList { .. }
         | Expr::AnyArray { .. } => {
             let mut constant = true;

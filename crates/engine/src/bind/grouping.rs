@@ -253,7 +253,7 @@ pub(super) fn same(left: &Expr, right: &Expr) -> bool {
                 ..
             },
         ) => a == b && m == n && same(left, right),
-        (Expr::And(left), Expr::And(right)) | (Expr::Or(left), Expr::Or(right)) | (Expr::Row(left), Expr::Row(right)) => {
+        (Expr::And(left), Expr::And(right)) | (Expr::Or(left), Expr::Or(right)) | (Expr::Row(left, _), Expr::Row(right, _)) => {
             same_all(left, right)
         }
         (Expr::Coalesce(left, _), Expr::Coalesce(right, _)) => same_all(left, right),

@@ -14,11 +14,13 @@ mod function;
 mod grouping;
 pub mod names;
 mod operator;
+mod record;
 mod scope;
 mod select;
 pub mod type_names;
 mod whole_query;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use functions::Environment;
@@ -110,6 +112,8 @@ pub struct Binder<'a> {
     /// Whether chains of operators may be as long as the parser lets them.
     long_chains: bool,
     columns: Vec<ColumnMeta>,
+    /// The fields of columns that are records.
+    records: HashMap<ColumnId, record::Fields>,
     levels: Vec<Level>,
     ctes: Vec<Cte>,
     depth: usize,
@@ -219,6 +223,7 @@ impl<'a> Binder<'a> {
             more_params: false,
             long_chains: false,
             columns: vec![],
+            records: HashMap::new(),
             levels: vec![],
             ctes: vec![],
             depth: 0,

@@ -108,7 +108,7 @@ impl Binder<'_> {
         let right_bound = self.expr(right, scope)?;
         // Rows that are spelled out are compared field by field, with NULL unknown; stored ones as a whole.
         let (left_bound, right_bound) = match (left_bound, right_bound) {
-            (Expr::Row(lefts), Expr::Row(rights))
+            (Expr::Row(lefts, _), Expr::Row(rights, _))
                 if spelled_row(left) && spelled_row(right) && lefts.len() == rights.len() && ROW_COMPARISONS.contains(&symbol.as_str()) =>
             {
                 return self.row_pairs(lefts.into_iter().zip(rights).collect(), &symbol);

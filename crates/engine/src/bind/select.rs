@@ -73,13 +73,7 @@ impl Binder<'_> {
         let mut windows = std::mem::take(&mut level.windows);
         let mut set_calls = std::mem::take(&mut level.sets);
         if !groups.is_empty() || sets.is_some() || !aggregates.is_empty() || having.is_some() {
-            let mut groups: Vec<(ColumnId, Expr)> = groups
-                .into_iter()
-                .map(|expr| {
-                    let meta = self.meta_of(&expr);
-                    (self.new_column(meta), expr)
-                })
-                .collect();
+            let mut groups: Vec<(ColumnId, Expr)> = groups.into_iter().map(|expr| (self.column_for(&expr), expr)).collect();
             for (_, call) in &mut aggregates {
                 if let AggregateTarget::Grouping(indexes) = &mut call.function {
                     for arg in std::mem::take(&mut call.args) {
@@ -133,8 +127,7 @@ impl Binder<'_> {
             }
             // Columns that depend on a grouped primary key become groups of their own.
             for (expr, placeholder) in grouping.fresh {
-                let meta = self.meta_of(&expr);
-                let id = self.new_column(meta);
+                let id = self.column_for(&expr);
                 for target in items.iter_mut().map(|item| &mut item.expr).chain(having.iter_mut()) {
                     rename(target, placeholder, id);
                 }
@@ -187,8 +180,7 @@ impl Binder<'_> {
             } else {
                 self.unknown_to_text(item.expr)?
             };
-            let meta = self.meta_of(&expr);
-            let id = self.new_column(meta);
+            let id = self.column_for(&expr);
             columns.push(Output {
                 name: item.name,
                 id,

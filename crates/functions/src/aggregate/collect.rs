@@ -188,13 +188,7 @@ struct Documents {
 
 impl Documents {
     fn new(args: &[Type], kind: Kind, is_jsonb: bool) -> Documents {
-        let shapes = args
-            .iter()
-            .map(|ty| Shape {
-                ty: *ty,
-                fields: Vec::new(),
-            })
-            .collect();
+        let shapes = args.iter().copied().map(Shape::of).collect();
         Documents {
             kind,
             is_jsonb,
@@ -211,7 +205,12 @@ impl Accumulator for Documents {
             Kind::Array => {
                 if !first {
                     self.out.push_str(", ");
-                    if matches!(args[0], Datum::Array(_) | Datum::Record(_)) {
+                    let own_line = match &args[0] {
+                        Datum::Array(_) => true,
+                        Datum::Record(fields) => !write::written(fields).is_some_and(Datum::is_null),
+                        _ => false,
+                    };
+                    if own_line {
                         self.out.push_str("\n ");
                     }
                 }

@@ -209,7 +209,7 @@ impl Lowering<'_> {
             | Expr::UserCall { .. }
             | Expr::Coalesce(..)
             | Expr::Array { .. }
-            | Expr::Row(_)
+            | Expr::Row(..)
             | Expr::AnyArray { .. }
             | Expr::Scalar { .. }
             | Expr::Exists(_)
@@ -244,7 +244,7 @@ pub(super) fn is_infallible(expr: &Expr) -> bool {
         }
         Expr::UserCall { .. }
         | Expr::Array { .. }
-        | Expr::Row(_)
+        | Expr::Row(..)
         | Expr::AnyArray { .. }
         | Expr::Scalar { .. }
         | Expr::Exists(_)

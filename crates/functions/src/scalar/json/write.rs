@@ -2,7 +2,7 @@
 
 use types::{Array, Datum, Result, SqlError, SqlState};
 
-use crate::entry::Shape;
+use crate::entry::{Shape, WRITTEN_MARK};
 use crate::limit::check_size;
 use crate::{Environment, cast};
 
@@ -68,20 +68,24 @@ fn nested(env: &dyn Environment, datum: &Datum, shape: &Shape, lines: bool, dept
             };
             dimension(env, array, &element, 0, &mut 0, lines, depth, out)?;
         }
+        Datum::Record(fields) if let Some(text) = written(fields) => nested(env, text, shape, false, depth + 1, out)?,
         Datum::Record(fields) => {
             out.push('{');
             for (i, field) in fields.iter().enumerate() {
                 if i > 0 {
                     out.push_str(if lines { ",\n " } else { "," });
                 }
-                let known = shape.fields.get(i);
-                match known {
-                    Some((name, _)) => quote(name, out),
-                    None => quote(&format!("f{}", i + 1), out),
-                }
+                let unknown;
+                let (name, field_shape) = match shape.fields.get(i) {
+                    Some((name, shape)) => (name, shape),
+                    None => {
+                        unknown = (format!("f{}", i + 1), Shape::of(crate::argument::type_of(field)));
+                        (&unknown.0, &unknown.1)
+                    }
+                };
+                quote(name, out);
                 out.push(':');
-                let ty = known.map_or_else(|| crate::argument::type_of(field), |(_, ty)| *ty);
-                nested(env, field, &Shape { ty, fields: Vec::new() }, false, depth + 1, out)?;
+                nested(env, field, field_shape, false, depth + 1, out)?;
             }
             out.push('}');
         }
@@ -92,6 +96,14 @@ fn nested(env: &dyn Environment, datum: &Datum, shape: &Shape, lines: bool, dept
         }
     }
     Ok(())
+}
+
+/// The JSON, or NULL, of a record that is written already: the last field of one that begins with the mark.
+pub(crate) fn written(fields: &[Datum]) -> Option<&Datum> {
+    match fields.first() {
+        Some(Datum::Text(mark)) if mark == WRITTEN_MARK => fields.last(),
+        _ => None,
+    }
 }
 
 /// ISO 8601 with a T, and minutes in the offset.
