@@ -15,6 +15,7 @@ pub mod extended;
 pub mod frontend;
 pub mod incoming;
 pub mod listen;
+pub mod log_line;
 pub mod outgoing;
 pub mod roots;
 pub mod rows;

@@ -13,10 +13,15 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use engine::{AlertHook, ConnectOptions, Database, FunctionOptions, Options};
 use server::config::{self, Config, LogFormat, Settings, Store};
+use server::log_line::on_one_line;
 use server::script::{self, RunOptions};
 use server::{Server, listen, webhook};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{self, Writer};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -237,7 +242,7 @@ fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     match format {
-        LogFormat::Text => log.init(),
+        LogFormat::Text => log.fmt_fields(log_fields()).init(),
         LogFormat::Json => log.json().init(),
     }
     // A panic ends one connection (see server::listen); the log says which and where, in its own form.
@@ -248,6 +253,17 @@ fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
         tracing::error!(thread = thread.name().unwrap_or("unnamed"), place, backtrace = %Backtrace::capture(), "panic: {message}");
     }));
     Ok(())
+}
+
+/// The fields of an event in the text log. An event is one line, but for the backtrace of a panic: what clients and guests put into it
+/// begins no other.
+fn log_fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    let fields = |writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| match field.name() {
+        "message" => writer.write_str(&on_one_line(&format!("{value:?}"))),
+        "backtrace" => write!(writer, "backtrace={value:?}"),
+        name => write!(writer, "{name}={}", on_one_line(&format!("{value:?}"))),
+    };
+    format::debug_fn(fields).delimited(" ")
 }
 
 /// Statements and the opening of a database recurse as deep as they do in a server's connections.

@@ -54,6 +54,23 @@ fn a_script_prints_what_psql_prints() {
 }
 
 #[test]
+fn what_a_function_says_is_one_line_of_the_log() {
+    let script = "DO LANGUAGE javascript $$ console.log('x\\n2026-01-01T00:00:00Z  WARN engine: forged\\u001b[2J') $$;";
+    let output = run(script, &["--log", "info"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("forged")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains(" INFO "), "{log}");
+    assert!(
+        lines[0].contains("x\\n2026-01-01T00:00:00Z  WARN engine: forged\\u{1b}[2J"),
+        "{log}"
+    );
+    // The client gets it as it was said.
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("x\n2026-01-01T00:00:00Z  WARN engine: forged\u{1b}[2J"), "{shown}");
+}
+
+#[test]
 fn the_first_error_ends_the_script_unless_told_otherwise() {
     let script = "SELECT 1/0;\nSELECT 1 AS x;";
     let error = "ERROR:  division by zero\n-- line 1: this error was not expected\n";
