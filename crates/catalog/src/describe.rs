@@ -284,6 +284,13 @@ pub(crate) fn function(function: &Function) -> String {
     if !options.is_empty() {
         sql += &format!(" {}\n", options.join(" "));
     }
+    if let Some(path) = &function.search_path {
+        let schemas: Vec<String> = path.iter().map(|schema| quote_literal(schema)).collect();
+        sql += &format!(
+            " SET search_path TO {}\n",
+            if schemas.is_empty() { "''".into() } else { schemas.join(", ") }
+        );
+    }
     if let Some(purpose) = &function.purpose {
         sql += &format!(" PURPOSE {}\n", quote_literal(purpose));
     }

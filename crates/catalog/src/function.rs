@@ -22,6 +22,13 @@ pub struct Function {
     /// Not called with a NULL argument; the result is NULL then.
     pub strict: bool,
     pub security_definer: bool,
+    /// SET search_path: in force for all that it runs; `"$user"` not replaced. None: it has none of its own.
+    #[serde(default)]
+    pub search_path: Option<Vec<String>>,
+    /// The search path of its creation: its argument defaults' names are looked up along it, and a SECURITY DEFINER function's that has no
+    /// other. A record without it finds only `pg_catalog`.
+    #[serde(default)]
+    pub created_path: Vec<String>,
     #[serde(default)]
     pub purpose: Option<String>,
     /// Counts the changes of this descriptor. What is prepared or cached for a function is so for one version.
@@ -112,6 +119,15 @@ impl Function {
         }
     }
 
+    /// The search path that is in force in it whoever calls; None: the one around its call.
+    pub fn own_path(&self) -> Option<&[String]> {
+        match &self.search_path {
+            Some(path) => Some(path),
+            None if self.security_definer => Some(&self.created_path),
+            None => None,
+        }
+    }
+
     pub fn arg_types(&self) -> Vec<Type> {
         self.args.iter().map(|arg| arg.ty).collect()
     }
@@ -125,6 +141,18 @@ impl Function {
     pub fn signature(&self) -> String {
         let types: Vec<String> = self.args.iter().map(|arg| arg.ty.to_string()).collect();
         format!("{}({})", types::ident::quote_ident(&self.name), types.join(", "))
+    }
+}
+
+/// A search path as SHOW prints it and SET reads it.
+pub fn print_path(path: &[String]) -> String {
+    match path {
+        [] => "\"\"".to_string(),
+        path => path
+            .iter()
+            .map(|schema| types::ident::quote_ident(schema))
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 

@@ -33,7 +33,7 @@ pub use builtin::{AUDITOR_OID, DATABASE_OID, HELIOSDB_OID, INFORMATION_SCHEMA_OI
 pub use call::{call, call_names};
 pub use change::Change;
 pub use error::Error;
-pub use function::{Aggregate, Argument, Function, Language, Returns, Volatility};
+pub use function::{Aggregate, Argument, Function, Language, Returns, Volatility, print_path};
 pub use grant::{ActsAs, Grant, GrantError};
 pub use privilege::{Acl, AclItem, AclKind, PUBLIC, Privilege};
 pub use role::{DatabaseRecord, Role, Schema, SecurityPolicy};

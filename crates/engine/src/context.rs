@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
-use catalog::{Privilege, Snapshot, Table, TableKind};
+use catalog::{Snapshot, Table, TableKind};
 use functions::Environment;
 use parking_lot::Mutex;
 use query::{BatchIter, Host, Row, RowIter, ScanBounds};
@@ -25,6 +25,7 @@ use crate::call::plans::Plans;
 use crate::cancel::Cancel;
 use crate::database::Database;
 use crate::notify::{Inbox, Signal};
+use crate::search_path;
 use crate::settings::Settings;
 use crate::table::{self, Space};
 use crate::transaction::Ground;
@@ -81,7 +82,10 @@ pub struct StatementContext {
     pub working: Arc<WorkingCatalog>,
     /// The tables that this statement and those above it work on.
     pub in_use: Arc<InUse>,
+    /// Where names without a schema are looked up: what of the path in force exists and the actor may use.
     pub search_path: Vec<String>,
+    /// The path in force, where it is that of a function around the statement; None: the session's.
+    pub function_path: Option<Arc<[String]>>,
     pub text_style: TextStyle,
     pub actor: Actor,
     pub params: Vec<Datum>,
@@ -104,7 +108,7 @@ impl StatementContext {
         let (search_path, mut text_style) = {
             let settings = session.settings.lock();
             (
-                effective_path(&settings.search_path, &actor, &ground.catalog),
+                search_path::effective(&settings.search_path, &actor, &ground.catalog),
                 settings.text_style.clone(),
             )
         };
@@ -124,6 +128,7 @@ impl StatementContext {
             working: ground.working,
             in_use: Arc::default(),
             search_path,
+            function_path: None,
             text_style,
             actor,
             params,
@@ -157,7 +162,24 @@ impl StatementContext {
         );
         // Rows of the other may still be on their way while this one calls somebody else.
         other.in_use = self.in_use.clone();
-        other
+        other.along(self.function_path.clone())
+    }
+
+    /// The same with another path in force.
+    pub fn along(mut self, path: Option<Arc<[String]>>) -> StatementContext {
+        if let Some(path) = &path {
+            self.search_path = search_path::effective(path, &self.actor, &self.catalog);
+        }
+        self.function_path = path;
+        self
+    }
+
+    /// The path in force as it was set: `"$user"` not replaced.
+    pub fn path_in_force(&self) -> Vec<String> {
+        match &self.function_path {
+            Some(path) => path.to_vec(),
+            None => self.session.settings.lock().search_path.clone(),
+        }
     }
 
     /// Another role, for what a SECURITY DEFINER function does.
@@ -228,18 +250,6 @@ impl StatementContext {
     }
 }
 
-/// The search path with `"$user"` replaced and schemas left out that do not exist or that the role may not use.
-fn effective_path(path: &[String], actor: &Actor, catalog: &Snapshot) -> Vec<String> {
-    path.iter()
-        .map(|schema| if schema == "$user" { &*actor.name } else { schema.as_str() })
-        .filter(|schema| {
-            let schema = catalog.schema(schema);
-            schema.is_some_and(|schema| catalog.has_schema_privilege(actor.role, schema, Privilege::Usage))
-        })
-        .map(str::to_string)
-        .collect()
-}
-
 impl Environment for StatementContext {
     fn transaction_timestamp(&self) -> i64 {
         self.transaction_timestamp
@@ -256,6 +266,7 @@ impl Environment for StatementContext {
     fn setting(&self, name: &str) -> Option<String> {
         match name.to_ascii_lowercase().as_str() {
             "is_superuser" => Some(if self.is_superuser() { "on".into() } else { "off".into() }),
+            "search_path" if self.function_path.is_some() => Some(catalog::print_path(&self.path_in_force())),
             "transaction_isolation" => Some(isolation_name(self.isolation).into()),
             "transaction_read_only" => Some(if self.read_only { "on".into() } else { "off".into() }),
             other => self.session.settings.lock().get(other),

@@ -34,6 +34,7 @@ mod point;
 mod prepared;
 mod row;
 mod running_calls;
+mod search_path;
 mod session;
 mod settings;
 mod stack;

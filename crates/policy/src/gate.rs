@@ -9,7 +9,8 @@ use types::SqlError;
 
 use crate::decide::{Ban, Decision, decide};
 use crate::denied::Lacking;
-use crate::{Ask, Capability, Denied, DrawRandom, Effective, Missing, Mode, Permit, ReadClock, Request, Syscall};
+use crate::request::Seen;
+use crate::{Ask, Capability, Denied, DrawRandom, Effective, Missing, Mode, Permit, ReadClock, Request, Syscall, is_reserved_schema};
 
 /// How deep functions may call functions.
 pub const MAX_CALL_DEPTH: u32 = 16;
@@ -51,6 +52,10 @@ pub trait Privileges: Send + Sync {
 
     /// The same for whoever made the call, SECURITY DEFINER or not: record mode lends nobody's rights.
     fn check_caller(&self, request: &Request<'_>) -> Result<(), SqlError>;
+
+    /// Whether a bare name in the function's capabilities means the very table or function that is asked for: what the name finds along the
+    /// search path that is in force for this call.
+    fn finds(&self, request: &Request<'_>) -> bool;
 
     /// Whether whoever made the call, and whoever's privileges count, are superusers: only then record mode lets pass what only
     /// a superuser grants.
@@ -241,6 +246,9 @@ impl Gate {
             let is_own = std::ptr::eq(gate, self);
             let rights = if is_own { Arc::clone(&own) } else { gate.rights()? };
             gate.check_rows(&rights)?;
+            let seen = gate.as_seen(request);
+            let request = seen.as_ref().map_or(*request, Seen::request);
+            let request = &request;
             let decision = if is_own || request.is_of_the_chain() {
                 decide(&rights, request)
             } else {
@@ -263,7 +271,7 @@ impl Gate {
         }
         if !missing.is_empty() {
             return Err(Denied::Lacking(Box::new(Lacking {
-                subject: request.subject(),
+                subject: self.as_seen(request).as_ref().map_or(*request, Seen::request).subject(),
                 missing,
             })));
         }
@@ -277,6 +285,17 @@ impl Gate {
             silent: !own.audit_logging,
             would_deny,
         })
+    }
+
+    /// A question about a table or function as this function's capabilities name it: each function of a chain has a search path of its own.
+    fn as_seen(&self, request: &Request<'_>) -> Option<Seen> {
+        let object = request.object()?;
+        // The system's are covered only by patterns that name their schema.
+        if is_reserved_schema(&object.schema) {
+            return None;
+        }
+        let visible = self.context.privileges.finds(request);
+        Seen::new(request, visible).filter(|_| visible != object.visible)
     }
 
     /// Whether record mode lets a request pass that no capability of the function allows: only what a grant could allow, and what

@@ -3,7 +3,8 @@
 //! A pattern is a name or `schema.name`, each folded like an identifier unless quoted, each with `*` for any run of characters of
 //! that one name. The rules, from narrow to wide:
 //!
-//! - `users`, `user_*`: what an unqualified reference to the name would find, that is, through the search path.
+//! - `users`, `user_*`: what an unqualified reference to the name would find, that is, the first of that name on the search path that is
+//!   in force for the function's call.
 //! - `app.users`, `app.*`, `tenant_*.users`: in the schemas that match.
 //! - `*`: in every schema. It is the one unqualified pattern that looks beyond the search path: the document calls it "all tables".
 //! - The schemas of the system (`heliosdb`, `pg_catalog`, `information_schema`, every `pg_...` but temporary ones) are covered only by a
@@ -124,6 +125,19 @@ impl NamePattern {
                 Ok([name]) => Ok(NamePattern { schema: None, name }),
                 Err(_) => Err("it has more parts than schema and name"),
             },
+        }
+    }
+
+    /// Whether what it means depends on a search path: it names no schema, and is not the star that covers all.
+    pub fn follows_search_path(&self) -> bool {
+        self.schema.is_none() && !self.name.is_star()
+    }
+
+    /// The same names in one schema.
+    pub fn in_schema(&self, schema: &str) -> NamePattern {
+        NamePattern {
+            schema: Some(Glob::literal(schema)),
+            name: self.name.clone(),
         }
     }
 

@@ -218,7 +218,75 @@ impl Administration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MakeSyscall(pub Syscall);
 
+/// A question about a table or function, as it is to one function of a call chain.
+pub(crate) enum Seen {
+    Read(ReadTable),
+    Write(WriteTable),
+    Call(CallFunction),
+}
+
+impl Seen {
+    /// None where the question is about neither a table nor a function.
+    pub(crate) fn new(request: &Request<'_>, visible: bool) -> Option<Seen> {
+        let object = ObjectName {
+            visible,
+            ..request.object()?.clone()
+        };
+        match request {
+            Request::ReadTable(_) => Some(Seen::Read(ReadTable(object))),
+            Request::WriteTable(WriteTable { table: _, action }) => Some(Seen::Write(WriteTable {
+                table: object,
+                action: *action,
+            })),
+            Request::CallFunction(_) => Some(Seen::Call(CallFunction(object))),
+            Request::RunDdl(_)
+            | Request::ReadFile(_)
+            | Request::WriteFile(_)
+            | Request::ListFolder(_)
+            | Request::ResolveHost(_)
+            | Request::Connect(_)
+            | Request::UseHttp(_)
+            | Request::ReadVariable(_)
+            | Request::ReadClock(_)
+            | Request::DrawRandom(_)
+            | Request::UseCrypto(_)
+            | Request::Administer(_)
+            | Request::MakeSyscall(_) => None,
+        }
+    }
+
+    pub(crate) fn request(&self) -> Request<'_> {
+        match self {
+            Seen::Read(ask) => Request::ReadTable(ask),
+            Seen::Write(ask) => Request::WriteTable(ask),
+            Seen::Call(ask) => Request::CallFunction(ask),
+        }
+    }
+}
+
 impl Request<'_> {
+    /// The table or function that it is about.
+    pub fn object(&self) -> Option<&ObjectName> {
+        match self {
+            Request::ReadTable(ReadTable(object))
+            | Request::WriteTable(WriteTable { table: object, action: _ })
+            | Request::CallFunction(CallFunction(object)) => Some(object),
+            Request::RunDdl(_)
+            | Request::ReadFile(_)
+            | Request::WriteFile(_)
+            | Request::ListFolder(_)
+            | Request::ResolveHost(_)
+            | Request::Connect(_)
+            | Request::UseHttp(_)
+            | Request::ReadVariable(_)
+            | Request::ReadClock(_)
+            | Request::DrawRandom(_)
+            | Request::UseCrypto(_)
+            | Request::Administer(_)
+            | Request::MakeSyscall(_) => None,
+        }
+    }
+
     /// The kind of capability that it takes; none where no capability would help.
     pub fn capability_kind(&self) -> Option<Kind> {
         match self {

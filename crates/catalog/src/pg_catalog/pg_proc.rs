@@ -7,6 +7,7 @@ use types::{Datum, Type};
 
 use super::pg_class::{oid_of, schema_oid};
 use crate::builtin::{PG_CATALOG_OID, SUPERUSER_OID};
+use crate::function::print_path;
 use crate::row::*;
 use crate::{BuiltinFunction, Finder, Function, Returns, Row, SystemContext, SystemTable};
 
@@ -322,7 +323,10 @@ fn function_row(context: &SystemContext, function: &Function) -> Row {
         }),
         NULL, // probin
         NULL, // prosqlbody
-        NULL, // proconfig
+        match &function.search_path {
+            Some(path) => text_array([format!("search_path={}", print_path(path))]),
+            None => NULL,
+        },
         acl(context.snapshot, function.acl.as_ref()),
     ]
 }

@@ -176,6 +176,8 @@ pub fn function(oid: u32, name: &str, args: Vec<Argument>, returns: Returns) -> 
         volatility: Volatility::Volatile,
         strict: false,
         security_definer: false,
+        search_path: None,
+        created_path: vec!["public".to_string()],
         purpose: None,
         version: 1,
         rights: Rights::default(),

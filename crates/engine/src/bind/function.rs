@@ -381,8 +381,7 @@ impl Binder<'_> {
                 Some(bound) => bound,
                 None => {
                     let text = arg.default.as_deref().ok_or_else(|| undefined_function(schema, name, &types))?;
-                    let node = crate::parse::parse_expression(text)?;
-                    self.expr(&node, &Scope::default())?
+                    self.argument_default(&function, text)?
                 }
             };
             let ty = arg.ty;
@@ -393,6 +392,21 @@ impl Binder<'_> {
             );
         }
         Ok((function, ordered))
+    }
+
+    /// What a DEFAULT means where an argument is left out. Its names mean what they meant to the function's creator: who calls puts no
+    /// function of their own in their place.
+    fn argument_default(&mut self, function: &catalog::Function, text: &str) -> Result<Expr> {
+        let outer = self.names;
+        self.names = outer.made_with(function).unwrap_or_else(|| outer.without_path());
+        // Nor do the arguments of a function around the call.
+        let arguments = self.function_arguments.take();
+        let value = crate::parse::parse_expression(text)
+            .and_then(|node| self.expr(&node, &Scope::default()))
+            .map_err(SqlError::without_position);
+        self.names = outer;
+        self.function_arguments = arguments;
+        value
     }
 
     /// A set-returning call in a select list.

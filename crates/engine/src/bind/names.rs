@@ -24,6 +24,15 @@ impl<'a> Names<'a> {
         })
     }
 
+    /// The names that the argument defaults of a function were written with. None: the catalog does not have it.
+    pub fn made_with(self, function: &Function) -> Option<Names<'a>> {
+        let stored = self.snapshot.function_by_oid(function.oid)?;
+        Some(Names {
+            snapshot: self.snapshot,
+            search_path: &stored.created_path,
+        })
+    }
+
     /// Only pg_catalog's.
     pub fn without_path(self) -> Names<'a> {
         Names {

@@ -38,6 +38,8 @@ pub(super) struct SqlBackend {
     /// The tables that the statements above are at work on.
     pub(super) in_use: Arc<InUse>,
     pub(super) actor: Actor,
+    /// The search path in force; None: the session's.
+    pub(super) path: Option<Arc<[String]>>,
     pub(super) gate: Arc<Gate>,
     pub(super) call_id: i64,
     /// What its host calls draw on.
@@ -273,7 +275,8 @@ impl SqlBackend {
             self.actor.clone(),
             params,
             calls,
-        );
+        )
+        .along(self.path.clone());
         context.cancel = self.cancel.clone();
         context.in_use = InUse::below(&self.in_use);
         Ok(Arc::new(context))

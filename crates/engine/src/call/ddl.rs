@@ -10,11 +10,11 @@ use policy::{Administer, Administration, Gate, ObjectName, Permit, RunDdl, Write
 use sqlparser::ast::{self, AlterTableOperation, ObjectType};
 use types::{Result, SqlError};
 
-use super::nested::visible;
 use crate::authorize::denied;
 use crate::bind::Names;
 use crate::context::StatementContext;
 use crate::parse::{Comment, Commented, fold, object_name};
+use crate::search_path;
 
 /// What a statement asks of the gate.
 pub(super) enum Question {
@@ -239,7 +239,7 @@ fn relation(context: &StatementContext, schema: Option<String>, name: String) ->
         (None, Some(schema)) => schema,
         (None, None) => names.creation_schema().unwrap_or("public").to_string(),
     };
-    let visible = visible(&schema, context);
+    let visible = search_path::finds_table(names, &schema, &name);
     ObjectName::new(schema, name, visible)
 }
 

@@ -37,6 +37,7 @@ use crate::cancel::Cancel;
 use crate::context::{SessionShared, StatementContext};
 use crate::function_stats::{End, Statistics};
 use crate::running_calls::Slot;
+use crate::search_path;
 use crate::session;
 use crate::transaction::{ProcedureTransaction, Standing};
 
@@ -201,9 +202,14 @@ impl Calls {
             false => context.actor.clone(),
             true => context.acting_as(function.owner)?,
         };
+        let path = search_path::within(function, context.function_path.as_ref());
         let standing = Standing {
             began: context.ground(),
-            control: self.control.clone().filter(|_| !function.security_definer),
+            // As PostgreSQL has it: what SET and SECURITY DEFINER put in force does not end in the middle.
+            control: self
+                .control
+                .clone()
+                .filter(|_| !function.security_definer && function.search_path.is_none()),
         };
         let gate = Arc::new(Gate::new(GateContext {
             function: FunctionName::new(function.name.as_str(), reference(function, &context.catalog)),
@@ -215,8 +221,10 @@ impl Calls {
             privileges: Arc::new(CallerPrivileges {
                 db: context.db.clone(),
                 standing: standing.clone(),
-                role: actor.role,
+                actor: actor.clone(),
                 caller: context.actor.role,
+                path: path.clone(),
+                session: context.session.clone(),
             }),
             sink: context.db.audit.clone(),
             parent: self.parent.as_ref().map(|parent| parent.gate.clone()),
@@ -251,6 +259,7 @@ impl Calls {
             standing,
             in_use: context.in_use.clone(),
             actor,
+            path,
             gate: gate.clone(),
             call_id,
             budget: budget.clone(),

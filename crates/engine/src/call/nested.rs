@@ -6,9 +6,10 @@ use policy::{CallFunction, Gate, ObjectName, Permit, ReadTable, WriteAction, Wri
 use query::{Host, Row};
 use types::{Datum, Result, SqlError, SqlState};
 
-use crate::bind::Touched;
+use crate::bind::{Names, Touched};
 use crate::context::StatementContext;
 use crate::plan::{Call, Plan, QueryPlan};
+use crate::search_path;
 use crate::session::{self, ROW_BYTES_LIMIT};
 use crate::write::{self, Stop, Written};
 
@@ -53,7 +54,7 @@ pub(super) fn permits(gate: &Gate, touched: &Touched, target: Option<Target<'_>>
     };
     let mut calls = vec![];
     for function in &touched.calls {
-        let visible = visible(&function.schema, context);
+        let visible = search_path::finds_function(names(context), &function.schema, &function.name);
         calls.push(gate.check(CallFunction(ObjectName::new(&*function.schema, &*function.name, visible)))?);
     }
     Ok(Permits {
@@ -64,12 +65,15 @@ pub(super) fn permits(gate: &Gate, touched: &Touched, target: Option<Target<'_>>
 }
 
 fn object_name(table: &catalog::Table, context: &StatementContext) -> ObjectName {
-    ObjectName::new(&*table.schema, &*table.name, visible(&table.schema, context))
+    let visible = search_path::finds_table(names(context), &table.schema, &table.name);
+    ObjectName::new(&*table.schema, &*table.name, visible)
 }
 
-/// Whether a bare name in a capability means an object of this schema.
-pub(super) fn visible(schema: &str, context: &StatementContext) -> bool {
-    context.search_path.iter().any(|on_path| on_path == schema)
+fn names(context: &StatementContext) -> Names<'_> {
+    Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    }
 }
 
 /// Runs a plan that is allowed, to its end: over again while others change its rows under it (READ COMMITTED),

@@ -10,8 +10,10 @@ use types::text::TextStyle;
 use crate::context::StatementContext;
 use crate::plan::Plan;
 
-/// Texts that one session keeps plans of; a function that builds its texts out of values must not fill the memory.
+/// Texts that one session keeps plans of on one ground; a function that builds its texts out of values must not fill the memory.
 const KEPT_TEXTS: usize = 256;
+/// Functions that call each other may have a search path or a role each.
+const KEPT_GROUNDS: usize = 4;
 /// A longer text is bound each time.
 const MAX_TEXT_BYTES: usize = 16_384;
 
@@ -51,23 +53,23 @@ type ByTypes = Vec<(Vec<Option<Type>>, Arc<Bound>)>;
 
 #[derive(Default)]
 pub struct Plans {
-    ground: Option<Ground>,
-    by_text: HashMap<String, ByTypes>,
+    /// The ground that a plan was last made on is the last one.
+    kept: Vec<(Ground, HashMap<String, ByTypes>)>,
 }
 
 impl Plans {
     /// The plan of this text for parameters of these types, if there is one that still holds.
     pub fn find(&self, context: &StatementContext, sql: &str, known: &[Option<Type>]) -> Option<Arc<Bound>> {
-        let ground = self.ground.as_ref()?;
-        let holds = !context.private_catalog
-            && ground.catalog_version == context.catalog.version()
-            && ground.role == context.actor.role
-            && ground.search_path == context.search_path
-            && same_style(&ground.style, &context.text_style);
-        if !holds {
+        if context.private_catalog {
             return None;
         }
-        let bound = self.by_text.get(sql)?;
+        let (_, by_text) = self.kept.iter().rev().find(|(ground, _)| {
+            ground.catalog_version == context.catalog.version()
+                && ground.role == context.actor.role
+                && ground.search_path == context.search_path
+                && same_style(&ground.style, &context.text_style)
+        })?;
+        let bound = by_text.get(sql)?;
         bound.iter().find(|(types, _)| types == known).map(|(_, bound)| bound.clone())
     }
 
@@ -77,16 +79,24 @@ impl Plans {
             return;
         }
         let ground = Ground::of(context);
-        if self.ground.as_ref() != Some(&ground) || self.by_text.len() >= KEPT_TEXTS {
-            self.by_text.clear();
+        self.kept.retain(|(kept, _)| kept.catalog_version == ground.catalog_version);
+        let mut by_text = match self.kept.iter().position(|(kept, _)| *kept == ground) {
+            Some(at) => self.kept.remove(at).1,
+            None => HashMap::new(),
+        };
+        if self.kept.len() >= KEPT_GROUNDS {
+            self.kept.remove(0);
         }
-        self.ground = Some(ground);
-        let kept = self.by_text.entry(sql.to_string()).or_default();
+        if by_text.len() >= KEPT_TEXTS {
+            by_text.clear();
+        }
+        let kept = by_text.entry(sql.to_string()).or_default();
         // The types of parameters vary with their values, but not without end.
         if kept.len() >= KEPT_TEXTS {
             kept.clear();
         }
         kept.push((known.to_vec(), bound));
+        self.kept.push((ground, by_text));
     }
 }
 

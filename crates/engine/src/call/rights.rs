@@ -9,12 +9,15 @@ use std::sync::Arc;
 use audit::{Event, EventType};
 use catalog::{Function, Privilege, Snapshot};
 use parking_lot::Mutex;
-use policy::{Effective, ObjectName, Policy, Privileges, Request, RightsSource, Syscall, WriteAction};
+use policy::{CallFunction, Effective, ObjectName, Policy, Privileges, ReadTable, Request, RightsSource, Syscall, WriteAction, WriteTable};
 use types::{Result, SqlError};
 
 use super::ddl;
 use crate::authorize::denied;
+use crate::bind::Names;
+use crate::context::{Actor, SessionShared};
 use crate::database::Database;
+use crate::search_path;
 use crate::transaction::Standing;
 
 /// What follows ALTER FUNCTION for this function: its name, with its types where others share it.
@@ -152,25 +155,60 @@ impl RightsSource for FixedRights {
 /// The SQL privileges of the role on whose behalf a function acts, as they are at each check.
 pub(super) struct CallerPrivileges {
     pub(super) db: Arc<Database>,
+    /// As whom the function acts.
+    pub(super) actor: Actor,
     /// What the function itself has defined counts.
     pub(super) standing: Standing,
-    pub(super) role: u32,
-    /// Who made the call: another role than `role` if the function is SECURITY DEFINER.
+    /// Who made the call: another role than the actor's if the function is SECURITY DEFINER.
     pub(super) caller: u32,
+    /// The search path that is in force in it; None: the session's.
+    pub(super) path: Option<Arc<[String]>>,
+    pub(super) session: Arc<SessionShared>,
 }
 
 impl Privileges for CallerPrivileges {
     fn check(&self, request: &Request<'_>) -> Result<(), SqlError> {
-        self.check_as(self.role, request)
+        self.check_as(self.actor.role, request)
     }
 
     fn check_caller(&self, request: &Request<'_>) -> Result<(), SqlError> {
         self.check_as(self.caller, request)
     }
 
+    fn finds(&self, request: &Request<'_>) -> bool {
+        let Ok(catalog) = self.catalog() else { return false };
+        let path = match &self.path {
+            Some(path) => search_path::effective(path, &self.actor, &catalog),
+            None => search_path::effective(&self.session.settings.lock().search_path, &self.actor, &catalog),
+        };
+        let names = Names {
+            snapshot: &catalog,
+            search_path: &path,
+        };
+        match request {
+            Request::ReadTable(ReadTable(table)) | Request::WriteTable(WriteTable { table, action: _ }) => {
+                search_path::finds_table(names, &table.schema, &table.name)
+            }
+            Request::CallFunction(CallFunction(function)) => search_path::finds_function(names, &function.schema, &function.name),
+            Request::RunDdl(_)
+            | Request::ReadFile(_)
+            | Request::WriteFile(_)
+            | Request::ListFolder(_)
+            | Request::ResolveHost(_)
+            | Request::Connect(_)
+            | Request::UseHttp(_)
+            | Request::ReadVariable(_)
+            | Request::ReadClock(_)
+            | Request::DrawRandom(_)
+            | Request::UseCrypto(_)
+            | Request::Administer(_)
+            | Request::MakeSyscall(_) => false,
+        }
+    }
+
     fn is_superuser(&self) -> bool {
         let Ok(catalog) = self.catalog() else { return false };
-        catalog.is_superuser(self.role) && catalog.is_superuser(self.caller)
+        catalog.is_superuser(self.actor.role) && catalog.is_superuser(self.caller)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::bind::FunctionArguments;
 use crate::context::StatementContext;
 use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::Plan;
+use crate::search_path;
 use crate::session::{self, AuditedRows};
 use crate::write::Written;
 
@@ -36,7 +37,7 @@ pub(super) struct Body {
 
 /// Everything that is wrong with a new function's body.
 pub fn check_body(context: &StatementContext, function: &Function) -> Result<()> {
-    bind(context, function).map(|_| ())
+    bind(&*inner(context, function, vec![])?, function).map(|_| ())
 }
 
 fn bind(context: &StatementContext, function: &Function) -> Result<Body> {
@@ -245,7 +246,9 @@ fn inner(context: &StatementContext, function: &Function, params: Vec<Datum>) ->
         false => context.actor.clone(),
         true => context.acting_as(function.owner)?,
     };
-    Ok(Arc::new(context.with(actor, params, Calls::inside(&context.calls))))
+    let path = search_path::within(function, context.function_path.as_ref());
+    let inside = context.with(actor, params, Calls::inside(&context.calls));
+    Ok(Arc::new(inside.along(path)))
 }
 
 /// Runs every statement of the body; the rows are the last one's, converted.

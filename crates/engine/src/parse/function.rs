@@ -6,6 +6,7 @@ use sqlparser::tokenizer::Token;
 
 use super::access::{RoleName, role_name};
 use super::policy::policy_name;
+use super::utility::setting_name;
 use super::{at_end, byte_offset, expect_word, fold, own_error, string, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
@@ -58,6 +59,24 @@ pub struct CreateFunction {
     pub strict: bool,
     pub security_definer: bool,
     pub purpose: Option<String>,
+    pub settings: Vec<FunctionSetting>,
+}
+
+/// A setting that is in force while a function runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionSetting {
+    pub name: String,
+    pub value: FunctionSettingValue,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FunctionSettingValue {
+    /// `TO a, 'b'`: a word folded as an identifier, a text as it stands.
+    To(Vec<String>),
+    /// What it is for whoever says so.
+    FromCurrent,
+    /// RESET, or TO DEFAULT: none.
+    Default,
 }
 
 /// What ALTER and DROP say that they mean.
@@ -129,6 +148,10 @@ pub enum AlterAction {
     SetMode(policy::Mode),
     /// One limit: key and the text of its value.
     SetLimit(String, String),
+    /// A setting of the session, for as long as the function runs.
+    SetSetting(FunctionSetting),
+    /// RESET ALL.
+    ResetSettings,
     OwnerTo(RoleName),
     RenameTo(String),
 }
@@ -155,6 +178,7 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
         strict: false,
         security_definer: false,
         purpose: None,
+        settings: vec![],
     };
     loop {
         let next = parser.peek_token();
@@ -200,6 +224,9 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
             }
         } else if word(parser, "PURPOSE") {
             created.purpose = Some(string(parser)?);
+        } else if word(parser, "SET") {
+            let name = setting_name(parser)?;
+            created.settings.push(function_setting(parser, name)?);
         } else if word(parser, "PARALLEL") {
             parser.parse_identifier()?;
         } else if word(parser, "COST") || word(parser, "ROWS") {
@@ -237,8 +264,20 @@ pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
                 return parser.expected("RECORD or ENFORCE", start);
             };
             actions.push(AlterAction::SetMode(mode));
+        } else if word(parser, "RESET") {
+            actions.push(match word(parser, "ALL") {
+                true => AlterAction::ResetSettings,
+                false => AlterAction::SetSetting(FunctionSetting {
+                    name: setting_name(parser)?,
+                    value: FunctionSettingValue::Default,
+                }),
+            });
         } else if word(parser, "SET") {
-            let key = fold(&parser.parse_identifier()?);
+            let key = setting_name(parser)?;
+            if crate::settings::info(&key).is_some() {
+                actions.push(AlterAction::SetSetting(function_setting(parser, key)?));
+                continue;
+            }
             if !parser.consume_token(&Token::Eq) && !word(parser, "TO") {
                 let next = parser.peek_token();
                 return parser.expected("=", next);
@@ -276,6 +315,41 @@ pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
         } else {
             return parser.expected("GRANT CAPABILITY, REVOKE CAPABILITY or SET", next);
         }
+    }
+}
+
+/// What follows the name of a setting.
+fn function_setting(parser: &mut Parser<'_>, name: String) -> Parsed<FunctionSetting> {
+    if words(parser, &["FROM", "CURRENT"]) {
+        let value = FunctionSettingValue::FromCurrent;
+        return Ok(FunctionSetting { name, value });
+    }
+    if !parser.consume_token(&Token::Eq) && !word(parser, "TO") {
+        let next = parser.peek_token();
+        return parser.expected("=, TO or FROM CURRENT", next);
+    }
+    if word(parser, "DEFAULT") {
+        let value = FunctionSettingValue::Default;
+        return Ok(FunctionSetting { name, value });
+    }
+    let mut values = vec![setting_value(parser)?];
+    while parser.consume_token(&Token::Comma) {
+        values.push(setting_value(parser)?);
+    }
+    let value = FunctionSettingValue::To(values);
+    Ok(FunctionSetting { name, value })
+}
+
+fn setting_value(parser: &mut Parser<'_>) -> Parsed<String> {
+    let next = parser.peek_token();
+    match next.token {
+        Token::Word(_) => Ok(fold(&parser.parse_identifier()?)),
+        Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) => string(parser),
+        Token::Number(number, _) => {
+            parser.next_token();
+            Ok(number)
+        }
+        _ => parser.expected("a value", next),
     }
 }
 

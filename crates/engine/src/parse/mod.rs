@@ -28,7 +28,8 @@ use types::{Result, SqlError, SqlState};
 
 pub use access::{Access, GrantPrivileges, Membership, OwnedName, RoleName, Target};
 pub use function::{
-    AlterAction, AlterFunction, Body, CreateAggregate, CreateFunction, DoBlock, DropFunction, FunctionName, Returns, RoutineKind,
+    AlterAction, AlterFunction, Body, CreateAggregate, CreateFunction, DoBlock, DropFunction, FunctionName, FunctionSetting,
+    FunctionSettingValue, Returns, RoutineKind,
 };
 pub use inspect::{Comment, Commented, Expectation, RelationName, TestFunction};
 pub use policy::{DefinitionText, PolicyStatement};

@@ -402,7 +402,7 @@ fn identity_name(parser: &mut Parser<'_>) -> Parsed<Option<String>> {
     }
 }
 
-fn setting_name(parser: &mut Parser<'_>) -> Parsed<String> {
+pub(super) fn setting_name(parser: &mut Parser<'_>) -> Parsed<String> {
     // The two-word names of SHOW and RESET.
     if words(parser, &["TIME", "ZONE"]) {
         return Ok("timezone".into());

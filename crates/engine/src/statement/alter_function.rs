@@ -11,7 +11,7 @@ use types::{Notice, Result, SqlError, SqlState};
 use super::{complete, drop_function, must_be_owner, owner, permission_denied};
 use crate::call::find_policy;
 use crate::context::StatementContext;
-use crate::parse::{AlterAction, AlterFunction, RoutineKind};
+use crate::parse::{AlterAction, AlterFunction, FunctionSetting, FunctionSettingValue, RoutineKind};
 use crate::session::{Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &AlterFunction) -> Result<Outcome> {
@@ -49,7 +49,9 @@ fn refers_to_others(action: &AlterAction) -> bool {
         | AlterAction::SetEnabled(_)
         | AlterAction::SetStorage(_)
         | AlterAction::SetMode(_)
-        | AlterAction::SetLimit(..) => false,
+        | AlterAction::SetLimit(..)
+        | AlterAction::SetSetting(_)
+        | AlterAction::ResetSettings => false,
     }
 }
 
@@ -136,6 +138,11 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
                 event.details = Some(serde_json::json!({ "limit": key.name(), "value": value }));
                 session.audit(event)?;
             }
+            AlterAction::SetSetting(setting) => {
+                let path = own_path(context, setting)?;
+                set_path(session, context, &mut changed, path)?;
+            }
+            AlterAction::ResetSettings => set_path(session, context, &mut changed, None)?,
             AlterAction::OwnerTo(owner) => {
                 owner::give_function(context, &mut changed, owner)?;
                 let mut event = event(EventType::FunctionAltered, &changed);
@@ -178,6 +185,8 @@ fn refuse_for_sql(function: &Function, action: &AlterAction) -> Result<()> {
         | AlterAction::SetMode(_)
         | AlterAction::SetStorage(_)
         | AlterAction::SetEnabled(_)
+        | AlterAction::SetSetting(_)
+        | AlterAction::ResetSettings
         | AlterAction::OwnerTo(_)
         | AlterAction::RenameTo(_) => Ok(()),
     }
@@ -272,21 +281,125 @@ pub(super) fn may_grant(context: &StatementContext, capability: &Capability) -> 
         | Capability::HttpClient
         | Capability::CallFunction(_) => return Ok(()),
     };
-    let covered = |table: &Table| {
-        let visible = context.search_path.contains(&table.schema);
-        pattern.matches(&ObjectName::new(&*table.schema, &*table.name, visible))
-    };
+    // A pattern without a schema means other tables along another search path, which neither the grantor nor their function's caller shall
+    // choose: it may be given by who holds the privileges on all that it could ever mean.
+    let covered = |table: &Table| pattern.matches(&ObjectName::new(&*table.schema, &*table.name, true));
     let held = |table: &Table| {
         let holds = |privilege: &Privilege| catalog.has_table_privilege(role, table, *privilege);
         privileges.iter().all(holds)
     };
     match catalog.tables().find(|table| covered(table) && !held(table)) {
         None => Ok(()),
-        Some(table) => Err(permission_denied(table.kind.word(), &table.name).detail(format!(
-            "Role \"{}\" cannot grant {capability}, which covers {}.{}, without {words} on it.",
-            context.actor.name, table.schema, table.name
-        ))),
+        Some(table) => {
+            let refusal = permission_denied(table.kind.word(), &table.name).detail(format!(
+                "Role \"{}\" cannot grant {capability}, which covers {}.{}, without {words} on it.",
+                context.actor.name, table.schema, table.name
+            ));
+            Err(match qualified(context, capability, pattern, held) {
+                Some(qualified) => refusal.hint(format!(
+                    "A name without a schema means the tables of that name in every schema. Grant {qualified} instead."
+                )),
+                None => refusal,
+            })
+        }
     }
+}
+
+/// The capability that means the same tables along the grantor's own search path and names their schema, if there are any that the
+/// grantor may give.
+fn qualified(
+    context: &StatementContext,
+    capability: &Capability,
+    pattern: &NamePattern,
+    held: impl Fn(&Table) -> bool,
+) -> Option<Capability> {
+    if !pattern.follows_search_path() {
+        return None;
+    }
+    let narrowed = context
+        .search_path
+        .iter()
+        .map(|schema| pattern.in_schema(schema))
+        .find(|narrowed| {
+            let covered = |table: &&Table| narrowed.matches(&ObjectName::new(&*table.schema, &*table.name, true));
+            let mut tables = context.catalog.tables().map(|table| &**table).filter(covered).peekable();
+            tables.peek().is_some() && tables.all(&held)
+        })?;
+    match capability {
+        Capability::DatabaseRead(_) => Some(Capability::DatabaseRead(narrowed)),
+        Capability::DatabaseWrite(_) => Some(Capability::DatabaseWrite(narrowed)),
+        Capability::DatabaseExecute
+        | Capability::FileRead(_)
+        | Capability::FileWrite(_)
+        | Capability::NetworkAccess(_)
+        | Capability::EnvAccess
+        | Capability::TimeAccess
+        | Capability::RandomAccess
+        | Capability::CryptoAccess
+        | Capability::HttpClient
+        | Capability::CallFunction(_) => None,
+    }
+}
+
+/// What SET of a function means for its search path; no other setting can be a function's.
+pub(super) fn own_path(context: &StatementContext, setting: &FunctionSetting) -> Result<Option<Vec<String>>> {
+    let Some(info) = crate::settings::info(&setting.name) else {
+        return Err(SqlError::new(
+            SqlState::UndefinedObject,
+            format!("unrecognized configuration parameter \"{}\"", setting.name),
+        ));
+    };
+    if info.name != "search_path" {
+        return Err(SqlError::unsupported(format!("setting parameter \"{}\" for a function", info.name))
+            .detail("search_path is the one parameter that can be set for a function."));
+    }
+    Ok(match &setting.value {
+        FunctionSettingValue::To(schemas) => Some(schemas.iter().filter(|schema| !schema.is_empty()).cloned().collect()),
+        FunctionSettingValue::FromCurrent => Some(context.path_in_force()),
+        FunctionSettingValue::Default => None,
+    })
+}
+
+fn set_path(session: &Session, context: &StatementContext, function: &mut Function, path: Option<Vec<String>>) -> Result<()> {
+    let mut changed = function.clone();
+    changed.search_path = path;
+    may_repoint(context, function, changed.own_path())?;
+    let mut event = event(EventType::FunctionAltered, &changed);
+    event.details = Some(serde_json::json!({
+        "search_path": changed.own_path(),
+        "signature": changed.signature(),
+        "schema": changed.schema,
+    }));
+    session.audit(event)?;
+    *function = changed;
+    Ok(())
+}
+
+/// Another search path gives other tables to what a function already holds without a schema: whoever puts it in force has to be one who
+/// may grant that.
+pub(super) fn may_repoint(context: &StatementContext, function: &Function, path: Option<&[String]>) -> Result<()> {
+    if function.own_path() == path {
+        return Ok(());
+    }
+    for held in &context.catalog.effective_rights(function).capabilities {
+        let follows = match &held.capability {
+            Capability::DatabaseRead(pattern) | Capability::DatabaseWrite(pattern) => pattern.follows_search_path(),
+            Capability::DatabaseExecute
+            | Capability::FileRead(_)
+            | Capability::FileWrite(_)
+            | Capability::NetworkAccess(_)
+            | Capability::EnvAccess
+            | Capability::TimeAccess
+            | Capability::RandomAccess
+            | Capability::CryptoAccess
+            | Capability::HttpClient
+            | Capability::CallFunction(_) => false,
+        };
+        if follows {
+            may_grant(context, &held.capability)?;
+        }
+    }
+    Ok(())
 }
 
 fn parse_list(list: &str) -> Result<Vec<Capability>> {

@@ -102,6 +102,8 @@ fn describe(context: &StatementContext, create: &CreateAggregate, schema: String
         volatility: Volatility::Volatile,
         strict: false,
         security_definer: false,
+        search_path: None,
+        created_path: context.search_path.clone(),
         purpose: None,
         version: 1,
         rights: Rights::default(),

@@ -7,7 +7,7 @@ use catalog::{Argument, Change, Function, Language, Returns, Volatility};
 use policy::Rights;
 use types::{NO_TYPMOD, Result, SqlError, SqlState, Type};
 
-use super::{complete, creation_schema, module_file, must_be_owner};
+use super::{alter_function, complete, creation_schema, module_file, must_be_owner};
 use crate::bind::{Binder, Names, type_names};
 use crate::context::StatementContext;
 use crate::parse::Returns as WrittenReturns;
@@ -56,6 +56,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
         "policy": function.rights.policy,
         "capability_mode": function.rights.mode.name(),
         "security_definer": function.security_definer,
+        "search_path": function.own_path(),
     }));
     session.audit(event)?;
     let oid = function.oid;
@@ -156,6 +157,10 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
             }
         }
     }
+    let mut search_path = None;
+    for setting in &create.settings {
+        search_path = alter_function::own_path(context, setting)?;
+    }
     let oid = context.catalog.next_oid();
     Ok(Function {
         oid,
@@ -173,6 +178,8 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         },
         strict: create.strict,
         security_definer: create.security_definer,
+        search_path,
+        created_path: context.search_path.clone(),
         purpose: create.purpose.clone(),
         version: 1,
         rights: Rights::default(),
@@ -221,6 +228,7 @@ fn replace(context: &StatementContext, create: &CreateFunction, old: &Function, 
             return Err(unchangeable("cannot remove parameter defaults from existing function".into()));
         }
     }
+    alter_function::may_repoint(context, old, new.own_path())?;
     // Another body is another function to try out: who lets it record has to say so again.
     let mut rights = old.rights.clone();
     rights.mode = policy::Mode::Enforce;

@@ -43,29 +43,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, block: &DoBlo
     for capability in &policy.capabilities {
         alter_function::may_grant(context, capability)?;
     }
-    let function = Arc::new(Function {
-        oid: ANONYMOUS,
-        schema: "pg_temp".to_string(),
-        name: NAME.to_string(),
-        owner: context.actor.role,
-        language,
-        args: vec![],
-        returns: Returns::Void,
-        body,
-        volatility: Volatility::Volatile,
-        strict: false,
-        security_definer: false,
-        purpose: None,
-        version: 1,
-        rights: Rights::of(&policy),
-        enabled: true,
-        forgiven_violations: 0,
-        storage_consent: false,
-        is_procedure: true,
-        aggregate: None,
-        acl: None,
-        comment: None,
-    });
+    let function = Arc::new(function(language, body, Rights::of(&policy), context.actor.role));
     call::run_procedure(session, context, &function, vec![], alone).map_err(|error| match error.fields().hint.as_deref() {
         // It cannot be granted anything; its policy can be another.
         Some(hint) if hint.contains("GRANT CAPABILITY") => error.hint(format!(
@@ -74,6 +52,35 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, block: &DoBlo
         _ => error,
     })?;
     Ok(complete("DO"))
+}
+
+/// What runs: it stands in no catalog.
+fn function(language: Language, body: String, rights: Rights, owner: u32) -> Function {
+    Function {
+        oid: ANONYMOUS,
+        schema: "pg_temp".to_string(),
+        name: NAME.to_string(),
+        owner,
+        language,
+        args: vec![],
+        returns: Returns::Void,
+        body,
+        volatility: Volatility::Volatile,
+        strict: false,
+        security_definer: false,
+        search_path: None,
+        created_path: vec![],
+        purpose: None,
+        version: 1,
+        rights,
+        enabled: true,
+        forgiven_violations: 0,
+        storage_consent: false,
+        is_procedure: true,
+        aggregate: None,
+        acl: None,
+        comment: None,
+    }
 }
 
 /// The body as the body of a function, indented, as PL/Python does it. Where its first line is empty, as

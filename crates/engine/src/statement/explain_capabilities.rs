@@ -10,10 +10,13 @@ use types::{Datum, Result, SqlError, SqlState, Type};
 
 use super::drop_function;
 use crate::audit_log;
+use crate::bind::Names;
+use crate::call::Calls;
 use crate::context::StatementContext;
 use crate::observed::{Observed, Uses, observe};
 use crate::parse::{FunctionName, RoutineKind};
 use crate::plan::ColumnDesc;
+use crate::search_path;
 use crate::session::{Outcome, RowTag};
 
 /// Objects that one row lists.
@@ -49,7 +52,14 @@ pub fn run(context: &Arc<StatementContext>, kind: RoutineKind, name: &FunctionNa
         true => Some(observe(context, &function)?),
         false => None,
     };
-    let rows = rows(context, &function, observed.as_ref());
+    // What a bare name means to it, called by whoever asks.
+    let actor = match function.security_definer {
+        true => context.acting_as(function.owner)?,
+        false => context.actor.clone(),
+    };
+    let path = search_path::within(&function, context.function_path.as_ref());
+    let at = context.with(actor, vec![], Calls::at(&context.calls)).along(path);
+    let rows = rows(context, &at, &function, observed.as_ref());
     Ok(Outcome::Rows {
         columns: columns(),
         rows: Box::new(rows.into_iter().map(Ok)),
@@ -57,21 +67,17 @@ pub fn run(context: &Arc<StatementContext>, kind: RoutineKind, name: &FunctionNa
     })
 }
 
-fn rows(context: &StatementContext, function: &Function, observed: Option<&Observed>) -> Vec<Row> {
+fn rows(context: &StatementContext, at: &StatementContext, function: &Function, observed: Option<&Observed>) -> Vec<Row> {
     let rights = context.catalog.effective_rights(function);
     let violations = context.db.violations.since_forgiven(function);
     let callable = rights.enabled && violations < MAX_VIOLATIONS && context.catalog.has_function_privilege(context.actor.role, function);
-    let role = match function.security_definer {
-        true => function.owner,
-        false => context.actor.role,
-    };
     let mut rows = vec![];
     for held in &rights.capabilities {
         let source = match held.source {
             Source::Policy => format!("policy {}", rights.policy),
             Source::Grant => "grant".to_string(),
         };
-        let reach = reach(context, role, &held.capability);
+        let reach = reach(at, at.actor.role, &held.capability);
         let seen = observed.map(|observed| seen(observed, |exact| held.capability.overlaps(exact)));
         rows.push(row(&held.capability, source, callable && reach.is_some(), reach.flatten(), seen));
     }
@@ -80,7 +86,7 @@ fn rows(context: &StatementContext, function: &Function, observed: Option<&Obser
     for (asked, uses) in lacking.filter(|(asked, _)| !rights.capabilities.iter().any(|held| held.capability.overlaps(asked))) {
         let (source, reach) = match rights.mode {
             Mode::Enforce => ("none", None),
-            Mode::Record => ("record mode", recorded_reach(context, role, asked)),
+            Mode::Record => ("record mode", recorded_reach(context, at, asked)),
         };
         rows.push(row(
             asked,
@@ -94,14 +100,14 @@ fn rows(context: &StatementContext, function: &Function, observed: Option<&Obser
 }
 
 /// What record mode lends: no more than whoever calls could do themselves.
-fn recorded_reach(context: &StatementContext, role: u32, capability: &Capability) -> Option<Option<String>> {
+fn recorded_reach(context: &StatementContext, at: &StatementContext, capability: &Capability) -> Option<Option<String>> {
     let caller = context.actor.role;
-    let superusers = context.catalog.is_superuser(role) && context.catalog.is_superuser(caller);
+    let superusers = context.catalog.is_superuser(at.actor.role) && context.catalog.is_superuser(caller);
     if capability.kind().is_lent_to_superusers_only() && !superusers {
         return None;
     }
-    reach(context, caller, capability)?;
-    reach(context, role, capability)
+    reach(at, caller, capability)?;
+    reach(at, at.actor.role, capability)
 }
 
 fn row(capability: &Capability, source: String, allowed: bool, reaches: Option<String>, seen: Option<Uses>) -> Row {
@@ -150,9 +156,13 @@ fn reach(context: &StatementContext, role: u32, capability: &Capability) -> Opti
         ),
         Capability::CallFunction(pattern) => catalog
             .functions()
-            .filter(|function| pattern.matches(&object(context, &function.schema, &function.name)))
             .filter(|function| catalog.has_function_privilege(role, function))
-            .map(|function| object(context, &function.schema, &function.name).qualified())
+            .map(|function| {
+                let visible = search_path::finds_function(names(context), &function.schema, &function.name);
+                ObjectName::new(&*function.schema, &*function.name, visible)
+            })
+            .filter(|function| pattern.matches(function))
+            .map(|function| function.qualified())
             .collect(),
         Capability::DatabaseExecute => catalog
             .schemas()
@@ -175,15 +185,21 @@ fn reach(context: &StatementContext, role: u32, capability: &Capability) -> Opti
 fn tables(context: &StatementContext, pattern: &NamePattern, may: impl Fn(&Snapshot, &catalog::Table) -> bool) -> Vec<String> {
     let tables = context.catalog.tables();
     tables
-        .filter(|table| pattern.matches(&object(context, &table.schema, &table.name)))
         .filter(|table| may(&context.catalog, table))
-        .map(|table| object(context, &table.schema, &table.name).qualified())
+        .map(|table| {
+            let visible = search_path::finds_table(names(context), &table.schema, &table.name);
+            ObjectName::new(&*table.schema, &*table.name, visible)
+        })
+        .filter(|table| pattern.matches(table))
+        .map(|table| table.qualified())
         .collect()
 }
 
-fn object(context: &StatementContext, schema: &str, name: &str) -> ObjectName {
-    let visible = context.search_path.iter().any(|on_path| on_path == schema);
-    ObjectName::new(schema, name, visible)
+fn names(context: &StatementContext) -> Names<'_> {
+    Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    }
 }
 
 fn list(mut names: Vec<String>) -> Option<String> {

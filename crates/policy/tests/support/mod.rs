@@ -98,6 +98,10 @@ impl Privileges for Caller {
         Caller::may_touch(request, self.locked_for_caller)
     }
 
+    fn finds(&self, request: &Request<'_>) -> bool {
+        request.object().is_some_and(|object| object.visible)
+    }
+
     fn is_superuser(&self) -> bool {
         self.superuser
     }

@@ -246,6 +246,8 @@ pub fn user_function(name: &str, args: &[Type], returns: Type, volatility: Volat
         volatility,
         strict: true,
         security_definer: false,
+        search_path: None,
+        created_path: vec![],
         purpose: None,
         version: 1,
         rights: policy::Rights::of(policy::Policy::default_policy()),

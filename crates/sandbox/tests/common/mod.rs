@@ -140,6 +140,10 @@ impl Privileges for World {
         Ok(())
     }
 
+    fn finds(&self, request: &Request<'_>) -> bool {
+        request.object().is_some_and(|object| object.visible)
+    }
+
     fn is_superuser(&self) -> bool {
         false
     }
