@@ -243,8 +243,10 @@ impl AuditLog {
         self.tail.lock().chain.last_id()
     }
 
-    /// Shows the durable rows from this id on, oldest first, each where it is stored.
+    /// Shows the rows from this id on, oldest first, each where it is stored: all that are recorded by now, those too that nobody
+    /// has waited for yet.
     pub fn each_from(&self, first: u64, cancel: &Cancel, mut show: impl FnMut(&View<'_>) -> Result<()>) -> Result<()> {
+        self.settle()?;
         for item in self.log.read(first.max(1)..) {
             let (id, bytes) = item?;
             if id % 1024 == 0 {
