@@ -65,6 +65,10 @@ impl Default for StorageOptions {
     }
 }
 
+/// What is kept free on the disk for the audit log and for deletions. As much as the store takes to write out its memory tables
+/// and merge what they become, which it does with what was committed before.
+pub const DEFAULT_MIN_FREE_DISK: u64 = 256 << 20;
+
 pub struct Database {
     pub(crate) store: Db,
     catalog: RwLock<Arc<Snapshot>>,
@@ -110,6 +114,7 @@ impl Database {
     /// The same; the hook is told of every alert, those included that the last run had not come to.
     pub fn open_with_alerts(options: Options, hook: Option<AlertHook>) -> Result<Arc<Database>> {
         let store = Db::open(&options.data_dir, options.store)?;
+        store.keep_free(DEFAULT_MIN_FREE_DISK, table::grows);
         let catalog = load_catalog(&store)?;
         let audit = AuditLog::open(&store, &options.data_dir)?;
         let storage_options = options.functions.storage;
@@ -146,6 +151,16 @@ impl Database {
     /// Makes the interpreters ready now rather than at the first call.
     pub fn warm_up(&self) -> Result<()> {
         self.functions.runtime().map(|_| ())
+    }
+
+    /// Writes are refused that would leave less than this on the disk: see [`DEFAULT_MIN_FREE_DISK`]. 0: none are.
+    pub fn set_min_free_disk(&self, bytes: u64) {
+        self.store.keep_free(bytes, table::grows);
+    }
+
+    /// Calls `tell` with the cause when a write has failed, so that the store takes no more until it is opened again.
+    pub fn on_store_failure(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        self.store.on_failure(tell);
     }
 
     /// What sessions that begin from now on have as `audit_durability`.

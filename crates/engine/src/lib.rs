@@ -55,7 +55,7 @@ pub use audit_archive::AuditArchive;
 pub use audit_durability::AuditDurability;
 pub use cancel::Cancel;
 pub use catalog::Encryption;
-pub use database::{Database, FunctionOptions, Options, Progress, RoleLogin, StorageOptions};
+pub use database::{DEFAULT_MIN_FREE_DISK, Database, FunctionOptions, Options, Progress, RoleLogin, StorageOptions};
 pub use notify::Notification;
 pub use parse::ParsedStatement;
 pub use plan::ColumnDesc;

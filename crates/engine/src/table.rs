@@ -35,6 +35,14 @@ pub enum Space {
     Violations = b'v',
 }
 
+/// Whether keys of this kind are as many, and their values as long, as users like: rows, their keys, functions'
+/// values. What is left under others is rights, names and records of what happened.
+pub fn grows(key: &[u8]) -> bool {
+    [Space::Row, Space::Unique, Space::Storage]
+        .iter()
+        .any(|space| key.first() == Some(&(*space as u8)))
+}
+
 /// A set of columns whose values occur once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UniqueKey {

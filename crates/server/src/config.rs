@@ -15,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::ServerOptions;
 use crate::tls::{TlsOptions, TlsRequired};
 use crate::webhook::WebhookUrl;
-use engine::{AuditDurability, FunctionOptions, StorageOptions, StoreKind};
+use engine::{AuditDurability, DEFAULT_MIN_FREE_DISK, FunctionOptions, StorageOptions, StoreKind};
 
 const DEFAULT_LOG: &str = "info";
 /// The stores' own messages are of interest only when something is wrong with them.
@@ -74,6 +74,9 @@ pub struct Settings {
     /// When routine audit rows are durable: before the statement is reported as done, or some milliseconds after [default: statement]
     #[arg(long, value_name = "WHEN", env = "PARHELION_AUDIT_DURABILITY")]
     pub audit_durability: Option<Durability>,
+    /// Bytes kept free on the disk: below them INSERT and UPDATE are refused, while the audit log and DELETE go on [default: 268435456]
+    #[arg(long, value_name = "BYTES", env = "PARHELION_MIN_FREE_DISK")]
+    pub min_free_disk: Option<u64>,
     /// Bytes of keys and values that one function may keep [default: 16777216]
     #[arg(long, value_name = "BYTES", env = "PARHELION_STORAGE_BYTES")]
     pub storage_bytes: Option<u64>,
@@ -145,6 +148,7 @@ pub struct Config {
     pub log_format: LogFormat,
     pub log: String,
     pub audit_durability: AuditDurability,
+    pub min_free_disk: u64,
     pub functions: FunctionOptions,
     pub alert_webhook: Option<WebhookUrl>,
     /// Certificate authorities besides the machine's own.
@@ -239,6 +243,7 @@ impl Settings {
                 .audit_durability
                 .or(file.audit_durability)
                 .map_or(AuditDurability::default(), AuditDurability::from),
+            min_free_disk: self.min_free_disk.or(file.min_free_disk).unwrap_or(DEFAULT_MIN_FREE_DISK),
             functions: FunctionOptions {
                 // A flag comes after the file, and wins.
                 environment: file.function_env.into_iter().chain(self.function_env).collect(),

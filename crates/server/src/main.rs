@@ -117,26 +117,49 @@ fn serve(settings: Settings, file: Option<&Path>) -> Result<ExitCode, Failure> {
         .transpose()?;
     let database = on_big_stack(move || open(&data, store, functions, hook, |message| tracing::info!("{message}")))?;
     database.set_audit_durability(config.audit_durability);
+    database.set_min_free_disk(config.min_free_disk);
+    let (failure, mut failed) = tokio::sync::mpsc::unbounded_channel();
+    database.on_store_failure(move |cause| drop(failure.send(cause.to_string())));
     if let Err(error) = database.warm_up() {
         tracing::error!("functions cannot be run: {}", error.message());
     }
     let server = Server::start(database.clone(), config.server.clone())?;
     announce(&server, &config)?;
 
-    let grace = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         loop {
             tokio::select! {
-                _ = terminate.recv() => break config.stop_grace,
-                _ = interrupt.recv() => break Duration::ZERO,
+                _ = terminate.recv() => break Ok(config.stop_grace),
+                _ = interrupt.recv() => break Ok(Duration::ZERO),
                 _ = hangup.recv() => reload(&server),
+                Some(cause) = failed.recv() => break Err(cause),
             }
         }
     });
+    let grace = match ended {
+        Ok(grace) => grace,
+        Err(cause) => end_failed(&runtime, server, &cause),
+    };
     tracing::info!(grace_seconds = grace.as_secs(), "stopping");
     let clean = runtime.block_on(stop(server, grace, &mut terminate, &mut interrupt))?;
     database.close().map_err(|error| error.message().to_string())?;
     tracing::info!("stopped");
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How long a server whose store failed takes at most to end.
+const FAILED_GRACE: Duration = Duration::from_secs(5);
+
+/// Nobody knows what of the last writes is on disk. Whoever starts the server again has it read.
+fn end_failed(runtime: &tokio::runtime::Runtime, server: Server, cause: &str) -> ! {
+    tracing::error!("FATAL: {cause}");
+    tracing::error!("FATAL: the store takes no more writes until the data folder is opened again: the server ends, start it anew");
+    runtime.block_on(async {
+        // Clients are told, if they listen; nothing that they do can be written any more.
+        let stopping = tokio::task::spawn_blocking(move || server.stop(Duration::ZERO));
+        let _ = tokio::time::timeout(FAILED_GRACE, stopping).await;
+    });
+    std::process::exit(1)
 }
 
 fn reload(server: &Server) {

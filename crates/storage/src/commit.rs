@@ -7,11 +7,12 @@
 //! no thread change, and the busier it gets, the more a sync carries.
 //!
 //! If writing or syncing fails, nobody knows what is on disk. Then everything that waits fails, and so
-//! does everything after it, until the folder is opened again (PostgreSQL panics for the same reason).
+//! does everything after it, until the folder is opened again (PostgreSQL panics for the same reason): who opened it
+//! is told, once ([`crate::Db::on_failure`]). That the disk is full is noticed before ([`crate::room`]).
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -33,7 +34,11 @@ pub(crate) struct Committer {
     /// Who waits for a generation sleeps here by its parity: those of the next one are not woken
     /// when this one is done.
     done: [Condvar; 2],
+    /// Told when a commit fails.
+    tell: OnceLock<Tell>,
 }
+
+type Tell = Box<dyn Fn(&str) + Send + Sync>;
 
 struct Queue {
     /// What joins now belongs to this generation; all before it are written or being written.
@@ -102,7 +107,12 @@ impl Committer {
         Committer {
             queue: Mutex::new(queue),
             done: [Condvar::new(), Condvar::new()],
+            tell: OnceLock::new(),
         }
+    }
+
+    pub fn on_failure(&self, tell: Tell) {
+        let _ = self.tell.set(tell);
     }
 
     /// Commits and returns when that is durable.
@@ -224,7 +234,10 @@ impl Drop for Lead<'_> {
             Ok(()) => queue.done = self.generation,
             Err(error) => {
                 tracing::error!("a commit failed, no more writes until restart: {error}");
-                queue.failed = Some(error.to_string());
+                let first = queue.failed.replace(error.to_string()).is_none();
+                if let (true, Some(tell)) = (first, self.committer.tell.get()) {
+                    tell(&error.to_string());
+                }
                 self.committer.done[parity(self.generation + 1)].notify_all();
             }
         }
@@ -389,5 +402,26 @@ mod tests {
             assert_eq!(shared.read_at(b"k", before.commit), Ok(None));
             assert_eq!(shared.read_at(b"k", between.commit), Ok(Some(Bytes::from(b"1"))));
         });
+    }
+
+    #[test]
+    fn a_failure_is_told_once() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let committer = Committer::new();
+        let list = told.clone();
+        committer.on_failure(Box::new(move |cause| list.lock().push(cause.to_string())));
+        let end = |outcome: Result<(), Error>| {
+            drop(Lead {
+                committer: &committer,
+                generation: 1,
+                outcome,
+            })
+        };
+        end(Ok(()));
+        assert_eq!((told.lock().len(), committer.check()), (0, Ok(())));
+        end(Err(Error::Store("sync: No space left on device".into())));
+        end(Err(Error::Store("write: again".into())));
+        assert_eq!(*told.lock(), ["the store failed: sync: No space left on device"]);
+        assert!(matches!(committer.check(), Err(Error::Failed(_))));
     }
 }

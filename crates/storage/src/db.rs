@@ -14,6 +14,7 @@ use crate::folder::Folder;
 use crate::history::History;
 use crate::lock::{Locks, TransactionId};
 use crate::log::LogState;
+use crate::room::Room;
 use crate::snapshot::Snapshots;
 use crate::store::{self, Space, Store};
 use crate::{AppendLog, Bytes, Error, Isolation, StoreKind, Transaction};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub snapshots: Snapshots,
     pub locks: Locks,
     pub committer: Committer,
+    pub room: Room,
     pub flusher: Arc<Flusher>,
     kind: StoreKind,
     logs: Mutex<HashMap<String, Arc<LogState>>>,
@@ -68,6 +70,7 @@ impl Db {
             snapshots: Snapshots::default(),
             locks: Locks::new(),
             committer: Committer::new(),
+            room: Room::new(dir),
             flusher: Arc::default(),
             kind,
             logs: Mutex::default(),
@@ -104,6 +107,17 @@ impl Db {
             }
         };
         Ok(AppendLog::new(self.shared.clone(), state))
+    }
+
+    /// Refuses commits that would leave less than this free on the disk, unless all that they add is a little under keys
+    /// that do not grow. Deletions and log records are not refused.
+    pub fn keep_free(&self, bytes: u64, grows: fn(&[u8]) -> bool) {
+        self.shared.room.keep_free(bytes, grows);
+    }
+
+    /// Calls `tell` with the cause, once, when a commit fails: from then on the store takes no more writes. One only.
+    pub fn on_failure(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        self.shared.committer.on_failure(Box::new(tell));
     }
 
     /// Makes every record appended so far durable.

@@ -20,6 +20,8 @@ pub enum Error {
     /// A commit could not be made durable, so what is on disk is unknown: nothing is written any
     /// more until the folder is opened again, which reads what really arrived.
     Failed(String),
+    /// Too little room is left on the disk for what the transaction adds; nothing was written.
+    DiskFull,
     /// Another process has the folder open.
     InUse(PathBuf),
     /// The folder was made with another store.
@@ -78,6 +80,7 @@ impl std::fmt::Display for Error {
             Error::Store(what) => write!(f, "the store failed: {what}"),
             Error::Corrupt(what) => write!(f, "stored data is corrupt: {what}"),
             Error::Failed(what) => write!(f, "the store takes no more writes after a failed commit: {what}"),
+            Error::DiskFull => f.write_str("could not extend the store: No space left on device"),
             Error::InUse(folder) => write!(f, "data folder {} is in use by another process", folder.display()),
             Error::OtherStore { folder, recorded, asked } => {
                 write!(
@@ -116,6 +119,9 @@ impl From<Error> for SqlError {
         match error {
             Error::Io { .. } | Error::Store(_) | Error::Failed(_) => SqlError::new(SqlState::IoError, message),
             Error::Corrupt(_) => SqlError::new(SqlState::DataCorrupted, message),
+            Error::DiskFull => SqlError::new(SqlState::DiskFull, message)
+                .detail("What is left is kept for the audit log and for deletions (--min-free-disk).")
+                .hint("Check free disk space."),
             Error::InUse(_) => {
                 SqlError::new(SqlState::LockFileExists, message).hint("Another Parhelion server may be running on this data folder.")
             }

@@ -23,6 +23,7 @@ pub mod key;
 mod lock;
 mod log;
 mod reads;
+mod room;
 mod scan;
 mod snapshot;
 mod store;

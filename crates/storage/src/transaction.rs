@@ -398,6 +398,11 @@ impl Inner {
             let replaces = self.replaced(&key)?;
             pending.push(Write { key, value, replaces });
         }
+        let added = pending.iter().filter_map(|write| {
+            let value = write.value.as_ref()?;
+            Some((&*write.key, (write.key.len() + value.len()) as u64))
+        });
+        self.shared.room.admit(added)?;
         self.shared.committer.commit(
             &self.shared,
             Pending {
