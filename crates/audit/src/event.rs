@@ -12,7 +12,7 @@ use crate::EventType;
 /// `id`, `prev_hash` and `hash`.
 ///
 /// No parameter values, row contents or secrets go in here, in any column: the log is read by people who may not read
-/// the tables. The texts are clipped when they are stored, since a guest chooses some of them.
+/// the tables. The texts are clipped when they are stored, since a guest chooses some of them: the names of what it asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Microseconds since 1970.

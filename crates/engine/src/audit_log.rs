@@ -107,19 +107,23 @@ impl AuditLog {
         }
     }
 
-    pub fn record_login(&self, user: &str, client: Option<SocketAddr>, refused: Option<&SqlError>) -> Result<()> {
-        let mut event = Event::new(if refused.is_some() {
-            EventType::LoginFailed
-        } else {
-            EventType::LoginSucceeded
-        });
+    /// A session is there: other rows tell who it is by its `session_id` alone.
+    pub fn record_login(&self, user: &str, client: Option<SocketAddr>, session_id: i64) -> Result<()> {
+        let mut event = Event::new(EventType::LoginSucceeded);
+        event.user_name = Some(Arc::from(user));
+        event.session_id = Some(session_id);
+        event.resource = client.map(|address| address.to_string());
+        event.allowed = Some(true);
+        self.record_durably(event)
+    }
+
+    pub fn record_refused_login(&self, user: &str, client: Option<SocketAddr>, error: &SqlError) -> Result<()> {
+        let mut event = Event::new(EventType::LoginFailed);
         event.user_name = Some(Arc::from(user));
         event.resource = client.map(|address| address.to_string());
-        event.allowed = Some(refused.is_none());
-        if let Some(error) = refused {
-            event.error = Some(error.message().to_string());
-            event.sqlstate = Some(error.state());
-        }
+        event.allowed = Some(false);
+        event.error = Some(error.message().to_string());
+        event.sqlstate = Some(error.state());
         self.record_durably(event)
     }
 

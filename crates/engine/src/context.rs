@@ -26,6 +26,7 @@ use crate::cancel::Cancel;
 use crate::database::Database;
 use crate::notify::{Inbox, Signal};
 use crate::search_path;
+use crate::session_sink::SessionSink;
 use crate::settings::Settings;
 use crate::table::{self, Space};
 use crate::transaction::Ground;
@@ -37,8 +38,10 @@ pub struct Actor {
     /// The role whose privileges count.
     pub role: u32,
     pub name: Arc<str>,
-    /// The role that logged in.
+    /// Who the session is for: who logged in, or whom SET SESSION AUTHORIZATION named.
     pub session_user: Arc<str>,
+    /// Who logged in.
+    pub login: Arc<str>,
 }
 
 /// What all statements of a session share.
@@ -192,6 +195,15 @@ impl StatementContext {
             role: role.oid,
             name: Arc::from(role.name.as_str()),
             session_user: self.actor.session_user.clone(),
+            login: self.actor.login.clone(),
+        })
+    }
+
+    /// The audit log, for rows about what this session does.
+    pub fn sink(&self) -> Arc<dyn audit::Sink> {
+        Arc::new(SessionSink {
+            log: self.db.audit.clone(),
+            login: self.actor.login.clone(),
         })
     }
 

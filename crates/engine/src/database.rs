@@ -286,9 +286,9 @@ impl Database {
         self.catalog().roles().any(|role| role.password.is_some())
     }
 
-    /// Records a login, or a refused one, in the audit log.
-    pub fn record_login(&self, user: &str, client: Option<std::net::SocketAddr>, refused: Option<&SqlError>) -> Result<()> {
-        self.audit.record_login(user, client, refused)
+    /// Records in the audit log that somebody was not let in; [`Session::record_login`] records that somebody was.
+    pub fn record_refused_login(&self, user: &str, client: Option<std::net::SocketAddr>, error: &SqlError) -> Result<()> {
+        self.audit.record_refused_login(user, client, error)
     }
 
     /// Rows of the audit log that queries cannot yet find by the blocks that are made of them in the background.

@@ -56,6 +56,7 @@ impl Identity {
             role: current.oid,
             name: current.name.clone(),
             session_user: self.session.name.clone(),
+            login: self.authenticated.name.clone(),
         }
     }
 

@@ -36,6 +36,7 @@ mod row;
 mod running_calls;
 mod search_path;
 mod session;
+mod session_sink;
 mod settings;
 mod stack;
 mod statement;

@@ -31,6 +31,7 @@ use crate::identity::Identity;
 use crate::notify::{Notification, Signal};
 use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan};
+use crate::session_sink::tell_login;
 use crate::settings::Settings;
 use crate::text_io::TextIo;
 use crate::transaction::{Open, ProcedureTransaction};
@@ -225,6 +226,12 @@ impl Session {
             statements: HashMap::new(),
             unfinished: None,
         })
+    }
+
+    /// Records in the audit log whose session it is.
+    pub fn record_login(&self) -> Result<()> {
+        let user = self.identity().authenticated.name;
+        self.db.audit.record_login(&user, self.shared.client, self.shared.session_id)
     }
 
     pub fn pid(&self) -> i32 {
@@ -750,8 +757,10 @@ impl Session {
 
     /// Records an event of this session and returns once it is durable.
     pub(crate) fn audit(&self, mut event: audit::Event) -> Result<()> {
-        event.user_name = Some(self.actor().name);
+        let actor = self.actor();
+        event.user_name = Some(actor.name);
         event.session_id = Some(self.shared.session_id);
+        tell_login(&mut event, &actor.login);
         self.db.audit.record_durably(event)
     }
 

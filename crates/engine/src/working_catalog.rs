@@ -217,6 +217,7 @@ impl StatementContext {
     pub fn audit(&self, mut event: audit::Event) -> Result<()> {
         event.user_name = Some(self.actor.name.clone());
         event.session_id = Some(self.session.session_id);
+        crate::session_sink::tell_login(&mut event, &self.actor.login);
         self.db.audit.record_durably(event)
     }
 

@@ -3,8 +3,8 @@
 //! While no role has a password, everybody who reaches the loopback address is trusted to be who
 //! they say. From the first password on, a role without one cannot connect at all, and nothing
 //! but SCRAM-SHA-256 lets anybody in, over TLS with the proof bound to the server's certificate
-//! if the client can. Each outcome is recorded before the client learns it; a
-//! success that cannot be recorded is a refusal.
+//! if the client can. How it ended the
+//! connection records, before the client learns it.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -38,26 +38,8 @@ pub struct Circumstances<'a> {
     pub end_point: Option<Vec<u8>>,
 }
 
-/// Lets the user in, or says why not. The caller sends the error.
+/// Lets the user in, or says why not. The caller records the outcome and sends the error.
 pub fn authenticate(
-    startup: &Startup,
-    at: &Circumstances<'_>,
-    stream: &mut (impl Read + Write),
-    incoming: &mut Incoming,
-    out: &mut Outgoing,
-) -> Result<(), Broken> {
-    let user = startup.user.as_str();
-    let verdict = match decide(startup, at, stream, incoming, out) {
-        Ok(()) => Ok(()),
-        Err(Broken::Violation(error)) => Err(error),
-        // psql leaves when it is asked for a password that it has not got, and comes back with it.
-        Err(gone @ (Broken::Closed | Broken::Lost(_))) => return Err(gone),
-    };
-    let recorded = at.database.record_login(user, Some(at.client), verdict.as_ref().err());
-    verdict.and(recorded).map_err(|error| Broken::Violation(error.fatal()))
-}
-
-fn decide(
     startup: &Startup,
     at: &Circumstances<'_>,
     stream: &mut (impl Read + Write),

@@ -147,18 +147,29 @@ fn open(
         encrypted: stream.encryption().is_some(),
         end_point: stream.end_point(),
     };
-    auth::authenticate(&startup, &circumstances, stream, &mut incoming, out).map_err(in_time)?;
-    stream.set_deadline(None)?;
-
-    shared.take_session_place(id)?;
-    let options = ConnectOptions {
-        user: startup.user,
-        database: startup.database,
-        settings: startup.settings,
-        client: Some(client),
-        encryption: stream.encryption(),
+    let verdict = auth::authenticate(&startup, &circumstances, stream, &mut incoming, out).map_err(in_time);
+    let user = startup.user.clone();
+    let opened = verdict.and_then(|()| {
+        stream.set_deadline(None)?;
+        shared.take_session_place(id)?;
+        let options = ConnectOptions {
+            user: startup.user,
+            database: startup.database,
+            settings: startup.settings,
+            client: Some(client),
+            encryption: stream.encryption(),
+        };
+        shared.database.connect(options).map_err(|error| End::Refused(error.fatal()))
+    });
+    // On record before the client learns it. A success that cannot be recorded is a refusal.
+    let recorded = match &opened {
+        Ok(session) => session.record_login(),
+        Err(End::Refused(error)) => shared.database.record_refused_login(&user, Some(client), error),
+        // psql leaves when it is asked for a password that it has not got, and comes back with it.
+        Err(End::Left | End::Lost(_)) => Ok(()),
     };
-    let session = shared.database.connect(options).map_err(|error| End::Refused(error.fatal()))?;
+    let session = opened?;
+    recorded.map_err(|error| End::Refused(error.fatal()))?;
 
     out.authentication_ok();
     for (name, value) in session.parameter_status() {

@@ -196,7 +196,8 @@ impl<'a> Round<'a> {
         let actor = Actor {
             role: owner.oid,
             name: name.clone(),
-            session_user: name,
+            session_user: name.clone(),
+            login: name,
         };
         self.session.settings.lock().search_path = trigger.search_path.clone();
         Ok(Arc::new(StatementContext::new(

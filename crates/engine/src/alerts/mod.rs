@@ -214,6 +214,7 @@ fn record(context: &StatementContext, alert: &Alert) -> Result<()> {
         "trigger": alert.trigger_name,
         "audit_id": alert.audit_id,
     }));
+    crate::session_sink::tell_login(&mut event, &context.actor.login);
     match alert.trigger_name {
         // Durable with the worker's commit at the latest.
         Some(_) => context.db.audit.record(event).map(|_| ()).map_err(SqlError::from),

@@ -480,7 +480,8 @@ fn only_reads() -> SqlError {
     SqlError::new(SqlState::ReadOnlySqlTransaction, "heliosdb.query() only reads").hint("Use heliosdb.execute() for statements that write.")
 }
 
-fn describe(plan: &Plan) -> String {
+/// What a DatabaseOperation row says of it.
+pub(super) fn describe(plan: &Plan) -> String {
     let name = |table: &Table| format!("{}.{}", table.schema, table.name);
     match plan {
         Plan::Query(query) => {

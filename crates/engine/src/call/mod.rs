@@ -14,6 +14,7 @@ pub mod plans;
 mod rights;
 mod set;
 mod sql;
+mod sql_run;
 mod storage;
 mod trigger;
 
@@ -31,6 +32,7 @@ use types::{Datum, Result, SqlError, SqlState};
 use self::backend::SqlBackend;
 use self::rights::{CallerPrivileges, FixedRights, LiveRights, reference};
 use self::set::Sets;
+use self::sql_run::{SqlRun, SqlRuns};
 use self::storage::FunctionStorage;
 use crate::audit_durability::AuditDurability;
 use crate::cancel::Cancel;
@@ -55,8 +57,12 @@ pub struct Calls {
     running: Mutex<HashMap<u32, Arc<Mutex<Running>>>>,
     /// The sandboxes of set-returning functions: as many of one function as sets of it are open at once.
     sets: Sets,
-    /// Functions of LANGUAGE sql whose bodies have been bound.
-    bodies: Mutex<HashMap<u32, Arc<sql::Body>>>,
+    /// Functions of LANGUAGE sql that are at work.
+    sql: Arc<SqlRuns>,
+    /// The function of LANGUAGE sql whose statement this is, since the last function in a sandbox. What its statements call ends with it.
+    above: Option<Arc<SqlRun>>,
+    /// Whether `sql` is that function's, and outlives this statement.
+    lent: bool,
     /// How many of them are above this statement, since the last function in a sandbox.
     sql_depth: u32,
     /// What a procedure may end, where this is its CALL.
@@ -89,7 +95,10 @@ impl Calls {
 
     /// For another statement at the same place of the call chain.
     pub fn at(other: &Calls) -> Calls {
-        Calls::below(other.parent.clone(), other.sql_depth)
+        Calls {
+            above: other.above.clone(),
+            ..Calls::below(other.parent.clone(), other.sql_depth)
+        }
     }
 
     fn under(gate: Arc<Gate>, call_id: i64, budget: Arc<Budget>) -> Calls {
@@ -97,8 +106,13 @@ impl Calls {
     }
 
     /// For a statement of a function of LANGUAGE sql.
-    fn inside(other: &Calls) -> Calls {
-        Calls::below(other.parent.clone(), other.sql_depth + 1)
+    fn inside(other: &Calls, run: &Arc<SqlRun>) -> Calls {
+        Calls {
+            sql: run.below.clone(),
+            above: Some(run.clone()),
+            lent: true,
+            ..Calls::below(other.parent.clone(), other.sql_depth + 1)
+        }
     }
 
     fn below(parent: Option<Parent>, sql_depth: u32) -> Calls {
@@ -106,7 +120,9 @@ impl Calls {
             parent,
             running: Mutex::new(HashMap::new()),
             sets: Sets::default(),
-            bodies: Mutex::new(HashMap::new()),
+            sql: Arc::default(),
+            above: None,
+            lent: false,
             sql_depth,
             control: None,
         }
@@ -123,6 +139,15 @@ impl Calls {
     /// The gate of the function that this statement was made by.
     fn gate(&self) -> Option<Arc<Gate>> {
         self.parent.as_ref().map(|parent| parent.gate.clone())
+    }
+
+    /// Of the function that this statement was made by.
+    fn call_id(&self) -> Option<i64> {
+        match (&self.above, &self.parent) {
+            (Some(run), _) => Some(run.call_id),
+            (None, Some(parent)) => Some(parent.call_id),
+            (None, None) => None,
+        }
     }
 
     /// How many functions are above this statement.
@@ -192,6 +217,7 @@ impl Calls {
                 db: context.db.clone(),
                 function: oid,
                 user: context.actor.name.clone(),
+                login: context.actor.login.clone(),
                 session_id: context.session.session_id,
                 call_id,
                 private: context.private_catalog.then(|| context.catalog.clone()),
@@ -216,7 +242,7 @@ impl Calls {
             user: context.actor.name.clone(),
             session_id: context.session.session_id,
             call_id,
-            parent_call_id: self.parent.as_ref().map(|parent| parent.call_id),
+            parent_call_id: self.call_id(),
             rights,
             privileges: Arc::new(CallerPrivileges {
                 db: context.db.clone(),
@@ -226,7 +252,7 @@ impl Calls {
                 path: path.clone(),
                 session: context.session.clone(),
             }),
-            sink: context.db.audit.clone(),
+            sink: context.sink(),
             parent: self.parent.as_ref().map(|parent| parent.gate.clone()),
         }));
         let effective = gate.rights().map_err(|denied| {
@@ -313,6 +339,15 @@ impl Calls {
             running.completed()?;
             newest = newest.max(running.gate.newest());
             newest_firm = newest_firm.max(running.gate.newest_firm());
+        }
+        if !self.lent {
+            let runs: Vec<Arc<SqlRun>> = self.sql.lock().drain().map(|(_, run)| run).collect();
+            for run in runs {
+                run.complete()?;
+                let (of_run, firm_of_run) = run.newest();
+                newest = newest.max(of_run);
+                newest_firm = newest_firm.max(firm_of_run);
+            }
         }
         if newest.is_none() {
             return Ok(());

@@ -18,6 +18,7 @@ use crate::bind::Names;
 use crate::context::{Actor, SessionShared};
 use crate::database::Database;
 use crate::search_path;
+use crate::session_sink::tell_login;
 use crate::transaction::Standing;
 
 /// What follows ALTER FUNCTION for this function: its name, with its types where others share it.
@@ -48,6 +49,7 @@ pub(super) struct LiveRights {
     pub(super) function: u32,
     /// Who is on record when a refused system call disables the function.
     pub(super) user: Arc<str>,
+    pub(super) login: Arc<str>,
     pub(super) session_id: i64,
     pub(super) call_id: i64,
     /// The catalog of a transaction that has changed it and not committed yet.
@@ -124,6 +126,7 @@ impl RightsSource for LiveRights {
             event.session_id = Some(self.session_id);
             event.call_id = Some(self.call_id);
             event.details = Some(serde_json::json!({ "violations": violations, "syscall": syscall.name() }));
+            tell_login(&mut event, &self.login);
             self.db.audit.record_durably(event)?;
         }
         Ok(violations)

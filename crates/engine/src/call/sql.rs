@@ -12,7 +12,9 @@ use functions::cast::{Context, can_cast};
 use query::{Host, Row, RowIter};
 use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
 
+use super::backend::describe;
 use super::rights::reference;
+use super::sql_run::SqlRun;
 use super::{Calls, nested};
 use crate::authorize;
 use crate::bind::FunctionArguments;
@@ -37,7 +39,8 @@ pub(super) struct Body {
 
 /// Everything that is wrong with a new function's body.
 pub fn check_body(context: &StatementContext, function: &Function) -> Result<()> {
-    bind(&*inner(context, function, vec![])?, function).map(|_| ())
+    let inside = inner(context, function, Calls::at(&context.calls), vec![])?;
+    bind(&inside, function).map(|_| ())
 }
 
 fn bind(context: &StatementContext, function: &Function) -> Result<Body> {
@@ -190,28 +193,40 @@ impl Calls {
         rows: usize,
         args: &[&[Datum]],
     ) -> Result<Vec<Datum>> {
-        let body = self.sql_body(context, function)?;
+        let at = self.begin_sql(context, function)?;
+        let body = at.body().or_else(|error| at.failed(error))?;
         (0..rows)
             .map(|index| {
                 context.cancel.check()?;
                 let row: Row = args.iter().map(|column| column[index].clone()).collect();
-                let mut result = run(&body, context, function, &row)?;
+                let mut result = at.run(&body, &row)?;
                 match (&function.returns, result.next()) {
                     (Returns::Void, _) => Ok(Datum::Null),
                     (_, None) => Ok(Datum::Null),
                     (_, Some(row)) => Ok(row?.pop().unwrap_or_default()),
                 }
             })
-            .collect()
+            .collect::<Result<_>>()
+            .or_else(|error| at.failed(error))
     }
 
     /// The rows of the last statement, as they are asked for.
     pub(super) fn call_sql_set(&self, context: &StatementContext, function: &Arc<Function>, args: &[Datum]) -> Result<RowIter> {
-        let body = self.sql_body(context, function)?;
-        run(&body, context, function, args)
+        let at = self.begin_sql(context, function)?;
+        let rows = at.body().and_then(|body| at.run(&body, args));
+        let mut rows = rows.or_else(|error| at.failed(error))?;
+        let run = at.run.clone();
+        Ok(Box::new(std::iter::from_fn(move || {
+            let row = rows.next()?;
+            Some(row.or_else(|error| {
+                run.failed(&error)?;
+                Err(error)
+            }))
+        })))
     }
 
-    fn sql_body(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Arc<Body>> {
+    /// What a call needs before its first row.
+    fn begin_sql<'a>(&self, context: &'a StatementContext, function: &'a Arc<Function>) -> Result<AtWork<'a>> {
         if !function.enabled {
             return Err(SqlError::new(
                 SqlState::ObjectNotInPrerequisiteState,
@@ -227,71 +242,103 @@ impl Calls {
             return Err(SqlError::new(SqlState::StatementTooComplex, "stack depth limit exceeded")
                 .detail(format!("SQL functions call each other more than {MAX_SQL_DEPTH} deep.")));
         }
-        let known = self.bodies.lock().get(&function.oid).cloned();
-        let inside = inner(context, function, vec![])?;
-        if let Some(body) = known
-            && Arc::ptr_eq(&body.catalog, &inside.catalog)
-        {
-            return Ok(body);
-        }
-        let body = Arc::new(bind(&inside, function)?);
-        self.bodies.lock().insert(function.oid, body.clone());
-        Ok(body)
+        let run = SqlRun::of(self, context, function)?;
+        Ok(AtWork { context, function, run })
     }
 }
 
 /// The surroundings of the body's statements.
-fn inner(context: &StatementContext, function: &Function, params: Vec<Datum>) -> Result<Arc<StatementContext>> {
+fn inner(context: &StatementContext, function: &Function, calls: Calls, params: Vec<Datum>) -> Result<Arc<StatementContext>> {
     let actor = match function.security_definer {
         false => context.actor.clone(),
         true => context.acting_as(function.owner)?,
     };
     let path = search_path::within(function, context.function_path.as_ref());
-    let inside = context.with(actor, params, Calls::inside(&context.calls));
+    let inside = context.with(actor, params, calls);
     Ok(Arc::new(inside.along(path)))
 }
 
-/// Runs every statement of the body; the rows are the last one's, converted.
-fn run(body: &Arc<Body>, context: &StatementContext, function: &Arc<Function>, args: &[Datum]) -> Result<RowIter> {
-    let mut result: RowIter = Box::new(std::iter::empty());
-    let count = body.plans.len();
-    for (index, plan) in body.plans.iter().enumerate() {
-        let last = index + 1 == count;
-        result = run_one(plan, last, context, function, args).map_err(|error| in_body(error, function, Some(index + 1)))?;
-    }
-    let (body, function) = (body.clone(), function.clone());
-    let cast_in = inner(context, &function, vec![])?;
-    Ok(Box::new(result.map(move |row| {
-        let row = row.map_err(|error| in_body(error, &function, Some(count)))?;
-        row.into_iter()
-            .zip(&body.casts)
-            .map(|(value, (from, to))| match from == to {
-                true => Ok(value),
-                false => functions::cast::cast(&*cast_in, value, *from, *to, NO_TYPMOD, false),
-            })
-            .collect()
-    })))
+/// A function at work for a statement.
+struct AtWork<'a> {
+    context: &'a StatementContext,
+    function: &'a Arc<Function>,
+    run: Arc<SqlRun>,
 }
 
-fn run_one(plan: &Plan, last: bool, context: &StatementContext, function: &Function, args: &[Datum]) -> Result<RowIter> {
-    let inside = inner(context, function, args.to_vec())?;
-    session::lock_tables(plan, &inside)?;
-    authorize::plan(plan, &inside)?;
-    if let (Some(gate), Some((touched, target))) = (inside.calls.gate(), nested::touched(plan)) {
-        nested::permits(&gate, touched, target, &inside)?;
+impl AtWork<'_> {
+    fn inner(&self, params: Vec<Datum>) -> Result<Arc<StatementContext>> {
+        inner(self.context, self.function, Calls::inside(&self.context.calls, &self.run), params)
     }
-    match plan {
-        Plan::Query(query) if last => {
-            let host: Arc<dyn Host> = inside.clone();
-            let rows = query.execute(&host).inspect_err(|error| inside.calls.fail(&inside, error))?;
-            Ok(match query.touched.calls.is_empty() {
-                true => rows,
-                false => Box::new(AuditedRows::new(rows, inside)),
-            })
+
+    /// Its failure is on record before anybody hears of it.
+    fn failed<T>(&self, error: SqlError) -> Result<T> {
+        self.run.failed(&error)?;
+        Err(error)
+    }
+
+    fn body(&self) -> Result<Arc<Body>> {
+        let inside = self.inner(vec![])?;
+        let known = self.run.body.lock().clone();
+        if let Some(body) = known
+            && Arc::ptr_eq(&body.catalog, &inside.catalog)
+        {
+            return Ok(body);
         }
-        _ => {
-            let Written { returned, .. } = nested::carry_out(plan, inside, |params| inner(context, function, params))?;
-            Ok(Box::new(returned.into_iter().map(Ok)))
+        let body = Arc::new(bind(&inside, self.function)?);
+        *self.run.body.lock() = Some(body.clone());
+        Ok(body)
+    }
+
+    /// Runs every statement of the body; the rows are the last one's, converted.
+    fn run(&self, body: &Arc<Body>, args: &[Datum]) -> Result<RowIter> {
+        let mut result: RowIter = Box::new(std::iter::empty());
+        let count = body.plans.len();
+        for (index, plan) in body.plans.iter().enumerate() {
+            let last = index + 1 == count;
+            result = self
+                .run_one(index, plan, last, args)
+                .map_err(|error| in_body(error, self.function, Some(index + 1)))?;
+        }
+        let (body, function) = (body.clone(), self.function.clone());
+        let cast_in = self.inner(vec![])?;
+        Ok(Box::new(result.map(move |row| {
+            let row = row.map_err(|error| in_body(error, &function, Some(count)))?;
+            row.into_iter()
+                .zip(&body.casts)
+                .map(|(value, (from, to))| match from == to {
+                    true => Ok(value),
+                    false => functions::cast::cast(&*cast_in, value, *from, *to, NO_TYPMOD, false),
+                })
+                .collect()
+        })))
+    }
+
+    fn run_one(&self, index: usize, plan: &Plan, last: bool, args: &[Datum]) -> Result<RowIter> {
+        let inside = self.inner(args.to_vec())?;
+        session::lock_tables(plan, &inside)?;
+        authorize::plan(plan, &inside)?;
+        if let Some((touched, target)) = nested::touched(plan) {
+            if let Some(gate) = inside.calls.gate() {
+                nested::permits(&gate, touched, target, &inside)?;
+            }
+            // What only computes is no operation on the database.
+            if target.is_some() || !touched.reads.is_empty() || matches!(plan, Plan::Call(_)) {
+                self.run.operates(index, || describe(plan))?;
+            }
+        }
+        match plan {
+            Plan::Query(query) if last => {
+                let host: Arc<dyn Host> = inside.clone();
+                let rows = query.execute(&host).inspect_err(|error| inside.calls.fail(&inside, error))?;
+                Ok(match query.touched.calls.is_empty() {
+                    true => rows,
+                    false => Box::new(AuditedRows::new(rows, inside)),
+                })
+            }
+            _ => {
+                let Written { returned, .. } = nested::carry_out(plan, inside, |params| self.inner(params))?;
+                Ok(Box::new(returned.into_iter().map(Ok)))
+            }
         }
     }
 }

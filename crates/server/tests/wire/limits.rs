@@ -17,6 +17,46 @@ fn one_session_too_many_is_refused_until_another_leaves() {
     Client::connect(server.local_addr());
 }
 
+/// Whoever was not let in has not logged in, whatever it was that stood in the way.
+#[test]
+fn a_login_is_on_record_with_its_session_or_as_refused() {
+    let (server, _database) = start(|options| options.max_connections = 2);
+    let mut first = Client::connect(server.local_addr());
+    let refused = |parameters: &[(&str, &str)]| {
+        let mut client = Client::raw(server.local_addr());
+        client.send(&startup(parameters));
+        client.until_closed()
+    };
+    assert_eq!(
+        refused(&[("user", "postgres"), ("database", "nosuch")]),
+        ["FATAL 3D000 database \"nosuch\" does not exist"]
+    );
+    assert_eq!(
+        refused(&[("user", "nobody"), ("database", "postgres")]),
+        ["FATAL 28000 role \"nobody\" does not exist"]
+    );
+    let mut second = Client::connect(server.local_addr());
+    assert_eq!(refused(WHO), ["FATAL 53300 sorry, too many clients already"]);
+    // The first row of a session is its login, and what else it does has the same session_id.
+    second.query("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    let rows = first.query(
+        "SELECT event_type, user_name, sqlstate, allowed, CASE WHEN session_id IS NOT NULL THEN dense_rank() OVER (ORDER BY session_id) END \
+         FROM heliosdb.audit_log ORDER BY id",
+    );
+    let rows: Vec<&String> = rows.iter().filter(|line| line.starts_with("DataRow")).collect();
+    assert_eq!(
+        rows,
+        [
+            "DataRow LoginSucceeded|postgres|NULL|t|1",
+            "DataRow LoginFailed|postgres|3D000|f|NULL",
+            "DataRow LoginFailed|nobody|28000|f|NULL",
+            "DataRow LoginSucceeded|postgres|NULL|t|2",
+            "DataRow LoginFailed|postgres|53300|f|NULL",
+            "DataRow FunctionCreated|postgres|NULL|NULL|2",
+        ]
+    );
+}
+
 #[test]
 fn a_client_that_does_not_log_in_is_sent_away() {
     let (server, _database) = start(|options| options.authentication_timeout = Duration::from_millis(300));
