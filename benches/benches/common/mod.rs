@@ -12,6 +12,10 @@ use engine::{Database, Options, StoreKind};
 use server::{Server, ServerOptions};
 use tokio_postgres::{Client, NoTls};
 
+/// As the server's own binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A server on a fresh data folder, stopped when it is dropped.
 pub struct Served {
     server: Option<Server>,
