@@ -21,6 +21,22 @@ impl Binder<'_> {
         })
     }
 
+    /// The queries of a WITH clause, in order: each may name those before it.
+    pub fn with(&mut self, with: &ast::With, parent: Option<&Scope<'_>>) -> Result<()> {
+        for (index, cte) in with.cte_tables.iter().enumerate() {
+            let name = fold(&cte.alias.name);
+            if with.cte_tables[..index].iter().any(|earlier| fold(&earlier.alias.name) == name) {
+                let error = SqlError::new(
+                    SqlState::DuplicateAlias,
+                    format!("WITH query name \"{name}\" specified more than once"),
+                );
+                return Err(error.position_if_absent(self.position(cte.alias.name.span)));
+            }
+            self.cte(cte, with.recursive, parent)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn query_inner(&mut self, query: &ast::Query, parent: Option<&Scope<'_>>, keep_unknown: bool) -> Result<Bound> {
         if !query.locks.is_empty() {
             return Err(SqlError::unsupported("SELECT FOR UPDATE/SHARE"));
@@ -29,17 +45,7 @@ impl Binder<'_> {
             return Err(SqlError::new(SqlState::SyntaxError, "syntax error in query"));
         }
         if let Some(with) = &query.with {
-            for (index, cte) in with.cte_tables.iter().enumerate() {
-                let name = fold(&cte.alias.name);
-                if with.cte_tables[..index].iter().any(|earlier| fold(&earlier.alias.name) == name) {
-                    let error = SqlError::new(
-                        SqlState::DuplicateAlias,
-                        format!("WITH query name \"{name}\" specified more than once"),
-                    );
-                    return Err(error.position_if_absent(self.position(cte.alias.name.span)));
-                }
-                self.cte(cte, with.recursive, parent)?;
-            }
+            self.with(with, parent)?;
         }
         let order_by: &[ast::OrderByExpr] = match &query.order_by {
             None => &[],

@@ -48,7 +48,21 @@ fn bind_with(
         binder = binder.with_more_params();
     }
     let mut plan = match &**sql {
-        ast::Statement::Query(query) => query_plan(&mut binder, query, false)?,
+        ast::Statement::Query(query) => match &*query.body {
+            // WITH before a statement that writes: the parser takes both for a query.
+            ast::SetExpr::Insert(write) | ast::SetExpr::Update(write) | ast::SetExpr::Delete(write) => {
+                if let Some(with) = &query.with {
+                    binder.with(with, None)?;
+                }
+                write_plan(&mut binder, write)?.ok_or_else(|| SqlError::unsupported("this statement after WITH"))?
+            }
+            ast::SetExpr::Select(_)
+            | ast::SetExpr::Query(_)
+            | ast::SetExpr::SetOperation { .. }
+            | ast::SetExpr::Values(_)
+            | ast::SetExpr::Merge(_)
+            | ast::SetExpr::Table(_) => query_plan(&mut binder, query, false)?,
+        },
         ast::Statement::Explain {
             statement: inner,
             analyze: false,
@@ -57,11 +71,11 @@ fn bind_with(
             ast::Statement::Query(query) => query_plan(&mut binder, query, true)?,
             _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
         },
-        ast::Statement::Insert(insert) => Plan::Insert(binder.insert(insert)?),
-        ast::Statement::Update(update) => Plan::Update(binder.update(update)?),
-        ast::Statement::Delete(delete) => Plan::Delete(binder.delete(delete)?),
         ast::Statement::Call(call) => Plan::Call(binder.call_procedure(call)?),
-        _ => return Ok((Plan::Utility(statement.kind.clone()), vec![])),
+        other => match write_plan(&mut binder, other)? {
+            Some(plan) => plan,
+            None => return Ok((Plan::Utility(statement.kind.clone()), vec![])),
+        },
     };
     match &mut plan {
         Plan::Query(query) => point::rewrite(&mut query.rel),
@@ -71,6 +85,16 @@ fn bind_with(
         Plan::Call(_) | Plan::Utility(_) => {}
     }
     Ok((plan, binder.param_types()))
+}
+
+/// None for what is no INSERT, UPDATE or DELETE.
+fn write_plan(binder: &mut Binder<'_>, statement: &ast::Statement) -> Result<Option<Plan>> {
+    Ok(Some(match statement {
+        ast::Statement::Insert(insert) => Plan::Insert(binder.insert(insert)?),
+        ast::Statement::Update(update) => Plan::Update(binder.update(update)?),
+        ast::Statement::Delete(delete) => Plan::Delete(binder.delete(delete)?),
+        _ => return Ok(None),
+    }))
 }
 
 fn query_plan(binder: &mut Binder<'_>, query: &ast::Query, explain: bool) -> Result<Plan> {
