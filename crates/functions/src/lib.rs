@@ -27,4 +27,5 @@ pub mod set;
 pub use aggregate::{Accumulator, Aggregate, NativeAggregate};
 pub use entry::{Family, Native, Operator, Run, Scalar, Shape, Volatility, WRITTEN_MARK, name_fields, types_argument};
 pub use environment::Environment;
+pub use scalar::array::unnest_together;
 pub use set::{Rows, SetFunction};

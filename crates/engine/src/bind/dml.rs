@@ -73,6 +73,7 @@ impl Binder<'_> {
             .collect();
         ScopeTable {
             alias: Some(alias.to_string()),
+            scalar: false,
             table: Some(table.clone()),
             columns,
         }

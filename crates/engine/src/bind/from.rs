@@ -10,6 +10,9 @@ use super::select::join_kind;
 use super::{Binder, Bound, ColumnMeta, CteBody, NO_META, Place, Scope, ScopeColumn, ScopeTable};
 use crate::parse::{fold, object_name};
 
+/// The columns that a function gives.
+type Outputs = Vec<(String, Type)>;
+
 impl<'b> Binder<'b> {
     pub(super) fn bind_from<'p>(&mut self, from: &[ast::TableWithJoins], parent: Option<&'p Scope<'p>>) -> Result<(Rel, Scope<'p>)> {
         let mut rel = Rel::OneRow;
@@ -155,6 +158,7 @@ impl<'b> Binder<'b> {
         let mut exprs: Vec<_> = rel.columns().into_iter().map(|(id, ty)| (id, Expr::Column { id, ty })).collect();
         let mut entry = ScopeTable {
             alias: None,
+            scalar: false,
             table: None,
             columns: vec![],
         };
@@ -270,6 +274,7 @@ impl<'b> Binder<'b> {
                             .collect();
                         let mut entry = ScopeTable {
                             alias: Some(fold(&alias.name)),
+                            scalar: false,
                             table: None,
                             columns,
                         };
@@ -295,6 +300,7 @@ impl<'b> Binder<'b> {
             .collect();
         let mut entry = ScopeTable {
             alias: Some(fold(&alias.name)),
+            scalar: false,
             table: None,
             columns,
         };
@@ -344,6 +350,7 @@ impl<'b> Binder<'b> {
             };
             let mut entry = ScopeTable {
                 alias: Some(name),
+                scalar: false,
                 table: None,
                 columns,
             };
@@ -423,6 +430,7 @@ impl<'b> Binder<'b> {
         };
         let mut entry = ScopeTable {
             alias: Some(table.name.clone()),
+            scalar: false,
             table: Some(table),
             columns,
         };
@@ -476,7 +484,11 @@ impl<'b> Binder<'b> {
             .as_deref()
             .is_none_or(|schema| schema == "pg_catalog" || schema == "information_schema" || schema == "heliosdb");
         let is_set = builtin && !functions::registry::set_functions_named(&function_name).is_empty();
-        let (set, outputs): (Option<SetCall>, Vec<(String, Type)>) = if is_set {
+        let (set, outputs): (Option<SetCall>, Outputs) = if is_set && function_name == "unnest" && exprs.len() > 1 {
+            let (args, outputs) = self.unnest_together(exprs)?;
+            let function = functions::unnest_together();
+            (Some(SetCall::Builtin { function, args }), outputs)
+        } else if is_set {
             let resolved = functions::resolve::resolve_call(&function_name, &types)?;
             let Target::Set(function) = resolved.target else {
                 return Err(SqlError::internal("a set-returning function resolves to one"));
@@ -488,7 +500,9 @@ impl<'b> Binder<'b> {
                 .map(|(arg, ty)| self.coerce_resolved(arg, *ty))
                 .collect::<Result<_>>()?;
             let outputs = match function.columns {
-                [(_, _)] => vec![(default_name.clone(), resolved.ret)],
+                // Its own name says nothing; the name of its result does.
+                [(name, _)] if *name == function.name => vec![(default_name.clone(), resolved.ret)],
+                [(name, _)] => vec![(name.to_string(), resolved.ret)],
                 columns => columns
                     .iter()
                     .map(|(name, ty)| (name.to_string(), concrete(*ty, resolved.ret)))
@@ -575,6 +589,7 @@ impl<'b> Binder<'b> {
         // FROM f() AS x(a, b) renames; AS x alone renames the single column too.
         let mut entry = ScopeTable {
             alias: Some(alias_name.unwrap_or(function_name)),
+            scalar: columns.len() == 1,
             table: None,
             columns: std::mem::take(&mut columns),
         };
@@ -582,6 +597,23 @@ impl<'b> Binder<'b> {
             rename_columns(&mut entry, alias)?;
         }
         Ok((rel, entry))
+    }
+}
+
+impl Binder<'_> {
+    /// `unnest(a, b, ...)`: the arrays side by side, a column each.
+    fn unnest_together(&mut self, arrays: Vec<Expr>) -> Result<(Vec<Expr>, Outputs)> {
+        let mut args = vec![];
+        let mut outputs = vec![];
+        for array in arrays {
+            let resolved = functions::resolve::resolve_call("unnest", &[array.ty()])?;
+            let [ty] = resolved.args[..] else {
+                return Err(SqlError::internal("unnest takes one array"));
+            };
+            args.push(self.coerce_resolved(array, ty)?);
+            outputs.push(("unnest".to_string(), resolved.ret));
+        }
+        Ok((args, outputs))
     }
 }
 

@@ -15,9 +15,15 @@ use super::{Binder, Scope, ScopeColumn};
 pub(super) type Fields = Vec<(String, Shape)>;
 
 impl Binder<'_> {
-    /// A table's row as one value.
+    /// A table's row as one value; of a function that returns single values, the value.
     pub(super) fn whole_row(&self, alias: &str, scope: &Scope<'_>) -> Option<Expr> {
         let table = scope.table(alias)?;
+        if let (true, [column]) = (table.scalar, &table.columns[..]) {
+            return Some(Expr::Column {
+                id: column.id,
+                ty: column.ty,
+            });
+        }
         let columns = table.columns.iter().map(|column| Expr::Column {
             id: column.id,
             ty: column.ty,

@@ -18,6 +18,8 @@ pub struct ScopeTable {
     /// The name that qualifies its columns; None for the merged columns of a join.
     pub alias: Option<String>,
     pub table: Option<Arc<catalog::Table>>,
+    /// A function that returns single values, no rows: its name alone means the value.
+    pub scalar: bool,
     pub columns: Vec<ScopeColumn>,
 }
 

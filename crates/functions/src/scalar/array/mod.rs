@@ -6,6 +6,8 @@ mod search;
 mod subscript;
 mod text;
 
+pub use part::unnest_together;
+
 use types::{Array, Result, SqlError, SqlState, Type};
 
 use crate::Scalar;

@@ -33,6 +33,26 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("$slice", &[AnyArray, Int4], AnyArray, |_, a| slice(a)).variadic(),
 ];
 
+/// `unnest` of several arrays, with a column for each; where one is shorter, or NULL, NULLs stand for what it lacks.
+/// It has no fixed number of arguments and columns, so the binder asks for it and says which they are.
+pub fn unnest_together() -> &'static SetFunction {
+    static TOGETHER: SetFunction = SetFunction::new("unnest", &[AnyArray], &[("unnest", AnyElement)], |_, a| {
+        let mut arrays: Vec<_> = Vec::with_capacity(a.len());
+        for (i, argument) in a.iter().enumerate() {
+            arrays.push(match argument {
+                Datum::Null => vec![].into_iter(),
+                _ => array(a, i)?.values.clone().into_iter(),
+            });
+        }
+        let rows = arrays.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        Ok(Box::new((0..rows).map(move |_| {
+            Ok(arrays.iter_mut().map(|values| values.next().unwrap_or_default()).collect())
+        })))
+    })
+    .lax();
+    &TOGETHER
+}
+
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
     SetFunction::new("unnest", &[AnyArray], &[("unnest", AnyElement)], |_, a| {
         Ok(column(array(a, 0)?.values.clone()))
