@@ -284,15 +284,24 @@ pub(super) fn may_grant(context: &StatementContext, capability: &Capability) -> 
     // A pattern without a schema means other tables along another search path, which neither the grantor nor their function's caller shall
     // choose: it may be given by who holds the privileges on all that it could ever mean.
     let covered = |table: &Table| pattern.matches(&ObjectName::new(&*table.schema, &*table.name, true));
+    // Without it nobody reaches the table, whatever privileges on it they hold.
+    let reached = |table: &Table| {
+        let schema = catalog.schema(&table.schema);
+        schema.is_some_and(|schema| catalog.has_schema_privilege(role, schema, Privilege::Usage))
+    };
     let held = |table: &Table| {
         let holds = |privilege: &Privilege| catalog.has_table_privilege(role, table, *privilege);
-        privileges.iter().all(holds)
+        reached(table) && privileges.iter().all(holds)
     };
     match catalog.tables().find(|table| covered(table) && !held(table)) {
         None => Ok(()),
         Some(table) => {
+            let without = match reached(table) {
+                true => format!("{words} on it"),
+                false => "USAGE of its schema".to_string(),
+            };
             let refusal = permission_denied(table.kind.word(), &table.name).detail(format!(
-                "Role \"{}\" cannot grant {capability}, which covers {}.{}, without {words} on it.",
+                "Role \"{}\" cannot grant {capability}, which covers {}.{}, without {without}.",
                 context.actor.name, table.schema, table.name
             ));
             Err(match qualified(context, capability, pattern, held) {
