@@ -26,6 +26,26 @@ pub fn effective(path: &[String], actor: &Actor, catalog: &Snapshot) -> Vec<Stri
         .collect()
 }
 
+/// What was worked out last, for one role: it holds as long as the catalog and the path are the same.
+#[derive(Default)]
+pub struct Followed {
+    catalog: Option<Arc<Snapshot>>,
+    path: Vec<String>,
+    effective: Vec<String>,
+}
+
+impl Followed {
+    pub fn along(&mut self, path: &[String], actor: &Actor, catalog: &Arc<Snapshot>) -> &[String] {
+        let known = self.catalog.as_ref().is_some_and(|known| Arc::ptr_eq(known, catalog)) && self.path == path;
+        if !known {
+            self.effective = effective(path, actor, catalog);
+            self.path = path.to_vec();
+            self.catalog = Some(catalog.clone());
+        }
+        &self.effective
+    }
+}
+
 /// What is in force in a function that is called where `outer` is; None: the session's.
 pub fn within(function: &Function, outer: Option<&Arc<[String]>>) -> Option<Arc<[String]>> {
     match function.own_path() {

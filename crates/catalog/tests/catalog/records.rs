@@ -39,12 +39,14 @@ fn records_of_format_1_stay_readable() {
     let role = r#"{"format":1,"object":{"oid":16430,"name":"reader","superuser":false,"login":true,"createrole":false,"createdb":false,"inherit":true,"replication":false,"bypass_rls":false,"connection_limit":-1}}"#;
     let schema = r#"{"format":1,"object":{"oid":16500,"name":"app","owner":10}}"#;
     let table = r#"{"format":1,"object":{"oid":16384,"schema":"app","name":"t","owner":10,"kind":"table","columns":[{"name":"id","ty":"int4","typmod":-1,"not_null":true,"attnum":1},{"name":"tags","ty":"_text","typmod":-1,"not_null":false,"attnum":2}],"primary_key":{"oid":16385,"index_oid":16386,"name":"t_pkey","columns":[0]},"version":3}}"#;
+    let function = r#"{"format":1,"object":{"oid":16390,"schema":"app","name":"f","owner":10,"language":"sql","args":[],"returns":{"scalar":"int4"},"body":"SELECT 1","volatility":"volatile","strict":false,"security_definer":true,"version":1,"rights":{"policy":"MINIMAL","granted":[],"revoked":[],"limits":{}},"enabled":true}}"#;
     let oids = r#"{"format":1,"object":20000}"#;
     let key = |kind: u8, oid: u32| [&[kind][..], &oid.to_be_bytes()].concat();
     let records = [
         (key(b'r', 16430), role),
         (key(b's', 16500), schema),
         (key(b't', 16384), table),
+        (key(b'f', 16390), function),
         (key(b'o', 0), oids),
     ];
     let snapshot = Snapshot::load(records).unwrap();
@@ -54,6 +56,9 @@ fn records_of_format_1_stay_readable() {
     assert_eq!(table.primary_key.as_ref().unwrap().columns, [0]);
     // Written before tables kept the path of their creation: nothing but pg_catalog is found.
     assert!(table.search_path.is_empty());
+    // Nor does a SECURITY DEFINER function follow its caller.
+    let function = snapshot.function_by_oid(16390).unwrap();
+    assert_eq!(function.own_path(), Some(&[][..]));
     assert_eq!(snapshot.next_oid(), 20000);
 }
 

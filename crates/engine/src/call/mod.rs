@@ -251,6 +251,7 @@ impl Calls {
                 caller: context.actor.role,
                 path: path.clone(),
                 session: context.session.clone(),
+                followed: Mutex::default(),
             }),
             sink: context.sink(),
             parent: self.parent.as_ref().map(|parent| parent.gate.clone()),

@@ -17,7 +17,7 @@ use crate::authorize::denied;
 use crate::bind::Names;
 use crate::context::{Actor, SessionShared};
 use crate::database::Database;
-use crate::search_path;
+use crate::search_path::{self, Followed};
 use crate::session_sink::tell_login;
 use crate::transaction::Standing;
 
@@ -167,6 +167,7 @@ pub(super) struct CallerPrivileges {
     /// The search path that is in force in it; None: the session's.
     pub(super) path: Option<Arc<[String]>>,
     pub(super) session: Arc<SessionShared>,
+    pub(super) followed: Mutex<Followed>,
 }
 
 impl Privileges for CallerPrivileges {
@@ -180,13 +181,14 @@ impl Privileges for CallerPrivileges {
 
     fn finds(&self, request: &Request<'_>) -> bool {
         let Ok(catalog) = self.catalog() else { return false };
+        let mut followed = self.followed.lock();
         let path = match &self.path {
-            Some(path) => search_path::effective(path, &self.actor, &catalog),
-            None => search_path::effective(&self.session.settings.lock().search_path, &self.actor, &catalog),
+            Some(path) => followed.along(path, &self.actor, &catalog),
+            None => followed.along(&self.session.settings.lock().search_path, &self.actor, &catalog),
         };
         let names = Names {
             snapshot: &catalog,
-            search_path: &path,
+            search_path: path,
         };
         match request {
             Request::ReadTable(ReadTable(table)) | Request::WriteTable(WriteTable { table, action: _ }) => {
