@@ -18,6 +18,7 @@ mod record;
 mod scope;
 mod select;
 pub mod type_names;
+mod user_arguments;
 mod whole_query;
 
 use std::collections::HashMap;
