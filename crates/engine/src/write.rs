@@ -285,7 +285,11 @@ impl<'a> Writer<'a> {
     }
 
     fn duplicate(&self, key: &UniqueKey, row: &[Datum]) -> SqlError {
-        let names: Vec<&str> = key.columns.iter().map(|index| self.table.columns[*index].name.as_str()).collect();
+        let names: Vec<String> = key
+            .columns
+            .iter()
+            .map(|index| types::ident::quote_ident(&self.table.columns[*index].name))
+            .collect();
         let values: Vec<String> = key
             .columns
             .iter()

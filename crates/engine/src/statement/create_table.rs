@@ -265,7 +265,7 @@ fn add_constraint(
                 ));
             }
             keyable(table, &columns)?;
-            let name = free_name(context, table, wanted.name, &format!("{}_pkey", table.name))?;
+            let name = free_name(context, table, wanted.name, &Proposed::new(table, None, "pkey"))?;
             columns.iter().for_each(|index| table.columns[*index].not_null = true);
             table.primary_key = Some(Key {
                 oid: next_oid()?,
@@ -279,8 +279,12 @@ fn add_constraint(
             nulls_not_distinct,
         } => {
             keyable(table, &columns)?;
-            let proposed = format!("{}_{}_key", table.name, column_names(&columns));
-            let name = free_name(context, table, wanted.name, &proposed)?;
+            let name = free_name(
+                context,
+                table,
+                wanted.name,
+                &Proposed::new(table, Some(&column_names(&columns)), "key"),
+            )?;
             let kind = ConstraintKind::Unique {
                 index_oid: next_oid()?,
                 nulls_not_distinct,
@@ -311,11 +315,9 @@ fn add_constraint(
                 },
             )?;
             let columns = (0..ids.len()).filter(|index| uses(&bound, ids[*index])).collect::<Vec<_>>();
-            let proposed = match of_column.or(if let [only] = columns.as_slice() { Some(*only) } else { None }) {
-                Some(index) => format!("{}_{}_check", table.name, table.columns[index].name),
-                None => format!("{}_check", table.name),
-            };
-            let name = free_name(context, table, wanted.name, &proposed)?;
+            let only = of_column.or(if let [only] = columns.as_slice() { Some(*only) } else { None });
+            let column = only.map(|index| table.columns[index].name.clone());
+            let name = free_name(context, table, wanted.name, &Proposed::new(table, column.as_deref(), "check"))?;
             table.constraints.push(Constraint {
                 oid: next_oid()?,
                 name,
@@ -350,7 +352,7 @@ fn keyable(table: &Table, columns: &[usize]) -> Result<()> {
 }
 
 /// The given name, or the proposed one made free by a number.
-fn free_name(context: &StatementContext, table: &Table, given: Option<String>, proposed: &str) -> Result<String> {
+fn free_name(context: &StatementContext, table: &Table, given: Option<String>, proposed: &Proposed) -> Result<String> {
     let taken = |name: &str| {
         context.catalog.relation(&table.schema, name).is_some()
             || table.name == name
@@ -366,13 +368,12 @@ fn free_name(context: &StatementContext, table: &Table, given: Option<String>, p
         }
         return Ok(name);
     }
-    let base = types::ident::fold(proposed);
-    let mut name = base.clone();
+    let mut name = proposed.name("");
     for number in 1.. {
         if !taken(&name) {
             break;
         }
-        name = format!("{base}{number}");
+        name = proposed.name(&number.to_string());
     }
     Ok(name)
 }
@@ -388,4 +389,62 @@ fn check_defaults(context: &Arc<StatementContext>, table: &Table) -> Result<()> 
         binder.default_of(table, index)?;
     }
     Ok(())
+}
+
+/// The parts of a name that is made up: `table_column_key`.
+struct Proposed {
+    table: String,
+    column: Option<String>,
+    label: &'static str,
+}
+
+impl Proposed {
+    fn new(table: &Table, column: Option<&str>, label: &'static str) -> Proposed {
+        Proposed {
+            table: table.name.clone(),
+            column: column.map(|column| types::ident::truncate(column).to_string()),
+            label,
+        }
+    }
+
+    /// Where it would be too long, the longer one of table and column is cut, as PostgreSQL does.
+    fn name(&self, number: &str) -> String {
+        let (mut table, mut column) = (self.table.as_str(), self.column.as_deref());
+        let rest = 1 + self.label.len() + number.len() + usize::from(column.is_some());
+        while table.len() + column.map_or(0, str::len) + rest > types::ident::MAX_IDENTIFIER_BYTES {
+            let longer = match &mut column {
+                Some(column) if column.len() >= table.len() => column,
+                _ => &mut table,
+            };
+            *longer = &longer[..longer.floor_char_boundary(longer.len().saturating_sub(1))];
+        }
+        match column {
+            Some(column) => format!("{table}_{column}_{}{number}", self.label),
+            None => format!("{table}_{}{number}", self.label),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_made_up_fit() {
+        let check = |table: usize, column: Option<usize>, number: &str, expect: (usize, Option<usize>)| {
+            let proposed = |table: usize, column: Option<usize>| Proposed {
+                table: "t".repeat(table),
+                column: column.map(|length| "c".repeat(length)),
+                label: "key",
+            };
+            let whole = proposed(expect.0, expect.1).name(number);
+            assert!(whole.len() <= types::ident::MAX_IDENTIFIER_BYTES);
+            assert_eq!(proposed(table, column).name(number), whole);
+        };
+        check(5, Some(5), "", (5, Some(5)));
+        check(63, None, "", (59, None));
+        check(63, None, "1", (58, None));
+        check(60, Some(10), "", (48, Some(10)));
+        check(63, Some(63), "", (29, Some(29)));
+    }
 }
