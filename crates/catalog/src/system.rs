@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use types::{Datum, Type};
+use types::{Datum, NO_TYPMOD, Type, VECTOR_TYPMOD};
 
 use crate::builtin::{HELIOSDB_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, SUPERUSER_OID};
 use crate::privilege::{Acl, AclItem, PUBLIC, Privilege};
@@ -164,6 +164,21 @@ pub struct Encryption {
     pub bits: i32,
 }
 
+/// The columns that are an int2vector or oidvector in PostgreSQL; no other column of a system table has their names.
+const VECTORS: &[&str] = &[
+    "indkey",
+    "indcollation",
+    "indclass",
+    "indoption",
+    "partattrs",
+    "partclass",
+    "partcollation",
+    "prattrs",
+    "proargtypes",
+    "stxkeys",
+    "tgattr",
+];
+
 impl SystemTable {
     /// The rows, or where `equals` names a column that a finder knows, those with that value in it and perhaps others:
     /// whoever asks filters again.
@@ -203,7 +218,10 @@ impl SystemTable {
             .columns
             .iter()
             .zip(1..)
-            .map(|((name, ty), attnum)| Column::new(*name, *ty, attnum))
+            .map(|((name, ty), attnum)| Column {
+                typmod: if VECTORS.contains(name) { VECTOR_TYPMOD } else { NO_TYPMOD },
+                ..Column::new(*name, *ty, attnum)
+            })
             .collect();
         let everything = AclItem {
             grantee: SUPERUSER_OID,

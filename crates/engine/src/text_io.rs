@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use types::text::TextStyle;
-use types::{Datum, NO_TYPMOD, Result, Type};
+use types::{Datum, NO_TYPMOD, Result, Type, vector_oid};
 
 use crate::context::StatementContext;
+use crate::plan::ColumnDesc;
 
 /// Prints and reads values as the session's settings have it.
 pub enum TextIo {
@@ -33,6 +34,22 @@ impl TextIo {
                 Ok(())
             }
             TextIo::Catalog(context) => functions::cast::print(&**context, ty, datum, out),
+        }
+    }
+
+    /// Appends a column's value that is not NULL: where the column is a vector, as one.
+    pub fn print_column(&self, column: &ColumnDesc, datum: &Datum, out: &mut String) -> Result<()> {
+        match datum {
+            Datum::Array(array) if vector_oid(column.ty, column.typmod).is_some() => {
+                for (i, value) in array.values.iter().enumerate() {
+                    if i > 0 {
+                        out.push(' ');
+                    }
+                    self.print(array.element, value, out)?;
+                }
+                Ok(())
+            }
+            _ => self.print(column.ty, datum, out),
         }
     }
 

@@ -27,5 +27,5 @@ pub mod set;
 pub use aggregate::{Accumulator, Aggregate, NativeAggregate};
 pub use entry::{Family, Native, Operator, Run, Scalar, Shape, Volatility, WRITTEN_MARK, name_fields, types_argument};
 pub use environment::Environment;
-pub use scalar::array::unnest_together;
+pub use scalar::array::{record_field, unnest_together};
 pub use set::{Rows, SetFunction};

@@ -173,14 +173,15 @@ impl Outgoing {
     /// `formats` is empty where they are not known yet: then text, as the protocol wants.
     pub fn row_description(&mut self, columns: &[ColumnDesc], formats: &[Format]) {
         let field = |(at, column): (usize, &ColumnDesc)| {
+            let vector = types::vector_oid(column.ty, column.typmod);
             FieldDescription::new(
                 string(&column.name),
                 // The library has it signed; on the wire it is the same four bytes.
                 column.table_oid.cast_signed(),
                 column.attnum,
-                column.ty.oid(),
+                vector.unwrap_or(column.ty.oid()),
                 type_length(column.ty),
-                column.typmod,
+                if vector.is_some() { types::NO_TYPMOD } else { column.typmod },
                 formats.get(at).copied().unwrap_or(Format::Text).code(),
             )
         };

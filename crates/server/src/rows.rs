@@ -74,13 +74,13 @@ pub fn data_row(
     out.data_row(|body| {
         body.extend_from_slice(&count.to_be_bytes());
         for ((column, format), datum) in columns.iter().zip(formats).zip(row) {
-            value(body, text_io, column.ty, *format, datum, scratch)?;
+            value(body, text_io, column, *format, datum, scratch)?;
         }
         Ok(())
     })
 }
 
-fn value(body: &mut BytesMut, text_io: &TextIo, ty: Type, format: Format, datum: &Datum, scratch: &mut Scratch) -> Result<()> {
+fn value(body: &mut BytesMut, text_io: &TextIo, column: &ColumnDesc, format: Format, datum: &Datum, scratch: &mut Scratch) -> Result<()> {
     if datum.is_null() {
         body.extend_from_slice(&(-1i32).to_be_bytes());
         return Ok(());
@@ -88,8 +88,8 @@ fn value(body: &mut BytesMut, text_io: &TextIo, ty: Type, format: Format, datum:
     let start = body.len();
     body.extend_from_slice(&[0; 4]);
     match format {
-        Format::Text => text_value(body, text_io, ty, datum, scratch)?,
-        Format::Binary => binary_value(body, ty, datum, scratch)?,
+        Format::Text => text_value(body, text_io, column, datum, scratch)?,
+        Format::Binary => binary_value(body, column.ty, datum, scratch)?,
     }
     let length = body.len() - start - 4;
     let length = i32::try_from(length).map_err(|_| SqlError::new(SqlState::ProgramLimitExceeded, "value too long for the protocol"))?;
@@ -101,16 +101,16 @@ fn value(body: &mut BytesMut, text_io: &TextIo, ty: Type, format: Format, datum:
 
 /// The commonest values go straight into the buffer; the engine prints the others, because time
 /// zones, styles and the names behind OIDs are the session's.
-fn text_value(body: &mut BytesMut, text_io: &TextIo, ty: Type, datum: &Datum, scratch: &mut Scratch) -> Result<()> {
-    match (ty, datum) {
+fn text_value(body: &mut BytesMut, text_io: &TextIo, column: &ColumnDesc, datum: &Datum, scratch: &mut Scratch) -> Result<()> {
+    match (column.ty, datum) {
         (Type::Text | Type::Varchar | Type::Name | Type::Unknown, Datum::Text(text)) => body.extend_from_slice(text.as_bytes()),
         (Type::Bool, Datum::Bool(value)) => body.extend_from_slice(if *value { b"t" } else { b"f" }),
         (Type::Int2, Datum::Int2(value)) => integer(body, i64::from(*value)),
         (Type::Int4, Datum::Int4(value)) => integer(body, i64::from(*value)),
         (Type::Int8, Datum::Int8(value)) => integer(body, *value),
-        (ty, datum) => {
+        (_, datum) => {
             scratch.text.clear();
-            text_io.print(ty, datum, &mut scratch.text)?;
+            text_io.print_column(column, datum, &mut scratch.text)?;
             body.extend_from_slice(scratch.text.as_bytes());
         }
     }

@@ -21,4 +21,4 @@ pub use datum::{Array, Datum, Interval};
 pub use error::{Fields, Notice, Result, Severity, SqlError};
 pub use numeric::Numeric;
 pub use sqlstate::SqlState;
-pub use ty::{NO_TYPMOD, SCALARS, Scalar, Type, numeric_typmod, numeric_typmod_parts};
+pub use ty::{NO_TYPMOD, SCALARS, Scalar, Type, VECTOR_TYPMOD, numeric_typmod, numeric_typmod_parts, vector_name, vector_oid};

@@ -50,6 +50,28 @@ pub enum Type {
 /// No length, precision or scale given.
 pub const NO_TYPMOD: i32 = -1;
 
+/// The typmod of a system table's column that is an int2vector or oidvector in PostgreSQL: an array of int2 or oid here,
+/// of which clients are told the vector's type, and which is written as one: `1 2`.
+pub const VECTOR_TYPMOD: i32 = -2;
+
+/// The name of a vector type, by its OID.
+pub fn vector_name(oid: u32) -> Option<&'static str> {
+    match oid {
+        22 => Some("int2vector"),
+        30 => Some("oidvector"),
+        _ => None,
+    }
+}
+
+/// The OID of the vector type, where a column of this type and typmod is one.
+pub fn vector_oid(ty: Type, typmod: i32) -> Option<u32> {
+    match ty {
+        Type::Array(Type::Int2) if typmod == VECTOR_TYPMOD => Some(22),
+        Type::Array(Type::Oid) if typmod == VECTOR_TYPMOD => Some(30),
+        _ => None,
+    }
+}
+
 /// Every type that a column or a value can have, arrays aside: (type, OID, array type's OID,
 /// name in the catalog, SQL name, length in bytes or -1 if variable, category, preferred).
 /// Source: PostgreSQL 15, `src/include/catalog/pg_type.dat`.

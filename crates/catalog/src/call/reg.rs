@@ -109,7 +109,8 @@ fn shown_relation(context: &SystemContext, oid: u32) -> Option<String> {
 }
 
 fn shown_type(_: &SystemContext, oid: u32) -> Option<String> {
-    Type::from_oid(oid).map(|ty| ty.format(NO_TYPMOD))
+    let known = Type::from_oid(oid).map(|ty| ty.format(NO_TYPMOD));
+    known.or_else(|| types::vector_name(oid).map(str::to_string))
 }
 
 fn shown_schema(context: &SystemContext, oid: u32) -> Option<String> {

@@ -115,6 +115,7 @@ fn column_row(relation: u32, column: &Column, attnum: i16) -> Row {
     };
     let has_default = column.default.is_some() || generated == "s";
     let live = !column.dropped;
+    let vector = types::vector_oid(column.ty, column.typmod);
     vec![
         oid(relation),
         text(if live {
@@ -122,13 +123,13 @@ fn column_row(relation: u32, column: &Column, attnum: i16) -> Row {
         } else {
             format!("........pg.dropped.{attnum}........")
         }),
-        oid(if live { column.ty.oid() } else { 0 }),
+        oid(if live { vector.unwrap_or(column.ty.oid()) } else { 0 }),
         int4(-1), // attstattarget
         int2(layout.length),
         int2(attnum),
         int4(if live && column.ty.element().is_some() { 1 } else { 0 }),
         int4(-1), // attcacheoff
-        int4(if live { column.typmod } else { NO_TYPMOD }),
+        int4(if live && vector.is_none() { column.typmod } else { NO_TYPMOD }),
         boolean(layout.by_value),
         letter(layout.align),
         letter(layout.storage),

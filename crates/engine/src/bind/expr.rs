@@ -616,6 +616,9 @@ impl Binder<'_> {
                     value = self.call_builtin("array_slice", args)?;
                 }
                 ast::AccessExpr::Subscript(ast::Subscript::Slice { .. }) => return Err(SqlError::unsupported("a slice with a stride")),
+                ast::AccessExpr::Dot(ast::Expr::Identifier(name)) if value.ty() == Type::Record => {
+                    value = self.record_field(value, &fold(name))?;
+                }
                 ast::AccessExpr::Dot(field) => {
                     return Err(SqlError::new(
                         SqlState::WrongObjectType,

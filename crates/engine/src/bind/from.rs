@@ -11,7 +11,7 @@ use super::{Binder, Bound, ColumnMeta, CteBody, NO_META, Place, Scope, ScopeColu
 use crate::parse::{fold, object_name};
 
 /// The columns that a function gives.
-type Outputs = Vec<(String, Type)>;
+pub(super) type Outputs = Vec<(String, Type)>;
 
 impl<'b> Binder<'b> {
     pub(super) fn bind_from<'p>(&mut self, from: &[ast::TableWithJoins], parent: Option<&'p Scope<'p>>) -> Result<(Rel, Scope<'p>)> {
@@ -493,7 +493,7 @@ impl<'b> Binder<'b> {
             let Target::Set(function) = resolved.target else {
                 return Err(SqlError::internal("a set-returning function resolves to one"));
             };
-            let args = exprs
+            let args: Vec<Expr> = exprs
                 .iter()
                 .cloned()
                 .zip(&resolved.args)
@@ -503,10 +503,7 @@ impl<'b> Binder<'b> {
                 // Its own name says nothing; the name of its result does.
                 [(name, _)] if *name == function.name => vec![(default_name.clone(), resolved.ret)],
                 [(name, _)] => vec![(name.to_string(), resolved.ret)],
-                columns => columns
-                    .iter()
-                    .map(|(name, ty)| (name.to_string(), concrete(*ty, resolved.ret)))
-                    .collect(),
+                _ => outputs(function, &args),
             };
             (Some(SetCall::Builtin { function, args }), outputs)
         } else {
@@ -617,13 +614,23 @@ impl Binder<'_> {
     }
 }
 
-/// A polymorphic output column's type, given the call's result type.
-fn concrete(ty: Type, ret: Type) -> Type {
-    match ty {
-        Type::AnyElement | Type::Any => ret,
-        Type::AnyArray => ret.array_of().unwrap_or(ret),
-        other => other,
-    }
+/// The columns of a built-in function that returns several, given its arguments: what is polymorphic is as they are.
+pub(super) fn outputs(function: &functions::SetFunction, args: &[Expr]) -> Outputs {
+    let element = function.args.iter().zip(args).find_map(|(declared, arg)| match declared {
+        Type::AnyArray => arg.ty().element(),
+        Type::AnyElement => Some(arg.ty()),
+        _ => None,
+    });
+    let concrete = |ty: Type| match (ty, element) {
+        (Type::AnyElement | Type::Any, Some(element)) => element,
+        (Type::AnyArray, Some(element)) => element.array_of().unwrap_or(ty),
+        (ty, _) => ty,
+    };
+    function
+        .columns
+        .iter()
+        .map(|(name, ty)| (name.to_string(), concrete(*ty)))
+        .collect()
 }
 
 fn rename_columns(entry: &mut ScopeTable, alias: &ast::TableAlias) -> Result<()> {

@@ -10,6 +10,7 @@ use query::ir::{
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 use types::{Datum, Result, SqlError, SqlState, Type};
 
+use super::from::outputs;
 use super::{Binder, NO_META, Place, Scope, cannot_cast};
 use crate::parse::{fold, object_name};
 
@@ -192,6 +193,7 @@ impl Binder<'_> {
         let own;
         let builtin = match schema {
             None | Some("pg_catalog") => Some(name),
+            Some("information_schema") if name == "_pg_expandarray" => Some(name),
             Some("heliosdb") => {
                 own = format!("heliosdb.{name}");
                 Some(own.as_str())
@@ -320,8 +322,11 @@ impl Binder<'_> {
             ));
         }
         let id = self.new_column(NO_META);
-        if let SetCall::Builtin { args, .. } = &call {
-            self.keep_result_fields(id, ty, args);
+        if let SetCall::Builtin { function, args } = &call {
+            match function.columns.len() {
+                1 => self.keep_result_fields(id, ty, args),
+                _ => self.keep_columns(id, outputs(function, args)),
+            }
         }
         self.level().sets.push((id, ty, call));
         Ok(Expr::Column { id, ty })

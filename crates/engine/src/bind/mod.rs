@@ -353,11 +353,19 @@ impl<'a> Binder<'a> {
         if from == Type::Unknown {
             return self.coerce_unknown(expr, to, typmod, context);
         }
-        if from == to && (typmod == NO_TYPMOD || typmod == self.typmod(&expr)) {
+        let is_vector = types::vector_oid(from, self.typmod(&expr)).is_some();
+        // A vector that is asked for as an array is none any more.
+        let stays = !(is_vector && context == Context::Explicit);
+        if from == to && stays && (typmod == NO_TYPMOD || typmod == self.typmod(&expr)) {
             return Ok(expr);
         }
         if from != to && !functions::cast::can_cast(from, to, context) {
             return Err(refuse(from));
+        }
+        if is_vector && to.element().is_none() {
+            let blank = Expr::Const(Datum::text(" "), Type::Text);
+            let text = self.call_builtin("array_to_string", vec![expr, blank])?;
+            return self.coerce(text, to, typmod, context, refuse);
         }
         Ok(Expr::Cast {
             arg: Box::new(expr),

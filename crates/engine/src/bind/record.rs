@@ -7,8 +7,9 @@
 
 use functions::{Aggregate, Shape};
 use query::ir::{ColumnId, Expr};
-use types::{Datum, Result, Type};
+use types::{Datum, Result, SqlError, SqlState, Type};
 
+use super::from::Outputs;
 use super::{Binder, Scope, ScopeColumn};
 
 /// The fields of a record, or of an array's records; empty where they are not known.
@@ -98,10 +99,20 @@ impl Binder<'_> {
             Expr::Case { branches, otherwise, .. } => {
                 first(&mut branches.iter().map(|(_, value)| value).chain(otherwise.as_deref())).unwrap_or_default()
             }
-            Expr::Const(..)
+            // A field of a record that is one itself.
+            Expr::Call { function, args, .. } if std::ptr::eq(*function, functions::record_field()) => match &args[..] {
+                [record, Expr::Const(Datum::Int4(place), _)] => {
+                    let field = usize::try_from(*place)
+                        .ok()
+                        .and_then(|place| self.fields(record).into_iter().nth(place));
+                    field.map(|(_, shape)| shape.fields).unwrap_or_default()
+                }
+                _ => vec![],
+            },
+            Expr::Call { .. }
+            | Expr::Const(..)
             | Expr::Param { .. }
             | Expr::Cast { .. }
-            | Expr::Call { .. }
             | Expr::UserCall { .. }
             | Expr::And(_)
             | Expr::Or(_)
@@ -112,6 +123,29 @@ impl Binder<'_> {
             | Expr::AnyQuery { .. }
             | Expr::Exists(_) => vec![],
         }
+    }
+
+    /// `(value).name`.
+    pub(super) fn record_field(&self, value: Expr, name: &str) -> Result<Expr> {
+        let fields = self.fields(&value);
+        let found = fields.iter().zip(0..).find(|((known, _), _)| known == name);
+        let Some(((_, shape), place)) = found else {
+            return Err(SqlError::new(
+                SqlState::UndefinedColumn,
+                format!("could not identify column \"{name}\" in record data type"),
+            ));
+        };
+        Ok(Expr::Call {
+            function: functions::record_field(),
+            args: vec![value, Expr::Const(Datum::Int4(place), Type::Int4)],
+            ty: shape.ty,
+        })
+    }
+
+    /// The rows of a set-returning function in the select list are records of its columns.
+    pub(super) fn keep_columns(&mut self, id: ColumnId, outputs: Outputs) {
+        let shape = |(name, ty)| (name, Shape { ty, fields: vec![] });
+        self.records.insert(id, outputs.into_iter().map(shape).collect());
     }
 
     /// Adds the names of records' fields to the types that a function is told of its arguments.

@@ -158,7 +158,7 @@ fn reg_out(env: &dyn Environment, ty: Type, datum: &Datum) -> Result<String> {
             return Ok(match Type::from_oid(oid) {
                 Some(ty) => ty.to_string(),
                 None if oid == 0 => "-".to_string(),
-                None => oid.to_string(),
+                None => types::vector_name(oid).map_or_else(|| oid.to_string(), str::to_string),
             });
         }
     };

@@ -166,7 +166,7 @@ fn outcome(session: &mut Session, statement: &ParsedStatement) -> Result<String>
                         return Ok(None);
                     }
                     let mut text = String::new();
-                    text_io.print(column.ty, datum, &mut text)?;
+                    text_io.print_column(column, datum, &mut text)?;
                     Ok(Some(text))
                 });
                 shown.push(values.collect::<Result<Vec<_>>>()?);

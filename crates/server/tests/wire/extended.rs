@@ -304,3 +304,14 @@ fn an_error_does_not_wait_for_sync() {
     let answers = client.ask(&[parse("", "SELECT 1 AS x", &[]), sync()]);
     assert_eq!(answers, ["ParseComplete", "ReadyForQuery I"]);
 }
+
+/// Drivers read an int2vector by its type, as text without braces.
+#[test]
+fn a_vector_of_a_system_table_has_its_type() {
+    let mut client = Client::on_shared();
+    client.query("CREATE TABLE with_vector (a integer, b integer, PRIMARY KEY (b, a))");
+    let sql = "SELECT indkey, indkey::smallint[] AS plain, indclass FROM pg_index WHERE indrelid = 'with_vector'::regclass";
+    let answers = client.query(sql);
+    assert_eq!(answers[0], "RowDescription indkey:22:0 plain:1005:0 indclass:30:0");
+    assert_eq!(answers[1], "DataRow 2 1|[0:1]={2,1}|1978 1978");
+}

@@ -6,7 +6,7 @@ mod search;
 mod subscript;
 mod text;
 
-pub use part::unnest_together;
+pub use part::{record_field, unnest_together};
 
 use types::{Array, Result, SqlError, SqlState, Type};
 

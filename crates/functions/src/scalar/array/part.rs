@@ -1,7 +1,7 @@
 //! The shape of an array, its elements and slices, and its elements as rows.
 
 use types::Type::*;
-use types::{Array as ArrayValue, Datum, Result};
+use types::{Array as ArrayValue, Datum, Result, SqlError};
 
 use crate::Scalar;
 use crate::argument::{array, boolean, int4, json, text};
@@ -51,6 +51,19 @@ pub fn unnest_together() -> &'static SetFunction {
     })
     .lax();
     &TOGETHER
+}
+
+/// A field of a record, by its place from 0. The binder, which knows the field's type, makes calls of it.
+pub fn record_field() -> &'static Scalar {
+    static FIELD: Scalar = Scalar::new("record_field", &[Record, Int4], Any, |_, a| match &a[0] {
+        Datum::Record(fields) => Ok(usize::try_from(int4(a, 1)?)
+            .ok()
+            .and_then(|at| fields.get(at))
+            .cloned()
+            .unwrap_or_default()),
+        _ => Err(SqlError::internal("a field of what is no record")),
+    });
+    &FIELD
 }
 
 pub(crate) static SET_FUNCTIONS: &[SetFunction] = &[
