@@ -13,6 +13,7 @@ mod function;
 mod hostile;
 mod inspect;
 mod nesting;
+mod placeholders;
 mod policy;
 mod prepared;
 mod trigger;
@@ -88,7 +89,7 @@ pub enum Statement {
     Utility(Arc<Utility>),
 }
 
-/// Where placeholders may be written as `?`: in SQL that comes from a function.
+/// Where placeholders may be written as `?`: in SQL that comes from a function (`placeholders`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placeholders {
     Dollar,
@@ -221,21 +222,10 @@ fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpa
             token.token = Token::RArrow;
         }
     }
-    if placeholders == Placeholders::QuestionMarkToo {
-        let numbered = tokens
-            .iter()
-            .any(|token| matches!(&token.token, Token::Placeholder(name) if name.starts_with('$')));
-        if !numbered {
-            let mut next = 1;
-            for token in &mut tokens {
-                if matches!(&token.token, Token::Question) || matches!(&token.token, Token::Placeholder(name) if name == "?") {
-                    token.token = Token::Placeholder(format!("${next}"));
-                    next += 1;
-                }
-            }
-        }
+    match placeholders {
+        Placeholders::Dollar => Ok(tokens),
+        Placeholders::QuestionMarkToo => Ok(placeholders::number(tokens)),
     }
-    Ok(tokens)
 }
 
 /// `""` names nothing.
