@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use audit::MemorySink;
 use policy::{Effective, FunctionName, Gate, GateContext, Limits, Policy, Privileges, Request, Rights, RightsSource, Syscall};
 use sandbox::*;
+use types::text::TextStyle;
 use types::{Datum, Severity, SqlError, Type};
 
 struct Nothing;
@@ -45,21 +46,21 @@ impl Privileges for Nothing {
 }
 
 impl Backend for Nothing {
-    fn query(&self, _: &str, _: Vec<Datum>) -> Result<QueryResult, SqlError> {
+    fn query(&self, _: &str, _: Vec<Param<'_>>) -> Result<QueryResult, SqlError> {
         Ok(QueryResult {
             columns: vec![],
             rows: vec![],
         })
     }
 
-    fn execute(&self, _: &str, _: Vec<Datum>) -> Result<ExecuteResult, SqlError> {
+    fn execute(&self, _: &str, _: Vec<Param<'_>>) -> Result<ExecuteResult, SqlError> {
         Ok(ExecuteResult {
             rows_affected: 0,
             rows: None,
         })
     }
 
-    fn call(&self, name: &str, _: &[Vec<Datum>]) -> Result<Datum, SqlError> {
+    fn call(&self, name: &str, _: Vec<Param<'static>>) -> Result<Datum, SqlError> {
         Err(SqlError::unsupported(format!("calling {name} in a benchmark")))
     }
 
@@ -88,6 +89,7 @@ fn context(world: &Arc<Nothing>, gate: &Arc<Gate>, language: Language) -> CallCo
         backend: world.clone(),
         cancel: world.clone(),
         transaction_timestamp: 0,
+        text_style: TextStyle::default(),
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use policy::Gate;
+use types::text::TextStyle;
 use types::{Datum, Severity, SqlError, Type};
 
 use crate::budget::Budget;
+use crate::value::Param;
 
 /// Everything one statement's use of one function may touch.
 pub struct CallContext {
@@ -20,15 +22,17 @@ pub struct CallContext {
     pub cancel: Arc<dyn Cancel>,
     /// Microseconds since 1970: what the clock shows to a function without TIME_ACCESS.
     pub transaction_timestamp: i64,
+    /// How texts read that a function returns, as literals of the session would.
+    pub text_style: TextStyle,
 }
 
 /// The way from a function back into SQL; the engine implements it. Each method checks the gate
 /// for every table of the statement it was given.
 pub trait Backend: Send + Sync {
-    fn query(&self, sql: &str, params: Vec<Datum>) -> Result<QueryResult, SqlError>;
-    fn execute(&self, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, SqlError>;
-    /// Calls the function of this name on the first of the lists of arguments that one takes. Asks the gate for CALL_FUNCTION of it.
-    fn call(&self, name: &str, readings: &[Vec<Datum>]) -> Result<Datum, SqlError>;
+    fn query(&self, sql: &str, params: Vec<Param<'_>>) -> Result<QueryResult, SqlError>;
+    fn execute(&self, sql: &str, params: Vec<Param<'_>>) -> Result<ExecuteResult, SqlError>;
+    /// Calls the function of this name that takes these arguments. Asks the gate for CALL_FUNCTION of it.
+    fn call(&self, name: &str, arguments: Vec<Param<'static>>) -> Result<Datum, SqlError>;
     /// The function's own key space; an error where it may not have one.
     fn storage(&self) -> Result<&dyn Storage, SqlError>;
     fn log(&self, level: Severity, message: &str);

@@ -20,8 +20,8 @@ use crate::stack;
 use crate::ticker::Ticker;
 use crate::value::{Malformed, Reader, Returned, put_u32, put_value, returned};
 
-pub(crate) use trigger::put_row;
 pub use trigger::{TriggerCall, TriggerRow};
+pub(crate) use trigger::{keep_untouched, put_row};
 
 /// Rows that go to the guest at once, unless they are large.
 const MAX_BATCH_ROWS: usize = 1024;
@@ -68,10 +68,10 @@ impl Interpreted {
         while done < rows {
             let count = self.put_batch(done..rows, args)?;
             let prepared = self.prepared.clone();
-            self.enter(Entry::Call, |reader| {
+            self.enter(Entry::Call, |reader, state| {
                 let source = prepared.source();
                 for _ in 0..count {
-                    let result = returned(reader, prepared.signature(), source.returns, &source.columns);
+                    let result = returned(reader, prepared.signature(), source.returns, &source.columns, &state.exchange);
                     results.push(result.map_err(|refused| unfit(refused, &prepared))?);
                 }
                 Ok(())
@@ -85,7 +85,7 @@ impl Interpreted {
     pub fn call_set(&mut self, args: &[Datum]) -> Result<(), Error> {
         let columns: Vec<&[Datum]> = args.iter().map(std::slice::from_ref).collect();
         self.put_batch(0..1, &columns)?;
-        self.enter(Entry::Call, |_| Ok(()))
+        self.enter(Entry::Call, |_, _| Ok(()))
     }
 
     /// At most `max` further rows of the set; an empty answer is its end.
@@ -94,11 +94,11 @@ impl Interpreted {
         put_u32(&mut self.request, u32::try_from(max).unwrap_or(u32::MAX));
         let prepared = self.prepared.clone();
         let mut rows = Vec::new();
-        self.enter(Entry::Next, |reader| {
+        self.enter(Entry::Next, |reader, state| {
             let source = prepared.source();
             let count = reader.count().map_err(|Malformed| malformed(&prepared))?;
             for _ in 0..count {
-                let row = returned(reader, prepared.signature(), source.returns, &source.columns);
+                let row = returned(reader, prepared.signature(), source.returns, &source.columns, &state.exchange);
                 rows.push(row.map_err(|refused| unfit(refused, &prepared))?);
             }
             Ok(())
@@ -127,9 +127,10 @@ impl Interpreted {
         put_u32(request, 0);
         put_u32(request, u32::try_from(source.args.len()).unwrap_or(u32::MAX));
         let mut count: u32 = 0;
+        let exchange = &mut self.running.store.data_mut().exchange;
         for row in rows.take(MAX_BATCH_ROWS) {
             for column in args {
-                put_value(request, &column[row]).map_err(Error::Value)?;
+                put_value(request, &column[row], exchange).map_err(Error::Value)?;
             }
             count += 1;
             if request.len() >= MAX_BATCH_BYTES {
@@ -140,7 +141,7 @@ impl Interpreted {
         Ok(count as usize)
     }
 
-    fn enter(&mut self, entry: Entry, read: impl FnOnce(&mut Reader<'_>) -> Result<(), Error>) -> Result<(), Error> {
+    fn enter(&mut self, entry: Entry, read: impl FnOnce(&mut Reader<'_>, &State) -> Result<(), Error>) -> Result<(), Error> {
         if let Some(error) = &self.dead {
             return Err(error.clone());
         }
@@ -151,10 +152,10 @@ impl Interpreted {
         self.running.store.set_fuel(fuel).map_err(metered)?;
         let prepared = &self.prepared;
         let mut refusal = None;
-        let outcome = self.interpreter.enter(&mut self.running, entry, &self.request, |answer| {
+        let outcome = self.interpreter.enter(&mut self.running, entry, &self.request, |answer, state| {
             let mut reader = Reader::new(answer);
             match reader.u8() {
-                Ok(status::OK) => read(&mut reader),
+                Ok(status::OK) => read(&mut reader, state),
                 Ok(status) => {
                     refusal = Some((status, answer[1..].to_vec()));
                     Ok(())

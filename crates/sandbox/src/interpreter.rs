@@ -148,7 +148,7 @@ impl Interpreter {
         running: &mut Running,
         entry: Entry,
         request: &[u8],
-        read: impl FnOnce(&[u8]) -> R,
+        read: impl FnOnce(&[u8], &State) -> R,
     ) -> Result<R, wasmtime::Error> {
         let export = match entry {
             Entry::Load => &self.exports.load,
@@ -163,7 +163,10 @@ impl Interpreter {
         let answer = entry.call(&mut *store, length)?;
         let (start, length) = ((answer >> 32) as usize, (answer & 0xffff_ffff) as usize);
         let bytes = running.memory.data(&*store).get(start..start.saturating_add(length));
-        bytes.map(read).ok_or_else(|| wasmtime::Error::msg("an answer outside the memory"))
+        let state = store.data();
+        bytes
+            .map(|bytes| read(bytes, state))
+            .ok_or_else(|| wasmtime::Error::msg("an answer outside the memory"))
     }
 
     /// The picture of a guest that is at rest, with what `globals` said of it before it ran.

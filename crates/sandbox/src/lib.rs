@@ -37,3 +37,4 @@ pub use instance::{TriggerCall, TriggerRow};
 pub use runtime::{Prepared, Runtime, RuntimeOptions};
 pub use sandbox::Instance;
 pub use source::{FunctionSource, Language};
+pub use value::Param;

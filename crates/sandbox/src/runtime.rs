@@ -24,7 +24,7 @@ use crate::sandbox::Instance;
 use crate::snapshot::{Place, Snapshots};
 use crate::source::{FunctionSource, Language};
 use crate::ticker::Ticker;
-use crate::value::{Malformed, Reader, put_shape, put_text};
+use crate::value::{Exchange, Malformed, Reader, put_shape, put_text};
 use crate::wasm;
 
 pub struct RuntimeOptions {
@@ -127,8 +127,10 @@ impl Runtime {
             Kind::Module(module) => {
                 let (limits, depth) = (context.budget.limits(), context.gate.depth());
                 let meter = Meter::new(context.budget.clone(), 0, 0, Some(context.cancel.clone()));
+                let exchange = Exchange::new(context.text_style.clone(), false);
                 let rights = Rights::of(context, self.options.outside.clone());
-                let state = State::new(meter, Some(rights), module.random_stream());
+                let mut state = State::new(meter, Some(rights), module.random_stream());
+                state.exchange = exchange;
                 self.modules
                     .instantiate(prepared, module, state, stack_bytes(&limits), &self.ticker, depth)
                     .map(Instance::from)
@@ -150,7 +152,9 @@ impl Runtime {
         if meter.check_memory().is_err() {
             return Err(prepared.limit(Limit::Memory, limits.memory_bytes));
         }
-        let state = State::new(meter, Some(Rights::of(context, self.options.outside.clone())), 0);
+        let exchange = Exchange::new(context.text_style.clone(), prepared.source().language == Language::JavaScript);
+        let mut state = State::new(meter, Some(Rights::of(context, self.options.outside.clone())), 0);
+        state.exchange = exchange;
         let running = interpreter.instantiate(&image, state)?;
         Ok(Interpreted::new(prepared.clone(), interpreter, running, self.ticker.clone(), depth))
     }
@@ -247,6 +251,14 @@ impl Prepared {
         &self.source
     }
 
+    /// Whether an argument that is NULL keeps it from being called: it takes numbers, say, among which there is no NULL.
+    pub fn is_strict(&self) -> bool {
+        match &self.kind {
+            Kind::Interpreted(_) => false,
+            Kind::Module(module) => !self.source.args.is_empty() && module.is_strict(),
+        }
+    }
+
     pub(crate) fn signature(&self) -> &str {
         &self.signature
     }
@@ -286,7 +298,7 @@ fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpre
     let _ticking = ticker.running();
     let fuel = running.store.data_mut().meter.enter();
     running.store.set_fuel(fuel).map_err(instance::metered)?;
-    let outcome = interpreter.enter(&mut running, Entry::Load, &request, |answer| read_load(answer, prepared));
+    let outcome = interpreter.enter(&mut running, Entry::Load, &request, |answer, _| read_load(answer, prepared));
     let fuel = running.store.get_fuel().map_err(instance::metered)?;
     running.store.data_mut().meter.leave(fuel);
     match outcome {

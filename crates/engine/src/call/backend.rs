@@ -9,20 +9,21 @@ use std::sync::Arc;
 use audit::EventType;
 use catalog::Table;
 use policy::{Administer, Administration, Gate};
-use sandbox::{Budget, ExecuteResult, QueryResult};
+use sandbox::{Budget, ExecuteResult, Param, QueryResult};
 use types::{Datum, NO_TYPMOD, Notice, Result, Severity, SqlError, SqlState, Type};
 
 use super::Calls;
 use super::ddl;
 use super::names;
 use super::nested::{self, Permits};
+use super::params::Ready;
 use super::plans::Bound;
 use super::storage::FunctionStorage;
 use crate::authorize;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
 use crate::database::Database;
-use crate::parse::{Access, Commented, Placeholders, PolicyStatement, RoleName, Statement, Utility};
+use crate::parse::{Access, Commented, PolicyStatement, RoleName, Statement, Utility};
 use crate::plan::Plan;
 use crate::session;
 use crate::statement;
@@ -51,9 +52,16 @@ pub(super) struct SqlBackend {
 
 /// What a host call may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(super) enum Verb {
     Query,
     Execute,
+}
+
+/// What the arguments of a call may mean in SQL, the likeliest first.
+enum Reading {
+    AsGiven,
+    Json,
+    Literals,
 }
 
 /// A plan that every function of the chain may run: made by [`SqlBackend::authorize`] only.
@@ -63,7 +71,7 @@ struct Authorized {
 }
 
 impl sandbox::Backend for SqlBackend {
-    fn query(&self, sql: &str, params: Vec<Datum>) -> Result<QueryResult, SqlError> {
+    fn query(&self, sql: &str, params: Vec<Param<'_>>) -> Result<QueryResult, SqlError> {
         let (columns, written) = self.run(sql, params, Verb::Query)?;
         Ok(QueryResult {
             columns: columns.unwrap_or_default(),
@@ -71,7 +79,7 @@ impl sandbox::Backend for SqlBackend {
         })
     }
 
-    fn execute(&self, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, SqlError> {
+    fn execute(&self, sql: &str, params: Vec<Param<'_>>) -> Result<ExecuteResult, SqlError> {
         let (columns, written) = self.run(sql, params, Verb::Execute)?;
         let rows = columns.map(|columns| QueryResult {
             columns,
@@ -83,22 +91,28 @@ impl sandbox::Backend for SqlBackend {
         })
     }
 
-    fn call(&self, name: &str, readings: &[Vec<Datum>]) -> Result<Datum, SqlError> {
+    fn call(&self, name: &str, arguments: Vec<Param<'static>>) -> Result<Datum, SqlError> {
         let name = names::parse(name)?;
+        let placeholders: Vec<String> = (1..=arguments.len()).map(|number| format!("${number}")).collect();
+        let sql = format!("SELECT {name}({})", placeholders.join(", "));
+        // An array of values is an SQL array before it is JSON; what fits no function as the type that it brings along may fit one as a literal does.
         let mut refusal = None;
-        for reading in readings {
-            let placeholders: Vec<String> = (1..=reading.len()).map(|number| format!("${number}")).collect();
-            let sql = format!("SELECT {name}({})", placeholders.join(", "));
-            let known: Vec<Option<Type>> = reading.iter().map(param_type).collect();
+        for reading in [Reading::AsGiven, Reading::Json, Reading::Literals] {
+            let arguments = arguments.iter().cloned();
+            let arguments: Vec<Param<'_>> = match reading {
+                Reading::AsGiven => arguments.collect(),
+                Reading::Json => arguments.map(Param::as_json).collect(),
+                Reading::Literals => arguments.map(Param::as_literal).collect::<Result<_>>()?,
+            };
             let context = self.context(vec![])?;
-            match self.bind(&sql, &known, &context, Verb::Query) {
-                Ok(Some(bound)) => return self.call_bound(&name, &bound, reading.clone(), &known, context),
+            match self.prepare(&sql, &arguments, &context, Verb::Query) {
+                Ok(Some(ready)) => return self.call_bound(&name, ready, context),
                 Ok(None) => return Err(SqlError::internal("a SELECT ends no transaction")),
                 Err(error) if error.state() == SqlState::UndefinedFunction => refusal = refusal.or(Some(error)),
                 Err(error) => return Err(error),
             }
         }
-        Err(refusal.unwrap_or_else(|| SqlError::internal("a call has arguments")))
+        Err(refusal.unwrap_or_else(|| SqlError::internal("a call can be read")))
     }
 
     fn storage(&self) -> Result<&dyn sandbox::Storage, SqlError> {
@@ -126,80 +140,31 @@ impl sandbox::Backend for SqlBackend {
 type Columns = Option<Vec<(String, Type)>>;
 
 impl SqlBackend {
-    fn run(&self, sql: &str, params: Vec<Datum>, verb: Verb) -> Result<(Columns, Written)> {
-        // What is not text has its type already; text takes the type of its place, as a literal would.
-        let known: Vec<Option<Type>> = params.iter().map(param_type).collect();
+    fn run(&self, sql: &str, params: Vec<Param<'_>>, verb: Verb) -> Result<(Columns, Written)> {
         let context = self.context(vec![])?;
-        let Some(bound) = self.bind(sql, &known, &context, verb)? else {
+        let Some(ready) = self.prepare(sql, &params, &context, verb)? else {
             return Ok((None, Written::default()));
         };
-        if let Plan::Utility(kind) = &bound.plan {
+        if let Plan::Utility(kind) = &ready.bound.plan {
             self.define(kind, verb, &context)?;
             return Ok((None, Written::default()));
         }
-        self.run_bound(&bound, params, &known, verb, context)
+        self.run_bound(ready, verb, context)
     }
 
-    /// The plan of a text, kept from an earlier time or made now. None: the text ended the transaction, which is all that it asked for.
-    fn bind(&self, sql: &str, known: &[Option<Type>], context: &Arc<StatementContext>, verb: Verb) -> Result<Option<Arc<Bound>>> {
-        if let Some(bound) = self.session.plans.lock().find(context, sql, known) {
-            return Ok(Some(bound));
-        }
-        let mut statements = crate::parse::parse(sql, Placeholders::QuestionMarkToo)?;
-        if statements.len() > 1 {
-            return Err(SqlError::new(
-                SqlState::SyntaxError,
-                "a function may run one statement per call, not several",
-            ));
-        }
-        let statement = statements
-            .pop()
-            .ok_or_else(|| SqlError::new(SqlState::SyntaxError, "there is no statement"))?;
-        if let Some(commit) = transaction_end(&statement.kind) {
-            self.end_transaction(commit, verb)?;
-            return Ok(None);
-        }
-        self.refuse_administration(&statement.kind)?;
-        let (plan, types) = session::bind(context, &statement, Some(known))?;
-        let placeholders = highest_placeholder(&statement.text);
-        if placeholders != known.len() {
-            return Err(SqlError::new(
-                SqlState::ProtocolViolation,
-                format!(
-                    "the statement has {placeholders} placeholders but {} parameters were given",
-                    known.len()
-                ),
-            ));
-        }
-        let resource = describe(&plan);
-        let bound = Arc::new(Bound { plan, types, resource });
-        match &bound.plan {
-            Plan::Query(_) | Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) => {
-                self.session.plans.lock().keep(context, sql, known, bound.clone());
-            }
-            Plan::Call(_) | Plan::Utility(_) => {}
-        }
-        Ok(Some(bound))
-    }
-
-    fn run_bound(
-        &self,
-        bound: &Arc<Bound>,
-        params: Vec<Datum>,
-        known: &[Option<Type>],
-        verb: Verb,
-        mut context: Arc<StatementContext>,
-    ) -> Result<(Columns, Written)> {
+    fn run_bound(&self, ready: Ready, verb: Verb, mut context: Arc<StatementContext>) -> Result<(Columns, Written)> {
+        let bound = &ready.bound;
         session::lock_tables(&bound.plan, &context)?;
         let authorized = self.authorize(bound, verb, &context)?;
-        let params = params
+        let cast = |((value, from), to): ((Datum, Type), &Type)| match from == *to {
+            true => Ok(value),
+            false => functions::cast::cast(&*context, value, from, *to, NO_TYPMOD, false),
+        };
+        let params = ready
+            .params
             .into_iter()
             .zip(&bound.types)
-            .zip(known)
-            .map(|((value, ty), known)| match known {
-                Some(known) if known == ty => Ok(value),
-                known => functions::cast::cast(&*context, value, known.unwrap_or(Type::Unknown), *ty, NO_TYPMOD, false),
-            })
+            .map(cast)
             .collect::<Result<Vec<Datum>>>()?;
         let inner = Arc::get_mut(&mut context).ok_or_else(|| SqlError::internal("a statement that has not begun is nobody else's"))?;
         inner.params = params;
@@ -233,15 +198,8 @@ impl SqlBackend {
     }
 
     /// The one value of `SELECT name(...)`, or an array of them where the function returns a set.
-    fn call_bound(
-        &self,
-        name: &str,
-        bound: &Arc<Bound>,
-        arguments: Vec<Datum>,
-        known: &[Option<Type>],
-        context: Arc<StatementContext>,
-    ) -> Result<Datum> {
-        let called = match &bound.plan {
+    fn call_bound(&self, name: &str, ready: Ready, context: Arc<StatementContext>) -> Result<Datum> {
+        let called = match &ready.bound.plan {
             Plan::Query(query) => query.touched.calls.first().cloned(),
             Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) | Plan::Call(_) | Plan::Utility(_) => None,
         };
@@ -252,7 +210,7 @@ impl SqlBackend {
             )
             .hint("Use heliosdb.query() with a SELECT."));
         };
-        let (_, written) = self.run_bound(bound, arguments, known, Verb::Query, context)?;
+        let (_, written) = self.run_bound(ready, Verb::Query, context)?;
         let mut values = written.returned.into_iter().filter_map(|mut row| row.pop());
         if called.returns.is_set() {
             let element = called.returns.ty();
@@ -283,7 +241,7 @@ impl SqlBackend {
     }
 
     /// COMMIT and ROLLBACK: a procedure's, where its CALL stands alone and outside of BEGIN.
-    fn end_transaction(&self, commit: bool, verb: Verb) -> Result<()> {
+    pub(super) fn end_transaction(&self, commit: bool, verb: Verb) -> Result<()> {
         let Some(control) = &self.standing.control else {
             return Err(SqlError::new(
                 SqlState::InvalidTransactionTermination,
@@ -301,7 +259,7 @@ impl SqlBackend {
     }
 
     /// No function may do these, whatever it holds.
-    fn refuse_administration(&self, statement: &Statement) -> Result<()> {
+    pub(super) fn refuse_administration(&self, statement: &Statement) -> Result<()> {
         let (action, object) = match statement {
             Statement::Sql(_) => return Ok(()),
             Statement::CreateFunction(create) => (Administration::Function, create.name.clone()),
@@ -466,16 +424,6 @@ impl SqlBackend {
     }
 }
 
-/// Whether a statement commits (true) or rolls back.
-fn transaction_end(statement: &Statement) -> Option<bool> {
-    let Statement::Utility(utility) = statement else { return None };
-    match **utility {
-        Utility::Commit => Some(true),
-        Utility::Rollback => Some(false),
-        _ => None,
-    }
-}
-
 fn only_reads() -> SqlError {
     SqlError::new(SqlState::ReadOnlySqlTransaction, "heliosdb.query() only reads").hint("Use heliosdb.execute() for statements that write.")
 }
@@ -494,34 +442,4 @@ pub(super) fn describe(plan: &Plan) -> String {
         Plan::Call(call) => format!("CALL {}.{}", call.procedure.schema, call.procedure.name),
         Plan::Utility(_) => "utility".to_string(),
     }
-}
-
-/// The type that a guest's value brings with it; None for text and null, which take what their place wants.
-fn param_type(value: &Datum) -> Option<Type> {
-    match value {
-        Datum::Null | Datum::Text(_) => None,
-        Datum::Bool(_) => Some(Type::Bool),
-        Datum::Int2(_) => Some(Type::Int2),
-        Datum::Int4(_) => Some(Type::Int4),
-        Datum::Int8(_) => Some(Type::Int8),
-        Datum::Float4(_) => Some(Type::Float4),
-        Datum::Float8(_) => Some(Type::Float8),
-        Datum::Numeric(_) => Some(Type::Numeric),
-        Datum::Bytea(_) => Some(Type::Bytea),
-        Datum::Date(_) => Some(Type::Date),
-        Datum::Time(_) => Some(Type::Time),
-        Datum::Timestamp(_) => Some(Type::Timestamp),
-        Datum::Timestamptz(_) => Some(Type::Timestamptz),
-        Datum::Interval(_) => Some(Type::Interval),
-        Datum::Uuid(_) => Some(Type::Uuid),
-        Datum::Json(_) => Some(Type::Jsonb),
-        Datum::Oid(_) => Some(Type::Oid),
-        Datum::Array(array) => array.element.array_of(),
-        Datum::Record(_) => Some(Type::Record),
-    }
-}
-
-/// How many parameters the statement itself asks for.
-fn highest_placeholder(sql: &str) -> usize {
-    crate::parse::count_placeholders(sql)
 }

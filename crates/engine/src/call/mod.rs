@@ -10,6 +10,7 @@ mod backend;
 mod ddl;
 mod names;
 mod nested;
+mod params;
 pub mod plans;
 mod rights;
 mod set;
@@ -318,6 +319,7 @@ impl Calls {
                 // Its own time is the budget's matter, which knows whose limit it is.
                 cancel: context.session.cancel.clone(),
                 transaction_timestamp: context.transaction_timestamp,
+                text_style: context.text_style.clone(),
             },
         );
         match instance {

@@ -26,6 +26,14 @@ pub struct Bound {
     pub resource: String,
 }
 
+/// What is known of a text with parameters of some types.
+#[derive(Clone)]
+pub enum Kept {
+    Plan(Arc<Bound>),
+    /// It has no meaning until more of its parameters have a type.
+    Undecided,
+}
+
 /// What a text's meaning depends on besides the text.
 #[derive(Clone, PartialEq)]
 struct Ground {
@@ -49,7 +57,7 @@ impl Ground {
 }
 
 /// Plans of one text, each for other types of its parameters.
-type ByTypes = Vec<(Vec<Option<Type>>, Arc<Bound>)>;
+type ByTypes = Vec<(Vec<Option<Type>>, Kept)>;
 
 #[derive(Default)]
 pub struct Plans {
@@ -59,7 +67,7 @@ pub struct Plans {
 
 impl Plans {
     /// The plan of this text for parameters of these types, if there is one that still holds.
-    pub fn find(&self, context: &StatementContext, sql: &str, known: &[Option<Type>]) -> Option<Arc<Bound>> {
+    pub fn find(&self, context: &StatementContext, sql: &str, known: &[Option<Type>]) -> Option<Kept> {
         if context.private_catalog {
             return None;
         }
@@ -70,10 +78,10 @@ impl Plans {
                 && same_style(&ground.style, &context.text_style)
         })?;
         let bound = by_text.get(sql)?;
-        bound.iter().find(|(types, _)| types == known).map(|(_, bound)| bound.clone())
+        bound.iter().find(|(types, _)| types == known).map(|(_, kept)| kept.clone())
     }
 
-    pub fn keep(&mut self, context: &StatementContext, sql: &str, known: &[Option<Type>], bound: Arc<Bound>) {
+    pub fn keep(&mut self, context: &StatementContext, sql: &str, known: &[Option<Type>], plan: Kept) {
         // A plan made in a transaction that changed the catalog may never become true.
         if context.private_catalog || sql.len() > MAX_TEXT_BYTES || names_a_moment(sql) {
             return;
@@ -95,7 +103,7 @@ impl Plans {
         if kept.len() >= KEPT_TEXTS {
             kept.clear();
         }
-        kept.push((known.to_vec(), bound));
+        kept.push((known.to_vec(), plan));
         self.kept.push((ground, by_text));
     }
 }

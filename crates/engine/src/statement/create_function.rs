@@ -31,7 +31,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
         }
     };
     let replaced = existing.is_some();
-    let function = match existing {
+    let mut function = match existing {
         None => function,
         Some(old) => replace(context, create, &old, function)?,
     };
@@ -39,7 +39,8 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     match function.language {
         Language::Sql => check_sql(context, &function)?,
         Language::JavaScript | Language::Python | Language::Wasm => {
-            session.db.functions.prepare_new(&function)?;
+            let prepared = session.db.functions.prepare_new(&function)?;
+            function.strict |= prepared.is_strict() && !function.is_procedure;
         }
     }
     let event = if replaced {

@@ -6,7 +6,7 @@ use types::{Datum, SqlError};
 
 use super::http::Reply;
 use crate::abi::tag;
-use crate::value::{put_text, put_u32, put_value};
+use crate::value::{Exchange, put_text, put_u32, put_value};
 
 pub enum Answer {
     Value(Datum),
@@ -15,20 +15,20 @@ pub enum Answer {
 
 impl Answer {
     /// Appends one value. A reply is `{status, headers, body}`.
-    pub fn put(&self, out: &mut Vec<u8>) -> Result<(), SqlError> {
+    pub fn put(&self, out: &mut Vec<u8>, exchange: &mut Exchange) -> Result<(), SqlError> {
         match self {
-            Answer::Value(value) => put_value(out, value),
+            Answer::Value(value) => put_value(out, value, exchange),
             Answer::Reply(reply) => {
                 out.push(tag::OBJECT);
                 put_u32(out, 3);
                 put_text(out, "status")?;
-                put_value(out, &Datum::Int4(i32::from(reply.status.as_u16())))?;
+                put_value(out, &Datum::Int4(i32::from(reply.status.as_u16())), exchange)?;
                 put_text(out, "headers")?;
                 let headers: serde_json::Map<String, Value> =
                     reply.headers().map(|(name, value)| (name.to_string(), value.into())).collect();
-                put_value(out, &Datum::Json(Value::Object(headers).to_string()))?;
+                put_value(out, &Datum::Json(Value::Object(headers).to_string()), exchange)?;
                 put_text(out, "body")?;
-                put_value(out, &reply.body())
+                put_value(out, &reply.body(), exchange)
             }
         }
     }

@@ -4,12 +4,12 @@ use types::text::TextStyle;
 use types::{Datum, SqlError, SqlState, Type};
 
 use super::{Failure, HostFunction};
-use crate::value::{Reader, param};
+use crate::value::{Exchange, Param, Reader};
 
 /// The arguments of one call, taken from the front. What is not there is NULL, as in JavaScript.
 pub struct Arguments {
     function: &'static HostFunction,
-    values: std::vec::IntoIter<Datum>,
+    values: std::vec::IntoIter<Param<'static>>,
     taken: usize,
 }
 
@@ -17,14 +17,18 @@ pub struct Arguments {
 const MAX_ARGUMENTS: usize = 100;
 
 impl Arguments {
-    pub fn read(function: &'static HostFunction, request: &mut Reader<'_>) -> Result<Arguments, Failure> {
+    pub fn read(function: &'static HostFunction, request: &mut Reader<'_>, exchange: &Exchange) -> Result<Arguments, Failure> {
         let count = request.count()?;
         check_count(function, count)?;
-        let values = (0..count).map(|_| param(request)).collect::<Result<Vec<Datum>, _>>()?;
-        Arguments::given(function, values)
+        let values = (0..count).map(|_| Param::read(request, exchange).map(Param::owned));
+        Arguments::of(function, values.collect::<Result<_, _>>()?)
     }
 
     pub fn given(function: &'static HostFunction, values: Vec<Datum>) -> Result<Arguments, Failure> {
+        Arguments::of(function, values.into_iter().map(Param::from).collect())
+    }
+
+    fn of(function: &'static HostFunction, values: Vec<Param<'static>>) -> Result<Arguments, Failure> {
         check_count(function, values.len())?;
         Ok(Arguments {
             function,
@@ -33,13 +37,13 @@ impl Arguments {
         })
     }
 
-    pub fn next(&mut self) -> Datum {
+    pub fn next(&mut self) -> Result<Datum, SqlError> {
         self.taken += 1;
-        self.values.next().unwrap_or(Datum::Null)
+        self.values.next().map_or(Ok(Datum::Null), |value| value.by_itself(None))
     }
 
     pub fn text(&mut self, expected: &str) -> Result<String, Failure> {
-        match self.next() {
+        match self.next()? {
             Datum::Text(text) => Ok(text),
             other => Err(self.unfit(expected, &other)),
         }
@@ -47,7 +51,7 @@ impl Arguments {
 
     /// Bytes as they are, or the UTF-8 of a text.
     pub fn bytes(&mut self) -> Result<Vec<u8>, Failure> {
-        match self.next() {
+        match self.next()? {
             Datum::Text(text) => Ok(text.into_bytes()),
             Datum::Bytea(bytes) => Ok(bytes),
             other => Err(self.unfit("text or bytes", &other)),
@@ -55,7 +59,7 @@ impl Arguments {
     }
 
     pub fn integer(&mut self, expected: &str) -> Result<i64, Failure> {
-        match self.next() {
+        match self.next()? {
             Datum::Int4(value) => Ok(i64::from(value)),
             Datum::Int8(value) => Ok(value),
             other => Err(self.unfit(expected, &other)),
@@ -64,7 +68,7 @@ impl Arguments {
 
     /// None where it is left out.
     pub fn optional_text(&mut self, expected: &str) -> Result<Option<String>, Failure> {
-        match self.next() {
+        match self.next()? {
             Datum::Null => Ok(None),
             Datum::Text(text) => Ok(Some(text)),
             other => Err(self.unfit(expected, &other)),
@@ -73,7 +77,7 @@ impl Arguments {
 
     /// A value as JSON text.
     pub fn json(&mut self) -> Result<String, Failure> {
-        let value = self.next();
+        let value = self.next()?;
         match json(&value) {
             Some(text) => Ok(text),
             None => Err(self.unfit("a value that JSON can hold", &value)),
@@ -81,7 +85,7 @@ impl Arguments {
     }
 
     /// All that are left.
-    pub fn rest(&mut self) -> Vec<Datum> {
+    pub fn rest(&mut self) -> Vec<Param<'static>> {
         std::mem::take(&mut self.values).collect()
     }
 

@@ -1,24 +1,24 @@
 //! `heliosdb.query` and `heliosdb.execute`. Which tables a statement may touch is decided by the
 //! backend, which parses it and asks the gate for each.
 
-use types::{Datum, SqlError, SqlState};
+use types::{SqlError, SqlState};
 
 use super::{Failure, State};
 use crate::context::{ExecuteResult, QueryResult};
-use crate::value::{Reader, param, put_text, put_u32, put_value};
+use crate::value::{Param, Reader, put_text, put_u32, put_value};
 
 /// As many as PostgreSQL's protocol can carry.
 const MAX_PARAMS: usize = 65_535;
 
 pub fn query(state: &mut State, request: &mut Reader<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    let (sql, params) = statement(request)?;
+    let (sql, params) = statement(request, state)?;
     let result = run_query(state, sql, params)?;
     answer.push(0);
     put_rows(state, &result, answer)
 }
 
 pub fn execute(state: &mut State, request: &mut Reader<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    let (sql, params) = statement(request)?;
+    let (sql, params) = statement(request, state)?;
     let result = run_execute(state, sql, params)?;
     answer.push(0);
     answer.extend_from_slice(&result.rows_affected.to_le_bytes());
@@ -29,12 +29,12 @@ pub fn execute(state: &mut State, request: &mut Reader<'_>, answer: &mut Vec<u8>
     }
 }
 
-pub fn run_query(state: &State, sql: &str, params: Vec<Datum>) -> Result<QueryResult, Failure> {
+pub fn run_query(state: &State, sql: &str, params: Vec<Param<'_>>) -> Result<QueryResult, Failure> {
     check_count(params.len())?;
     Ok(state.rights()?.backend.query(sql, params)?)
 }
 
-pub fn run_execute(state: &State, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, Failure> {
+pub fn run_execute(state: &State, sql: &str, params: Vec<Param<'_>>) -> Result<ExecuteResult, Failure> {
     check_count(params.len())?;
     Ok(state.rights()?.backend.execute(sql, params)?)
 }
@@ -47,11 +47,13 @@ fn check_count(params: usize) -> Result<(), Failure> {
     Err(SqlError::new(SqlState::TooManyArguments, message).into())
 }
 
-fn statement<'a>(request: &mut Reader<'a>) -> Result<(&'a str, Vec<Datum>), Failure> {
+fn statement<'a>(request: &mut Reader<'a>, state: &State) -> Result<(&'a str, Vec<Param<'a>>), Failure> {
     let sql = request.text()?;
     let count = request.count()?;
     check_count(count)?;
-    let params = (0..count).map(|_| param(request)).collect::<Result<_, _>>()?;
+    let params = (0..count)
+        .map(|_| Param::read(request, &state.exchange))
+        .collect::<Result<_, _>>()?;
     Ok((sql, params))
 }
 
@@ -66,7 +68,7 @@ fn put_rows(state: &mut State, result: &QueryResult, answer: &mut Vec<u8>) -> Re
             return Err(SqlError::internal("a row is not as wide as its result").into());
         }
         for value in row {
-            put_value(answer, value)?;
+            put_value(answer, value, &mut state.exchange)?;
         }
         // A result that cannot fit the guest must not fill the host either.
         if answer.len() as u64 > state.meter.limits.memory_bytes {

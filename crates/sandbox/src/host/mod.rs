@@ -31,7 +31,7 @@ use crate::abi::op;
 use crate::context::{Backend, CallContext, Outside};
 use crate::error::Limit;
 use crate::meter::{Meter, Stop};
-use crate::value::{Malformed, Reader, Returned, put_text, put_u32};
+use crate::value::{Exchange, Malformed, Reader, Returned, put_text, put_u32};
 
 /// A function of the object `heliosdb` that is nothing but values in and a value out.
 pub struct HostFunction {
@@ -187,6 +187,7 @@ pub struct State {
     pub memory: Option<Memory>,
     /// What the guest fetches next.
     answer: Vec<u8>,
+    pub exchange: Exchange,
     /// None while a body is being loaded: then nothing of the host is there.
     pub rights: Option<Rights>,
     /// Errors that the guest was told of, by number from 1: the newest few.
@@ -292,6 +293,7 @@ impl State {
             meter,
             memory: None,
             answer: Vec::new(),
+            exchange: Exchange::default(),
             rights,
             errors: Vec::new(),
             last_error: 0,
@@ -396,10 +398,10 @@ impl State {
         let function = function.ok_or(Failure::Stop(Stop::Broken("a host function that does not exist")))?;
         // Before anything is read: while a body is loaded nothing of the host is there.
         self.rights()?;
-        let arguments = Arguments::read(function, request)?;
+        let arguments = Arguments::read(function, request, &self.exchange)?;
         let answered = (function.run)(self, arguments)?;
         answer.push(0);
-        Ok(answered.put(answer)?)
+        Ok(answered.put(answer, &mut self.exchange)?)
     }
 
     fn put_error(&mut self, error: SqlError, capability: Option<&str>, answer: &mut Vec<u8>) -> Result<(), SqlError> {

@@ -48,7 +48,7 @@ pub fn keys(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failu
 /// Adds to a number, which is 0 where there is none, and answers the sum. Of several at once each sees the others'.
 pub fn increment(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let key = key(&mut arguments)?;
-    let by = match arguments.next() {
+    let by = match arguments.next()? {
         Datum::Null => Increment::Integer(1),
         Datum::Int4(by) => Increment::Integer(i64::from(by)),
         Datum::Int8(by) => Increment::Integer(by),

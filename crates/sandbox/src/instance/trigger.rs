@@ -6,7 +6,7 @@ use super::{Interpreted, malformed, unfit};
 use crate::abi::tag;
 use crate::error::Error;
 use crate::interpreter::Entry;
-use crate::value::{Malformed, Reader, put_shape, put_text, put_u32, put_value, returned};
+use crate::value::{Exchange, Malformed, Reader, put_shape, put_text, put_u32, put_value, returned};
 
 /// What a trigger function sees besides its rows.
 #[derive(Clone, Debug)]
@@ -53,15 +53,15 @@ impl Interpreted {
             put_text(request, arg).map_err(Error::Value)?;
         }
         for row in [new, old] {
-            put_row(request, &call.columns, row)?;
+            put_row(request, &call.columns, row, &mut self.running.store.data_mut().exchange)?;
         }
         let prepared = self.prepared.clone();
         let mut result = TriggerRow::Skip;
-        self.enter(Entry::Call, |reader| {
+        self.enter(Entry::Call, |reader, state| {
             let skips = reader.u8().map_err(|Malformed| malformed(&prepared))?;
             if skips == 0 {
                 result = TriggerRow::GoOn(
-                    read_row(reader, call, prepared.signature(), new.is_some()).map_err(|refused| unfit(refused, &prepared))?,
+                    read_row(reader, call, prepared.signature(), new, &state.exchange).map_err(|refused| unfit(refused, &prepared))?,
                 );
             }
             Ok(())
@@ -71,7 +71,12 @@ impl Interpreted {
 }
 
 /// Appends a row as an object, or NULL where there is none.
-pub(crate) fn put_row(request: &mut Vec<u8>, columns: &[(String, Type)], row: Option<&[Datum]>) -> Result<(), Error> {
+pub(crate) fn put_row(
+    request: &mut Vec<u8>,
+    columns: &[(String, Type)],
+    row: Option<&[Datum]>,
+    exchange: &mut Exchange,
+) -> Result<(), Error> {
     let Some(row) = row else {
         request.push(tag::NULL);
         return Ok(());
@@ -80,7 +85,7 @@ pub(crate) fn put_row(request: &mut Vec<u8>, columns: &[(String, Type)], row: Op
     put_u32(request, u32::try_from(columns.len()).unwrap_or(u32::MAX));
     for ((name, _), value) in columns.iter().zip(row) {
         put_text(request, name).map_err(Error::Value)?;
-        put_value(request, value).map_err(Error::Value)?;
+        put_value(request, value, exchange).map_err(Error::Value)?;
     }
     Ok(())
 }
@@ -89,12 +94,30 @@ fn read_row(
     reader: &mut Reader<'_>,
     call: &TriggerCall,
     signature: &str,
-    has_new: bool,
+    new: Option<&[Datum]>,
+    exchange: &Exchange,
 ) -> Result<Option<Vec<Datum>>, crate::value::Returned> {
-    let row = returned(reader, signature, Type::Record, &call.columns)?;
-    match row {
-        Datum::Record(fields) if has_new => Ok(Some(fields)),
-        _ if !has_new => Ok(None),
+    let row = returned(reader, signature, Type::Record, &call.columns, exchange)?;
+    match (row, new) {
+        (_, None) => Ok(None),
+        (Datum::Record(mut fields), Some(new)) => {
+            keep_untouched(&mut fields, new, exchange);
+            Ok(Some(fields))
+        }
         _ => Err(Malformed.into()),
+    }
+}
+
+/// JSON that comes back as the guest saw it stays what it was: to a guest JSON's null is null, as SQL's is, and numbers may be rounded.
+pub(crate) fn keep_untouched(fields: &mut [Datum], new: &[Datum], exchange: &Exchange) {
+    for (field, new) in fields.iter_mut().zip(new) {
+        match (&mut *field, new) {
+            (Datum::Null, Datum::Json(text)) if text == "null" => *field = new.clone(),
+            (Datum::Json(text), Datum::Json(before)) if text != before && exchange.is_as_seen(text, before) => *field = new.clone(),
+            (Datum::Array(array), Datum::Array(before)) if array.dims == before.dims => {
+                keep_untouched(&mut array.values, &before.values, exchange);
+            }
+            _ => {}
+        }
     }
 }

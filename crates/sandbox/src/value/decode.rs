@@ -8,7 +8,7 @@
 //! | numeric | numbers (their shortest decimal form), BigInts, ints, Decimals, strings that read as numeric |
 //! | text, varchar, char, name | strings; objects, arrays, dicts and lists become their JSON text |
 //! | bytea | Uint8Array, ArrayBuffer; bytes, bytearray, memoryview |
-//! | date, timestamp, timestamptz | Date, date, datetime, strings that read as one |
+//! | date, timestamp, timestamptz | Date, date, datetime, strings that read as one; what says no zone is the session's |
 //! | time, interval, uuid | time, timedelta, UUID, strings that read as one |
 //! | json, jsonb | everything that has a JSON form; null is SQL NULL |
 //! | arrays | arrays, typed arrays; nested ones must be rectangular |
@@ -18,109 +18,46 @@
 use types::text::TextStyle;
 use types::{Array, Datum, NO_TYPMOD, Numeric, SqlError, SqlState, Type};
 
-use super::reader::{Malformed, Reader};
-use crate::abi::tag;
+use std::borrow::Cow;
 
-/// Why a value is refused.
-#[derive(Debug)]
-pub enum Returned {
-    Malformed,
-    Unfit(SqlError),
-}
-
-impl From<Malformed> for Returned {
-    fn from(_: Malformed) -> Returned {
-        Returned::Malformed
-    }
-}
-
-impl From<SqlError> for Returned {
-    fn from(error: SqlError) -> Returned {
-        Returned::Unfit(error)
-    }
-}
-
-/// What a guest sent, before it has a type.
-enum Sent<'a> {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    /// Decimal digits of any length.
-    Big(&'a str),
-    /// A decimal number, as text.
-    Decimal(&'a str),
-    Text(&'a str),
-    Bytes(&'a [u8]),
-    /// Microseconds since 1970 UTC.
-    Instant(i64),
-    /// The same without a zone.
-    Local(i64),
-    /// Days since 1970.
-    Day(i32),
-    Array(Vec<Sent<'a>>),
-    Row(Vec<Sent<'a>>),
-    Json(&'a str),
-}
-
-/// Deeper nesting is no SQL array; and reading it must not exhaust our stack.
-const MAX_DEPTH: u32 = 8;
-/// Elements of one value, on all its levels: a NULL is one byte in the guest's memory and some forty
-/// here, so the guest's memory limit alone does not bound ours.
-const MAX_ELEMENTS: usize = 4 << 20;
-
-fn sent<'a>(input: &mut Reader<'a>) -> Result<Sent<'a>, Returned> {
-    let mut room = MAX_ELEMENTS;
-    sent_nested(input, 0, &mut room)
-}
-
-fn sent_nested<'a>(input: &mut Reader<'a>, depth: u32, room: &mut usize) -> Result<Sent<'a>, Returned> {
-    let tag = input.u8()?;
-    Ok(match tag {
-        tag::NULL => Sent::Null,
-        tag::FALSE => Sent::Bool(false),
-        tag::TRUE => Sent::Bool(true),
-        tag::INT => Sent::Int(i64::from(input.i32()?)),
-        tag::LONG => Sent::Int(input.i64()?),
-        tag::FLOAT => Sent::Float(input.f64()?),
-        tag::BIG => Sent::Big(input.text()?),
-        tag::DECIMAL => Sent::Decimal(input.text()?),
-        tag::TEXT | tag::TIME | tag::INTERVAL | tag::UUID => Sent::Text(input.text()?),
-        tag::BYTES => Sent::Bytes(input.bytes()?),
-        tag::TIMESTAMPTZ => Sent::Instant(input.i64()?),
-        tag::TIMESTAMP => Sent::Local(input.i64()?),
-        tag::DATE => Sent::Day(input.i32()?),
-        tag::JSON => Sent::Json(input.text()?),
-        tag::ARRAY | tag::OBJECT => {
-            if depth == MAX_DEPTH {
-                return Err(Returned::Malformed);
-            }
-            let count = input.count()?;
-            *room = room.checked_sub(count).ok_or_else(|| {
-                SqlError::new(
-                    SqlState::ProgramLimitExceeded,
-                    format!("a function's value has more than {MAX_ELEMENTS} elements"),
-                )
-            })?;
-            let mut values = Vec::new();
-            for _ in 0..count {
-                values.push(sent_nested(input, depth + 1, room)?);
-            }
-            if tag == tag::ARRAY {
-                Sent::Array(values)
-            } else {
-                Sent::Row(values)
-            }
-        }
-        _ => return Err(Returned::Malformed),
-    })
-}
+use super::Exchange;
+use super::json;
+use super::reader::Reader;
+use super::sent::{Returned, Sent, sent};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
+/// Whose value it is, and how texts in it read.
+pub(super) struct Reading<'a> {
+    pub origin: Origin<'a>,
+    /// The session's, as for a literal in SQL.
+    pub style: &'a TextStyle,
+    /// What the guest was handed before.
+    pub exchange: Option<&'a Exchange>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// What the function of this name returned.
+    Result(&'a str),
+    /// What was passed to a statement: texts take the type of their place.
+    Parameter,
+}
+
 /// Reads one result of `function`, declared as `ty`.
-pub fn returned(input: &mut Reader<'_>, function: &str, ty: Type, columns: &[(String, Type)]) -> Result<Datum, Returned> {
+pub fn returned(
+    input: &mut Reader<'_>,
+    function: &str,
+    ty: Type,
+    columns: &[(String, Type)],
+    exchange: &Exchange,
+) -> Result<Datum, Returned> {
     let sent = sent(input)?;
+    let reading = &Reading {
+        origin: Origin::Result(function),
+        style: &exchange.style,
+        exchange: Some(exchange),
+    };
     if let (Sent::Row(values), Type::Record) = (&sent, ty) {
         if values.len() != columns.len() {
             return Err(Returned::Malformed);
@@ -128,7 +65,7 @@ pub fn returned(input: &mut Reader<'_>, function: &str, ty: Type, columns: &[(St
         let fields = values
             .iter()
             .zip(columns)
-            .map(|(value, (_, ty))| typed(value, *ty, function))
+            .map(|(value, (_, ty))| typed(value, *ty, reading))
             .collect::<Result<_, _>>()?;
         return Ok(Datum::Record(fields));
     }
@@ -136,37 +73,41 @@ pub fn returned(input: &mut Reader<'_>, function: &str, ty: Type, columns: &[(St
     if let (Type::Record, [(_, column)]) = (ty, columns)
         && !matches!(sent, Sent::Null)
     {
-        return Ok(Datum::Record(vec![typed(&sent, *column, function)?]));
+        return Ok(Datum::Record(vec![typed(&sent, *column, reading)?]));
     }
-    Ok(typed(&sent, ty, function)?)
+    Ok(typed(&sent, ty, reading)?)
 }
 
-fn typed(sent: &Sent<'_>, ty: Type, function: &str) -> Result<Datum, SqlError> {
-    if let Sent::Null = sent {
-        return Ok(Datum::Null);
+pub(super) fn typed(sent: &Sent<'_>, ty: Type, reading: &Reading<'_>) -> Result<Datum, SqlError> {
+    match (sent, reading.origin) {
+        (Sent::Null, _) => return Ok(Datum::Null),
+        (Sent::Text(text), Origin::Parameter) if !matches!(ty, Type::Json | Type::Jsonb | Type::Array(_) | Type::Record) => {
+            return read(ty, text, reading);
+        }
+        _ => {}
     }
-    let mismatch = || mismatch(sent, ty, function);
+    let mismatch = || mismatch(sent, ty, reading);
     match ty {
         Type::Bool => match sent {
             Sent::Bool(value) => Ok(Datum::Bool(*value)),
             _ => Err(mismatch()),
         },
         Type::Int2 => {
-            integer(sent, ty, function).and_then(|value| Ok(Datum::Int2(i16::try_from(value).map_err(|_| out_of_range(sent, ty))?)))
+            integer(sent, ty, reading).and_then(|value| Ok(Datum::Int2(i16::try_from(value).map_err(|_| out_of_range(sent, ty, reading))?)))
         }
         Type::Int4 => {
-            integer(sent, ty, function).and_then(|value| Ok(Datum::Int4(i32::try_from(value).map_err(|_| out_of_range(sent, ty))?)))
+            integer(sent, ty, reading).and_then(|value| Ok(Datum::Int4(i32::try_from(value).map_err(|_| out_of_range(sent, ty, reading))?)))
         }
-        Type::Int8 => integer(sent, ty, function).map(Datum::Int8),
+        Type::Int8 => integer(sent, ty, reading).map(Datum::Int8),
         Type::Oid | Type::Regclass | Type::Regtype | Type::Regproc | Type::Regnamespace | Type::Regrole => {
-            integer(sent, ty, function).and_then(|value| Ok(Datum::Oid(u32::try_from(value).map_err(|_| out_of_range(sent, ty))?)))
+            integer(sent, ty, reading).and_then(|value| Ok(Datum::Oid(u32::try_from(value).map_err(|_| out_of_range(sent, ty, reading))?)))
         }
         Type::Float8 => float(sent).map(Datum::Float8).ok_or_else(mismatch),
         Type::Float4 => {
             let wide = float(sent).ok_or_else(mismatch)?;
             let narrow = wide as f32;
             if narrow.is_infinite() && wide.is_finite() {
-                Err(out_of_range(sent, ty))
+                Err(out_of_range(sent, ty, reading))
             } else {
                 Ok(Datum::Float4(narrow))
             }
@@ -174,16 +115,16 @@ fn typed(sent: &Sent<'_>, ty: Type, function: &str) -> Result<Datum, SqlError> {
         Type::Numeric => match sent {
             Sent::Int(value) => Ok(Datum::Numeric(Numeric::from(*value))),
             Sent::Float(value) => Ok(Datum::Numeric(Numeric::from_f64(*value)?)),
-            Sent::Big(text) | Sent::Decimal(text) | Sent::Text(text) => read(ty, text, function),
+            Sent::Big(text) | Sent::Decimal(text) | Sent::Text(text) => read(ty, text, reading),
             _ => Err(mismatch()),
         },
         Type::Text | Type::Varchar | Type::Bpchar | Type::Char | Type::Name | Type::Unknown => match sent {
             Sent::Text(text) if text.contains('\0') => Err(SqlError::new(
                 SqlState::CharacterNotInRepertoire,
-                format!("function {function} returned a string with a zero character, which text cannot hold"),
+                format!("{} a string with a zero character, which text cannot hold", reading.origin.verb()),
             )),
-            Sent::Text(text) if matches!(ty, Type::Char | Type::Name) => read(ty, text, function),
-            Sent::Text(text) | Sent::Json(text) => Ok(Datum::text(*text)),
+            Sent::Text(text) if matches!(ty, Type::Char | Type::Name) => read(ty, text, reading),
+            Sent::Text(text) | Sent::Json(text) => Ok(Datum::text(text.as_ref())),
             _ => Err(mismatch()),
         },
         Type::Bytea => match sent {
@@ -192,43 +133,77 @@ fn typed(sent: &Sent<'_>, ty: Type, function: &str) -> Result<Datum, SqlError> {
         },
         Type::Date => match sent {
             Sent::Instant(micros) | Sent::Local(micros) => {
-                let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).map_err(|_| out_of_range(sent, ty))?;
+                if matches!(reading.origin, Origin::Parameter) && micros.rem_euclid(MICROS_PER_DAY) != 0 {
+                    return Err(mismatch());
+                }
+                let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).map_err(|_| out_of_range(sent, ty, reading))?;
                 Ok(Datum::Date(days))
             }
             Sent::Day(days) => Ok(Datum::Date(*days)),
-            Sent::Text(text) => read(ty, text, function),
+            Sent::Zoned(text) => match (reading.origin, read(Type::Timestamp, text, reading)?) {
+                (Origin::Parameter, Datum::Timestamp(micros)) if micros.rem_euclid(MICROS_PER_DAY) != 0 => Err(mismatch()),
+                _ => read(ty, text, reading),
+            },
+            Sent::Text(text) => read(ty, text, reading),
             _ => Err(mismatch()),
         },
         Type::Timestamp => match sent {
             Sent::Instant(micros) | Sent::Local(micros) => Ok(Datum::Timestamp(*micros)),
             Sent::Day(days) => Ok(Datum::Timestamp(midnight(*days))),
-            Sent::Text(text) => read(ty, text, function),
+            Sent::Zoned(text) | Sent::Text(text) => read(ty, text, reading),
             _ => Err(mismatch()),
         },
         Type::Timestamptz => match sent {
-            Sent::Instant(micros) | Sent::Local(micros) => Ok(Datum::Timestamptz(*micros)),
-            Sent::Day(days) => Ok(Datum::Timestamptz(midnight(*days))),
-            Sent::Text(text) => read(ty, text, function),
+            Sent::Instant(micros) => Ok(Datum::Timestamptz(*micros)),
+            Sent::Local(micros) => Ok(Datum::Timestamptz(reading.style.time_zone.to_utc(*micros))),
+            Sent::Day(days) => Ok(Datum::Timestamptz(reading.style.time_zone.to_utc(midnight(*days)))),
+            Sent::Zoned(text) | Sent::Text(text) => read(ty, text, reading),
             _ => Err(mismatch()),
         },
         Type::Time | Type::Interval | Type::Uuid => match sent {
-            Sent::Text(text) => read(ty, text, function),
+            Sent::Text(text) => read(ty, text, reading),
             _ => Err(mismatch()),
         },
-        Type::Json | Type::Jsonb => match sent {
-            Sent::Json(text) => read(ty, text, function),
-            _ => Err(mismatch()),
+        Type::Json | Type::Jsonb => match (sent, reading.origin) {
+            (Sent::Json(text), Origin::Result(_)) => match reading.exchange {
+                Some(exchange) => read(ty, &exchange.restored(Cow::Borrowed(text)), reading),
+                None => read(ty, text, reading),
+            },
+            (Sent::Json(text), Origin::Parameter) => read(ty, text, reading),
+            (sent, Origin::Parameter) => read(ty, &json::text(sent).ok_or_else(mismatch)?, reading),
+            (_, Origin::Result(_)) => Err(mismatch()),
         },
         Type::Array(element) => match sent {
-            Sent::Array(values) => array(values, *element, function),
+            // JSON has arrays of its own.
+            Sent::Array(values) if matches!((element, reading.origin), (Type::Json | Type::Jsonb, Origin::Parameter)) => {
+                let elements = values.iter().map(|value| typed(value, *element, reading));
+                Ok(one_dimension(*element, elements.collect::<Result<_, _>>()?)?)
+            }
+            Sent::Array(values) => array(values, *element, reading),
             _ => Err(mismatch()),
         },
         Type::Void => Ok(Datum::Null),
         Type::Record | Type::Trigger => match sent {
-            Sent::Json(text) => read(Type::Jsonb, text, function),
+            Sent::Json(text) => read(Type::Jsonb, text, reading),
             _ => Err(mismatch()),
         },
         Type::Any | Type::AnyElement | Type::AnyArray => Err(SqlError::unsupported(format!("a function that returns {ty}"))),
+    }
+}
+
+impl Origin<'_> {
+    fn verb(self) -> String {
+        match self {
+            Origin::Result(function) => format!("function {function} returned"),
+            Origin::Parameter => "a parameter holds".to_string(),
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Origin::Result(_) => "declared",
+            Origin::Parameter => "expected",
+        }
     }
 }
 
@@ -236,35 +211,37 @@ fn midnight(days: i32) -> i64 {
     i64::from(days).saturating_mul(MICROS_PER_DAY)
 }
 
-fn integer(sent: &Sent<'_>, ty: Type, function: &str) -> Result<i64, SqlError> {
+fn integer(sent: &Sent<'_>, ty: Type, reading: &Reading<'_>) -> Result<i64, SqlError> {
     match sent {
         Sent::Int(value) => Ok(*value),
         // Each such number is exact: beyond 2^53 they are integers anyway.
         Sent::Float(value) if value.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(value) => {
             Ok(*value as i64)
         }
-        Sent::Float(value) if value.fract() == 0.0 || !value.is_finite() => Err(out_of_range(sent, ty)),
-        Sent::Float(value) => Err(not_whole(&value.to_string(), ty, function)),
-        Sent::Big(text) => text.parse().map_err(|_| out_of_range(sent, ty)),
+        Sent::Float(value) if value.fract() == 0.0 || !value.is_finite() => Err(out_of_range(sent, ty, reading)),
+        Sent::Float(value) => Err(not_whole(&value.to_string(), ty, reading)),
+        Sent::Big(text) => text.parse().map_err(|_| out_of_range(sent, ty, reading)),
         Sent::Decimal(text) => {
-            let Datum::Numeric(value) = read(Type::Numeric, text, function)? else {
-                return Err(mismatch(sent, ty, function));
+            let Datum::Numeric(value) = read(Type::Numeric, text, reading)? else {
+                return Err(mismatch(sent, ty, reading));
             };
             if value.trim_scale().scale().is_some_and(|scale| scale > 0) {
-                return Err(not_whole(&shortened(text), ty, function));
+                return Err(not_whole(&shortened(text), ty, reading));
             }
-            value.to_i64().map_err(|_| out_of_range(sent, ty))
+            value.to_i64().map_err(|_| out_of_range(sent, ty, reading))
         }
-        _ => Err(mismatch(sent, ty, function)),
+        _ => Err(mismatch(sent, ty, reading)),
     }
 }
 
-fn not_whole(value: &str, ty: Type, function: &str) -> SqlError {
-    SqlError::new(
-        SqlState::DatatypeMismatch,
-        format!("function {function} returned {value}, which is not a whole number, where {ty} is declared"),
-    )
-    .hint("Round it, or declare the function RETURNS double precision or numeric.")
+fn not_whole(value: &str, ty: Type, reading: &Reading<'_>) -> SqlError {
+    let (verb, expected) = (reading.origin.verb(), reading.origin.expected());
+    let message = format!("{verb} {value}, which is not a whole number, where {ty} is {expected}");
+    let error = SqlError::new(SqlState::DatatypeMismatch, message);
+    match reading.origin {
+        Origin::Result(_) => error.hint("Round it, or declare the function RETURNS double precision or numeric."),
+        Origin::Parameter => error,
+    }
 }
 
 fn float(sent: &Sent<'_>) -> Option<f64> {
@@ -277,14 +254,17 @@ fn float(sent: &Sent<'_>) -> Option<f64> {
 }
 
 /// Reads a string as PostgreSQL's input function would.
-fn read(ty: Type, text: &str, function: &str) -> Result<Datum, SqlError> {
-    types::text::parse(ty, NO_TYPMOD, text, &TextStyle::default()).map_err(|error| {
+fn read(ty: Type, text: &str, reading: &Reading<'_>) -> Result<Datum, SqlError> {
+    types::text::parse(ty, NO_TYPMOD, text, reading.style).map_err(|error| {
         let error = SqlError::new(error.state(), error.message());
-        error.detail(format!("This is what function {function} returned."))
+        match reading.origin {
+            Origin::Result(function) => error.detail(format!("This is what function {function} returned.")),
+            Origin::Parameter => error,
+        }
     })
 }
 
-fn array(values: &[Sent<'_>], element: Type, function: &str) -> Result<Datum, SqlError> {
+pub(super) fn array(values: &[Sent<'_>], element: Type, reading: &Reading<'_>) -> Result<Datum, SqlError> {
     let mut dims = Vec::new();
     let mut level = values;
     while let Some(first) = level.first() {
@@ -304,7 +284,7 @@ fn array(values: &[Sent<'_>], element: Type, function: &str) -> Result<Datum, Sq
         ));
     }
     let mut flat = Vec::new();
-    flatten(values, &dims, element, function, &mut flat)?;
+    flatten(values, &dims, element, reading, &mut flat)?;
     if flat.is_empty() {
         dims.clear();
     }
@@ -315,101 +295,57 @@ fn array(values: &[Sent<'_>], element: Type, function: &str) -> Result<Datum, Sq
     })))
 }
 
-fn flatten(values: &[Sent<'_>], dims: &[(i32, i32)], element: Type, function: &str, out: &mut Vec<Datum>) -> Result<(), SqlError> {
+fn flatten(values: &[Sent<'_>], dims: &[(i32, i32)], element: Type, reading: &Reading<'_>, out: &mut Vec<Datum>) -> Result<(), SqlError> {
     let Some(((_, _), inner)) = dims.split_first() else {
         return Ok(());
     };
     for value in values {
         match (value, inner.first()) {
             (Sent::Array(nested), Some((length, _))) if usize::try_from(*length) == Ok(nested.len()) => {
-                flatten(nested, inner, element, function, out)?
+                flatten(nested, inner, element, reading, out)?
             }
             // `[[], []]`, like `[]`, is the empty array.
             (Sent::Array(_), None) if values.iter().all(is_empty) => {}
             (Sent::Array(_), _) | (_, Some(_)) => {
                 return Err(SqlError::new(
                     SqlState::ArrayElementError,
-                    format!("function {function} returned nested arrays of different lengths, which no SQL array can hold"),
+                    format!(
+                        "{} nested arrays of different lengths, which no SQL array can hold",
+                        reading.origin.verb()
+                    ),
                 ));
             }
-            (value, None) => out.push(typed(value, element, function)?),
+            (value, None) => out.push(typed(value, element, reading)?),
         }
     }
     Ok(())
+}
+
+pub(super) fn one_dimension(element: Type, values: Vec<Datum>) -> Result<Datum, SqlError> {
+    let length = i32::try_from(values.len()).map_err(|_| SqlError::new(SqlState::ProgramLimitExceeded, "an array is too large"))?;
+    let dims = if length == 0 { vec![] } else { vec![(length, 1)] };
+    Ok(Datum::Array(Box::new(Array { element, dims, values })))
 }
 
 fn is_empty(value: &Sent<'_>) -> bool {
     matches!(value, Sent::Array(nested) if nested.is_empty())
 }
 
-/// A parameter that a guest passed to a statement: its type follows from what it is. Strings stay of
-/// unknown type, so that the statement decides.
-pub fn param(input: &mut Reader<'_>) -> Result<Datum, Returned> {
-    let sent = sent(input)?;
-    Ok(untyped(&sent)?)
-}
-
-fn untyped(sent: &Sent<'_>) -> Result<Datum, SqlError> {
-    Ok(match sent {
-        Sent::Null => Datum::Null,
-        Sent::Bool(value) => Datum::Bool(*value),
-        Sent::Int(value) => i32::try_from(*value).map_or(Datum::Int8(*value), Datum::Int4),
-        Sent::Float(value) => Datum::Float8(*value),
-        Sent::Big(text) => match text.parse() {
-            Ok(value) => Datum::Int8(value),
-            Err(_) => types::text::parse(Type::Numeric, NO_TYPMOD, text, &TextStyle::default())?,
-        },
-        Sent::Decimal(text) => types::text::parse(Type::Numeric, NO_TYPMOD, text, &TextStyle::default())?,
-        Sent::Text(text) => Datum::text(*text),
-        Sent::Bytes(bytes) => Datum::Bytea(bytes.to_vec()),
-        Sent::Instant(micros) => Datum::Timestamptz(*micros),
-        Sent::Local(micros) => Datum::Timestamp(*micros),
-        Sent::Day(days) => Datum::Date(*days),
-        Sent::Json(text) => Datum::Json((*text).to_string()),
-        Sent::Array(values) | Sent::Row(values) => {
-            let element = common_element(values);
-            array(values, element, "heliosdb.query")?
-        }
-    })
-}
-
-/// The type that all elements of a parameter share.
-fn common_element(values: &[Sent<'_>]) -> Type {
-    let mut common = None;
-    for value in values {
-        let ty = match value {
-            Sent::Null => continue,
-            Sent::Bool(_) => Type::Bool,
-            Sent::Int(_) => Type::Int8,
-            Sent::Float(_) => Type::Float8,
-            Sent::Big(_) | Sent::Decimal(_) => Type::Numeric,
-            Sent::Bytes(_) => Type::Bytea,
-            Sent::Instant(_) => Type::Timestamptz,
-            Sent::Local(_) => Type::Timestamp,
-            Sent::Day(_) => Type::Date,
-            Sent::Json(_) => Type::Jsonb,
-            Sent::Text(_) | Sent::Row(_) => Type::Text,
-            Sent::Array(inner) => common_element(inner),
-        };
-        common = Some(match (common, ty) {
-            (Some(Type::Int8), Type::Float8) | (Some(Type::Float8), Type::Int8) => Type::Float8,
-            (None, ty) | (Some(_), ty) => ty,
-        });
-    }
-    common.unwrap_or(Type::Text)
-}
-
-fn out_of_range(sent: &Sent<'_>, ty: Type) -> SqlError {
+fn out_of_range(sent: &Sent<'_>, ty: Type, reading: &Reading<'_>) -> SqlError {
     let value = match sent {
         Sent::Int(value) => value.to_string(),
         Sent::Float(value) => value.to_string(),
         Sent::Big(text) | Sent::Decimal(text) | Sent::Text(text) => shortened(text),
         _ => return SqlError::new(SqlState::NumericValueOutOfRange, format!("{ty} out of range")),
     };
-    SqlError::new(SqlState::NumericValueOutOfRange, format!("{ty} out of range")).detail(format!("The function returned {value}."))
+    let error = SqlError::new(SqlState::NumericValueOutOfRange, format!("{ty} out of range"));
+    match reading.origin {
+        Origin::Result(_) => error.detail(format!("The function returned {value}.")),
+        Origin::Parameter => error.detail(format!("A parameter holds {value}.")),
+    }
 }
 
-fn mismatch(sent: &Sent<'_>, ty: Type, function: &str) -> SqlError {
+fn mismatch(sent: &Sent<'_>, ty: Type, reading: &Reading<'_>) -> SqlError {
     let (what, hint) = match sent {
         Sent::Null => ("null".to_string(), None),
         Sent::Bool(value) => (value.to_string(), None),
@@ -419,7 +355,7 @@ fn mismatch(sent: &Sent<'_>, ty: Type, function: &str) -> SqlError {
         Sent::Decimal(text) => (format!("the number {}", shortened(text)), None),
         Sent::Text(text) => (format!("the string \"{}\"", shortened(text)), None),
         Sent::Bytes(bytes) => (format!("{} bytes", bytes.len()), None),
-        Sent::Instant(_) | Sent::Local(_) | Sent::Day(_) => ("a date".to_string(), None),
+        Sent::Instant(_) | Sent::Zoned(_) | Sent::Local(_) | Sent::Day(_) => ("a date".to_string(), None),
         Sent::Array(values) => (format!("an array of {}", values.len()), None),
         Sent::Row(_) => ("a row".to_string(), None),
         Sent::Json(text) => (
@@ -427,10 +363,11 @@ fn mismatch(sent: &Sent<'_>, ty: Type, function: &str) -> SqlError {
             Some("Declare the function RETURNS jsonb to return objects."),
         ),
     };
-    let error = SqlError::new(
-        SqlState::DatatypeMismatch,
-        format!("function {function} returned {what} where {ty} is declared"),
-    );
+    let (verb, expected) = (reading.origin.verb(), reading.origin.expected());
+    let error = SqlError::new(SqlState::DatatypeMismatch, format!("{verb} {what} where {ty} is {expected}"));
+    if let Origin::Parameter = reading.origin {
+        return error;
+    }
     match (hint, ty) {
         (Some(hint), _) => error.hint(hint),
         (None, Type::Text | Type::Varchar | Type::Bpchar) => error.hint("Convert it in the function, or declare the type that it returns."),
@@ -450,6 +387,9 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::tag;
+    use crate::value::Param;
+    use crate::value::sent::MAX_ELEMENTS;
 
     /// A guest that lies: whatever it writes, it gets an error or a value of the declared type.
     #[test]
@@ -477,8 +417,12 @@ mod tests {
                 *first %= 4;
             }
             let ty = types[round % types.len()];
-            let _ = returned(&mut Reader::new(&bytes), "f()", ty, &columns);
-            let _ = param(&mut Reader::new(&bytes));
+            let exchange = Exchange::default();
+            let _ = returned(&mut Reader::new(&bytes), "f()", ty, &columns, &exchange);
+            if let Ok(param) = Param::read(&mut Reader::new(&bytes), &exchange) {
+                let _ = param.placed(ty, &exchange.style);
+                let _ = param.by_itself(Some(ty));
+            }
         }
     }
 
@@ -487,7 +431,7 @@ mod tests {
         let mut bytes = vec![tag::ARRAY];
         bytes.extend_from_slice(&(MAX_ELEMENTS as u32 + 1).to_le_bytes());
         bytes.resize(bytes.len() + MAX_ELEMENTS + 1, tag::NULL);
-        let outcome = returned(&mut Reader::new(&bytes), "f()", Type::Array(&Type::Int4), &[]);
+        let outcome = returned(&mut Reader::new(&bytes), "f()", Type::Array(&Type::Int4), &[], &Exchange::default());
         assert!(matches!(outcome, Err(Returned::Unfit(error)) if error.state() == SqlState::ProgramLimitExceeded));
     }
 }

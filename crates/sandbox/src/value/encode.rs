@@ -4,6 +4,7 @@ use serde_json::Value;
 use types::text::TextStyle;
 use types::{Datum, SqlError, SqlState, Type};
 
+use super::{Exchange, json};
 use crate::abi::{shape, tag};
 
 pub fn put_u32(out: &mut Vec<u8>, value: u32) {
@@ -76,7 +77,7 @@ pub fn put_shape(out: &mut Vec<u8>, ty: Type, columns: &[(String, Type)]) -> Res
 }
 
 /// Appends one value. What it is says how; its declared type adds nothing that a guest could use.
-pub fn put_value(out: &mut Vec<u8>, datum: &Datum) -> Result<(), SqlError> {
+pub fn put_value(out: &mut Vec<u8>, datum: &Datum, exchange: &mut Exchange) -> Result<(), SqlError> {
     match datum {
         Datum::Null => out.push(tag::NULL),
         Datum::Bool(value) => out.push(if *value { tag::TRUE } else { tag::FALSE }),
@@ -105,13 +106,13 @@ pub fn put_value(out: &mut Vec<u8>, datum: &Datum) -> Result<(), SqlError> {
         Datum::Time(_) => put_printed(out, tag::TIME, Type::Time, datum)?,
         Datum::Interval(_) => put_printed(out, tag::INTERVAL, Type::Interval, datum)?,
         Datum::Uuid(_) => put_printed(out, tag::UUID, Type::Uuid, datum)?,
-        Datum::Json(text) => put_json_text(out, text)?,
-        Datum::Array(array) => put_array(out, &mut array.values.iter(), &array.dims)?,
+        Datum::Json(text) => put_json_text(out, text, exchange)?,
+        Datum::Array(array) => put_array(out, &mut array.values.iter(), &array.dims, exchange)?,
         Datum::Record(fields) => {
             out.push(tag::ARRAY);
             put_length(out, fields.len())?;
             for field in fields {
-                put_value(out, field)?;
+                put_value(out, field, exchange)?;
             }
         }
     }
@@ -141,7 +142,12 @@ fn put_printed(out: &mut Vec<u8>, tag: u8, ty: Type, datum: &Datum) -> Result<()
 }
 
 /// Row-major values as nested arrays.
-fn put_array<'a>(out: &mut Vec<u8>, values: &mut impl Iterator<Item = &'a Datum>, dims: &[(i32, i32)]) -> Result<(), SqlError> {
+fn put_array<'a>(
+    out: &mut Vec<u8>,
+    values: &mut impl Iterator<Item = &'a Datum>,
+    dims: &[(i32, i32)],
+    exchange: &mut Exchange,
+) -> Result<(), SqlError> {
     out.push(tag::ARRAY);
     let Some(((length, _), inner)) = dims.split_first() else {
         put_u32(out, 0);
@@ -154,9 +160,9 @@ fn put_array<'a>(out: &mut Vec<u8>, values: &mut impl Iterator<Item = &'a Datum>
             let value = values
                 .next()
                 .ok_or_else(|| SqlError::internal("an array is shorter than its dimensions say"))?;
-            put_value(out, value)?;
+            put_value(out, value, exchange)?;
         } else {
-            put_array(out, values, inner)?;
+            put_array(out, values, inner, exchange)?;
         }
     }
     Ok(())
@@ -164,18 +170,21 @@ fn put_array<'a>(out: &mut Vec<u8>, values: &mut impl Iterator<Item = &'a Datum>
 
 /// JSON becomes values here, so that no guest needs a parser that can be tampered with, and integers
 /// keep all their digits.
-fn put_json_text(out: &mut Vec<u8>, text: &str) -> Result<(), SqlError> {
+fn put_json_text(out: &mut Vec<u8>, text: &str, exchange: &mut Exchange) -> Result<(), SqlError> {
     let value: Value = serde_json::from_str(text).map_err(|error| {
         SqlError::new(SqlState::ProgramLimitExceeded, "a JSON value cannot be passed to the function").detail(format!("{error}."))
     })?;
-    put_json(out, &value)
+    if exchange.rounds() {
+        exchange.note(&value);
+    }
+    put_json(out, &value, exchange.rounds())
 }
 
-fn put_json(out: &mut Vec<u8>, value: &Value) -> Result<(), SqlError> {
+fn put_json(out: &mut Vec<u8>, value: &Value, rounds: bool) -> Result<(), SqlError> {
     match value {
         Value::Null => out.push(tag::NULL),
         Value::Bool(value) => out.push(if *value { tag::TRUE } else { tag::FALSE }),
-        Value::Number(number) => put_json_number(out, number)?,
+        Value::Number(number) => put_json_number(out, number, rounds)?,
         Value::String(text) => {
             out.push(tag::TEXT);
             put_text(out, text)?;
@@ -184,7 +193,7 @@ fn put_json(out: &mut Vec<u8>, value: &Value) -> Result<(), SqlError> {
             out.push(tag::ARRAY);
             put_length(out, elements.len())?;
             for element in elements {
-                put_json(out, element)?;
+                put_json(out, element, rounds)?;
             }
         }
         Value::Object(members) => {
@@ -192,14 +201,15 @@ fn put_json(out: &mut Vec<u8>, value: &Value) -> Result<(), SqlError> {
             put_length(out, members.len())?;
             for (name, member) in members {
                 put_text(out, name)?;
-                put_json(out, member)?;
+                put_json(out, member, rounds)?;
             }
         }
     }
     Ok(())
 }
 
-fn put_json_number(out: &mut Vec<u8>, number: &serde_json::Number) -> Result<(), SqlError> {
+/// As a float where that is the same number; a guest that has no decimals gets the nearest float, if there is one.
+fn put_json_number(out: &mut Vec<u8>, number: &serde_json::Number, rounds: bool) -> Result<(), SqlError> {
     let text = number.as_str();
     if let Ok(integer) = text.parse::<i32>()
         && text != "-0"
@@ -213,7 +223,21 @@ fn put_json_number(out: &mut Vec<u8>, number: &serde_json::Number) -> Result<(),
         out.push(tag::BIG);
         put_text(out, text)?;
     } else {
-        put_float(out, text.parse().unwrap_or(f64::NAN));
+        let float: f64 = text.parse().unwrap_or(f64::NAN);
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        let beyond = !float.is_finite() || (float == 0.0 && mantissa.contains(|c| matches!(c, '1'..='9')));
+        if !beyond && (rounds || json::is_exact(text, float)) {
+            put_float(out, float);
+        } else if rounds {
+            return Err(SqlError::new(
+                SqlState::NumericValueOutOfRange,
+                "a number of a JSON value is out of range for the function's language",
+            )
+            .hint("Pass the value as text."));
+        } else {
+            out.push(tag::DECIMAL);
+            put_text(out, text)?;
+        }
     }
     Ok(())
 }

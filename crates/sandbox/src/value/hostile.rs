@@ -3,7 +3,7 @@
 use types::text::TextStyle;
 use types::{Datum, Type};
 
-use crate::value::{Reader, param, put_value, returned};
+use crate::value::{Exchange, Param, Reader, put_value, returned};
 
 /// The first byte chooses the declared type.
 pub fn read(bytes: &[u8]) {
@@ -15,14 +15,22 @@ pub fn read(bytes: &[u8]) {
         .flat_map(|ty| std::iter::once(ty).chain(ty.array_type()))
         .collect();
     let ty = types[usize::from(*choice) % types.len()];
-    if let Ok(datum) = returned(&mut Reader::new(value), "f()", ty, &columns) {
+    if let Ok(datum) = returned(&mut Reader::new(value), "f()", ty, &columns, &Exchange::default()) {
         give_back(&datum);
         if ty.category() != 'P' {
             let mut text = String::new();
             types::text::format(ty, &datum, &TextStyle::default(), &mut text);
         }
     }
-    if let Ok(datum) = param(&mut Reader::new(value)) {
+    let Ok(param) = Param::read(&mut Reader::new(value), &Exchange::default()) else {
+        return;
+    };
+    let places = [
+        param.placed(ty, &TextStyle::default()),
+        param.by_itself(Some(ty)),
+        param.by_itself(None),
+    ];
+    for datum in places.into_iter().flatten() {
         give_back(&datum);
     }
 }
@@ -30,8 +38,11 @@ pub fn read(bytes: &[u8]) {
 /// What was taken from a guest can be handed to one.
 fn give_back(datum: &Datum) {
     let mut out = vec![];
-    if put_value(&mut out, datum).is_ok() {
-        assert!(!out.is_empty());
+    for rounds in [false, true] {
+        if put_value(&mut out, datum, &mut Exchange::new(TextStyle::default(), rounds)).is_ok() {
+            assert!(!out.is_empty());
+        }
+        out.clear();
     }
 }
 

@@ -73,7 +73,7 @@ impl Buffer {
         let bytes = self.bytes(store, &answer);
         let state = store.data();
         refuse_error(bytes, prepared, state)
-            .and_then(|()| read(&mut Reader::new(bytes), prepared))
+            .and_then(|()| read(&mut Reader::new(bytes), prepared, state))
             .map_err(Ended::Row)
     }
 
@@ -106,7 +106,7 @@ impl Buffer {
         let bytes = self.bytes(store, &self.unread);
         let mut reader = Reader::new(bytes);
         let count = self.rows.min(max);
-        let rows: Result<Vec<Datum>, Error> = (0..count).map(|_| read(&mut reader, prepared)).collect();
+        let rows: Result<Vec<Datum>, Error> = (0..count).map(|_| read(&mut reader, prepared, store.data())).collect();
         let rows = rows.map_err(Ended::Row)?;
         self.unread.start = self.unread.end - reader.remaining();
         self.rows -= count;
@@ -140,11 +140,11 @@ impl Buffer {
         event: &Event<'_>,
     ) -> Result<TriggerRow, Ended> {
         self.request.clear();
-        event.put(&mut self.request).map_err(Ended::Row)?;
+        event.put(&mut self.request, &mut store.data_mut().exchange).map_err(Ended::Row)?;
         let answer = self.enter_with_request(store, function)?;
         let bytes = self.bytes(store, &answer);
         refuse_error(bytes, prepared, store.data())
-            .and_then(|()| event.read(bytes, prepared))
+            .and_then(|()| event.read(bytes, prepared, &store.data().exchange))
             .map_err(Ended::Row)
     }
 
@@ -154,7 +154,7 @@ impl Buffer {
         request.clear();
         put_u32(request, u32::try_from(row.len()).unwrap_or(u32::MAX));
         for value in row {
-            put_value(request, value).map_err(|error| Ended::Row(Error::Value(error)))?;
+            put_value(request, value, &mut store.data_mut().exchange).map_err(|error| Ended::Row(Error::Value(error)))?;
         }
         self.enter_with_request(store, function)
     }
@@ -224,9 +224,9 @@ fn refuse_error(answer: &[u8], prepared: &Prepared, state: &State) -> Result<(),
     }
 }
 
-fn read(answer: &mut Reader<'_>, prepared: &Prepared) -> Result<Datum, Error> {
+fn read(answer: &mut Reader<'_>, prepared: &Prepared, state: &State) -> Result<Datum, Error> {
     let source = prepared.source();
-    match returned(answer, prepared.signature(), source.returns, &source.columns) {
+    match returned(answer, prepared.signature(), source.returns, &source.columns, &state.exchange) {
         Ok(value) => Ok(value),
         Err(Returned::Unfit(error)) => Err(Error::Value(error)),
         Err(Returned::Malformed) => Err(malformed(prepared)),

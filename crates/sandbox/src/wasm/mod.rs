@@ -61,6 +61,15 @@ impl Function {
     pub fn random_stream(&self) -> u64 {
         self.random_stream
     }
+
+    /// Whether none of its parameters has a place for NULL.
+    pub fn is_strict(&self) -> bool {
+        match &self.signature {
+            Signature::Plain { .. } => true,
+            Signature::Buffer => false,
+            Signature::Component(signature) => signature.parameters.iter().all(|plan| !plan.nullable),
+        }
+    }
 }
 
 /// What all modules share.

@@ -5,9 +5,9 @@ use types::{Datum, SqlError, SqlState, Type};
 use super::buffer::malformed;
 use crate::abi::tag;
 use crate::error::Error;
-use crate::instance::{TriggerCall, TriggerRow, put_row};
+use crate::instance::{TriggerCall, TriggerRow, keep_untouched, put_row};
 use crate::runtime::Prepared;
-use crate::value::{Reader, Returned, put_text, put_u32, returned};
+use crate::value::{Exchange, Reader, Returned, put_text, put_u32, returned};
 
 /// One row's turn, or a statement's: then there is neither NEW nor OLD.
 pub struct Event<'a> {
@@ -24,11 +24,11 @@ impl Event<'_> {
     }
 
     /// Appends the arguments: NEW, OLD, the texts, TG_ARGV.
-    pub fn put(&self, request: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn put(&self, request: &mut Vec<u8>, exchange: &mut Exchange) -> Result<(), Error> {
         let texts = self.texts();
         put_u32(request, count(texts.len() + 3));
-        put_row(request, &self.call.columns, self.new)?;
-        put_row(request, &self.call.columns, self.old)?;
+        put_row(request, &self.call.columns, self.new, exchange)?;
+        put_row(request, &self.call.columns, self.old, exchange)?;
         let put = |request: &mut Vec<u8>, text: &str| {
             request.push(tag::TEXT);
             put_text(request, text).map_err(Error::Value)
@@ -45,14 +45,23 @@ impl Event<'_> {
     }
 
     /// NULL skips the row, true goes on with it as it is, a row takes its place.
-    pub fn read(&self, answer: &[u8], prepared: &Prepared) -> Result<TriggerRow, Error> {
+    pub fn read(&self, answer: &[u8], prepared: &Prepared, exchange: &Exchange) -> Result<TriggerRow, Error> {
         match answer.first() {
             Some(&tag::NULL) => Ok(TriggerRow::Skip),
             Some(&tag::TRUE) => Ok(self.unchanged()),
             Some(&tag::OBJECT) => {
-                let row = returned(&mut Reader::new(answer), prepared.signature(), Type::Record, &self.call.columns);
+                let row = returned(
+                    &mut Reader::new(answer),
+                    prepared.signature(),
+                    Type::Record,
+                    &self.call.columns,
+                    exchange,
+                );
                 match row {
-                    Ok(Datum::Record(fields)) => Ok(self.changed(fields)),
+                    Ok(Datum::Record(mut fields)) => {
+                        keep_untouched(&mut fields, self.new.unwrap_or_default(), exchange);
+                        Ok(self.changed(fields))
+                    }
                     Err(Returned::Unfit(error)) => Err(Error::Value(error)),
                     Ok(_) | Err(Returned::Malformed) => Err(malformed(prepared)),
                 }

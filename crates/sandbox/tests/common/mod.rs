@@ -72,7 +72,7 @@ pub struct World {
     pub cancelled: AtomicBool,
     pub messages: Mutex<Vec<(Severity, String)>>,
     pub statements: Mutex<Vec<(String, Vec<Datum>)>>,
-    pub calls: Mutex<Vec<(String, Vec<Vec<Datum>>)>>,
+    pub calls: Mutex<Vec<(String, Vec<Datum>)>>,
     pub stored: Mutex<BTreeMap<String, String>>,
 }
 
@@ -155,8 +155,14 @@ pub fn denied(capability: &str) -> SqlError {
         .hint(format!("ALTER FUNCTION f GRANT CAPABILITY {capability};"))
 }
 
+/// Each as what it is where no place says otherwise.
+fn by_themselves(params: &[Param<'_>]) -> Result<Vec<Datum>, SqlError> {
+    params.iter().map(|param| param.by_itself(None)).collect()
+}
+
 impl Backend for World {
-    fn query(&self, sql: &str, params: Vec<Datum>) -> Result<QueryResult, SqlError> {
+    fn query(&self, sql: &str, params: Vec<Param<'_>>) -> Result<QueryResult, SqlError> {
+        let params = by_themselves(&params)?;
         self.statements.lock().unwrap().push((sql.to_string(), params.clone()));
         match sql {
             "echo" => Ok(QueryResult {
@@ -186,7 +192,8 @@ impl Backend for World {
         }
     }
 
-    fn execute(&self, sql: &str, params: Vec<Datum>) -> Result<ExecuteResult, SqlError> {
+    fn execute(&self, sql: &str, params: Vec<Param<'_>>) -> Result<ExecuteResult, SqlError> {
+        let params = by_themselves(&params)?;
         self.statements.lock().unwrap().push((sql.to_string(), params));
         match sql {
             "insert" => Ok(ExecuteResult {
@@ -209,11 +216,12 @@ impl Backend for World {
     }
 
     /// `describe` answers what it was called with; `callee` is another function under the caller's budget.
-    fn call(&self, name: &str, readings: &[Vec<Datum>]) -> Result<Datum, SqlError> {
-        self.calls.lock().unwrap().push((name.to_string(), readings.to_vec()));
+    fn call(&self, name: &str, arguments: Vec<Param<'static>>) -> Result<Datum, SqlError> {
+        let arguments = by_themselves(&arguments)?;
+        self.calls.lock().unwrap().push((name.to_string(), arguments.clone()));
         match name {
-            "describe" => Ok(Datum::text(format!("{readings:?}"))),
-            "echo" => Ok(readings[0][0].clone()),
+            "describe" => Ok(Datum::text(format!("{arguments:?}"))),
+            "echo" => Ok(arguments[0].clone()),
             _ => Err(SqlError::new(
                 SqlState::UndefinedFunction,
                 format!("function {name} does not exist"),
@@ -281,6 +289,7 @@ pub fn context(world: &Arc<World>, limits: Limits) -> CallContext {
         backend: world.clone(),
         cancel: world.clone(),
         transaction_timestamp: TIMESTAMP,
+        text_style: TextStyle::default(),
     }
 }
 

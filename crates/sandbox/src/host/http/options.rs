@@ -75,7 +75,7 @@ impl Ask {
 
 /// The argument that is a request's body: text, bytes, or a value that is sent as JSON.
 pub fn body(arguments: &mut Arguments) -> Result<Body, Failure> {
-    Ok(match arguments.next() {
+    Ok(match arguments.next()? {
         Datum::Null => Body {
             bytes: Vec::new(),
             content_type: None,
@@ -102,7 +102,7 @@ fn json_body(text: String) -> Body {
 
 /// The argument that holds the options, or nothing.
 pub fn read(arguments: &mut Arguments, method: Method, body: Option<Body>) -> Result<Ask, Failure> {
-    let given = arguments.next();
+    let given = arguments.next()?;
     let text = match &given {
         Datum::Null => "{}",
         Datum::Json(text) => text.as_str(),

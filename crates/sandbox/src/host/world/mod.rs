@@ -25,6 +25,7 @@ use super::arguments::Arguments;
 use super::{Failure, State, TABLE, clock, database, enter, lacked, log, random};
 use crate::context::QueryResult;
 use crate::meter::Stop;
+use crate::value::Param;
 
 /// What every interface's name begins with.
 pub const PACKAGE: &str = "parhelion:function/";
@@ -508,13 +509,13 @@ fn named(given: &[Val]) -> Result<(&str, Vec<Datum>), Failure> {
 
 fn query(state: &mut State, given: &[Val]) -> Answered {
     let (sql, params) = named(given)?;
-    let result = database::run_query(state, sql, params)?;
+    let result = database::run_query(state, sql, params.into_iter().map(Param::from).collect())?;
     Ok(Some(rows(&result, &mut Room::default())?))
 }
 
 fn execute(state: &mut State, given: &[Val]) -> Answered {
     let (sql, params) = named(given)?;
-    let result = database::run_execute(state, sql, params)?;
+    let result = database::run_execute(state, sql, params.into_iter().map(Param::from).collect())?;
     let returning = match &result.rows {
         Some(returned) => Some(Box::new(rows(returned, &mut Room::default())?)),
         None => None,

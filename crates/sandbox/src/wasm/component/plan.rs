@@ -25,7 +25,7 @@ use crate::host::world::values::{Room, bytes, printed, text};
 pub struct Plan {
     ty: Type,
     /// NULL has a place: it is an option.
-    nullable: bool,
+    pub nullable: bool,
     /// Lists in each other, of an array.
     depth: usize,
     nullable_elements: bool,
