@@ -36,6 +36,10 @@ impl Privileges for Nothing {
         Ok(())
     }
 
+    fn check_as(&self, _: u32, _: &Request<'_>) -> Result<(), SqlError> {
+        Ok(())
+    }
+
     fn finds(&self, _: &Request<'_>) -> bool {
         false
     }

@@ -11,6 +11,8 @@ pub enum Decision {
     Allowed,
     /// A capability is missing.
     Lacking,
+    /// There is one, and who gave it could not do this.
+    Beyond,
     /// No capability would help.
     Forbidden(Ban),
 }
@@ -26,15 +28,22 @@ pub enum Ban {
     Syscall(Syscall),
 }
 
-pub fn decide(rights: &Effective, request: &Request<'_>) -> Decision {
+/// `grantor_may` says whether a role could do it itself: it is asked where who gave the capability was no superuser.
+pub fn decide(rights: &Effective, request: &Request<'_>, grantor_may: impl Fn(u32) -> bool) -> Decision {
     if let Some(ban) = ban(rights, request) {
         return Decision::Forbidden(ban);
     }
-    if rights.capabilities.iter().any(|held| allows(&held.capability, request)) || needs_none(request) {
-        Decision::Allowed
-    } else {
-        Decision::Lacking
+    if needs_none(request) {
+        return Decision::Allowed;
     }
+    let mut decision = Decision::Lacking;
+    for held in rights.capabilities.iter().filter(|held| allows(&held.capability, request)) {
+        if held.bounded_by.is_none_or(&grantor_may) {
+            return Decision::Allowed;
+        }
+        decision = Decision::Beyond;
+    }
+    decision
 }
 
 fn ban(rights: &Effective, request: &Request<'_>) -> Option<Ban> {

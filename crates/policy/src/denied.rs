@@ -78,6 +78,13 @@ impl Missing {
         }
     }
 
+    /// It holds a capability for it, from somebody who may not do this themselves.
+    pub(crate) fn beyond_grantor(function: &FunctionName, rights: &Effective, request: &Request<'_>) -> Missing {
+        let mut missing = Missing::new(function, rights, request);
+        missing.held.push_str(" Who granted that has not the privileges for this.");
+        missing
+    }
+
     /// The statement that would allow it.
     pub fn grant(&self) -> Option<String> {
         let capability = self.capability.as_ref()?;

@@ -53,6 +53,9 @@ pub trait Privileges: Send + Sync {
     /// The same for whoever made the call, SECURITY DEFINER or not: record mode lends nobody's rights.
     fn check_caller(&self, request: &Request<'_>) -> Result<(), SqlError>;
 
+    /// The same for a role that has given the function a capability: it allows no more than they may do themselves.
+    fn check_as(&self, role: u32, request: &Request<'_>) -> Result<(), SqlError>;
+
     /// Whether a bare name in the function's capabilities means the very table or function that is asked for: what the name finds along the
     /// search path that is in force for this call.
     fn finds(&self, request: &Request<'_>) -> bool;
@@ -246,6 +249,7 @@ impl Gate {
         let mut missing = Vec::new();
         let mut would_deny = Vec::new();
         let mut recording = Vec::new();
+        let mut only_beyond = true;
         for gate in self.chain() {
             // Asked once for each function: its source may have to take a lock.
             let is_own = std::ptr::eq(gate, self);
@@ -255,14 +259,18 @@ impl Gate {
             let request = seen.as_ref().map_or(*request, Seen::request);
             let request = &request;
             let decision = if is_own || request.is_of_the_chain() {
-                decide(&rights, request)
+                decide(&rights, request, |role| {
+                    !request.needs_privilege() || gate.context.privileges.check_as(role, request).is_ok()
+                })
             } else {
                 Decision::Allowed
             };
+            only_beyond &= decision == Decision::Allowed || decision == Decision::Beyond;
             match (decision, rights.mode) {
                 (Decision::Allowed, Mode::Enforce | Mode::Record) => {}
+                (Decision::Beyond, Mode::Enforce) => missing.push(Missing::beyond_grantor(gate.function(), &rights, request)),
                 (Decision::Lacking, Mode::Enforce) => missing.push(Missing::new(gate.function(), &rights, request)),
-                (Decision::Lacking, Mode::Record) => {
+                (Decision::Lacking | Decision::Beyond, Mode::Record) => {
                     let lacks = Missing::new(gate.function(), &rights, request);
                     if gate.may_record(request) {
                         would_deny.push(lacks);
@@ -275,6 +283,10 @@ impl Gate {
             }
         }
         if !missing.is_empty() {
+            // Where it is the caller who may not, no grant would help.
+            if only_beyond && request.needs_privilege() {
+                self.context.privileges.check(request).map_err(Denied::Caller)?;
+            }
             return Err(Denied::Lacking(Box::new(Lacking {
                 subject: self.as_seen(request).as_ref().map_or(*request, Seen::request).subject(),
                 missing,

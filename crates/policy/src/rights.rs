@@ -24,6 +24,21 @@ pub struct Rights {
     pub limits: LimitOverrides,
     #[serde(default)]
     pub mode: Mode,
+    /// Who granted or chose what, where that was not a superuser.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    grantors: Vec<Grantor>,
+    /// Who chose the policy, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    policy_grantor: Option<u32>,
+}
+
+/// Whose own SQL privileges bound a capability.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grantor {
+    capability: Capability,
+    /// The role's OID. None: a superuser has granted what the policy of another holds.
+    role: Option<u32>,
 }
 
 /// What a missing capability means.
@@ -62,7 +77,40 @@ impl Rights {
             revoked: Vec::new(),
             limits: LimitOverrides::default(),
             mode: Mode::Enforce,
+            grantors: Vec::new(),
+            policy_grantor: None,
         }
+    }
+
+    /// The same, chosen by a role whose own privileges bound what the policy holds. None: a superuser.
+    pub fn chosen_by(policy: &Policy, role: Option<u32>) -> Rights {
+        Rights {
+            policy_grantor: role,
+            ..Rights::of(policy)
+        }
+    }
+
+    /// GRANT CAPABILITY by a role whose own privileges bound it from then on; None: by a superuser, whose do not. False where nothing
+    /// changes.
+    pub fn grant_by(&mut self, capability: Capability, policy: &Policy, role: Option<u32>) -> bool {
+        let bounded_by = self
+            .held(policy)
+            .find(|held| held.capability == capability)
+            .map(|held| held.bounded_by);
+        match bounded_by {
+            // What a superuser gave is not made less, nor is the same said again.
+            Some(None) => return false,
+            Some(Some(other)) if role == Some(other) => return false,
+            Some(Some(_)) => {}
+            None => {
+                self.grant(capability.clone(), policy);
+            }
+        }
+        self.grantors.retain(|grantor| grantor.capability != capability);
+        if role.is_some() || self.policy_grantor.is_some() {
+            self.grantors.push(Grantor { capability, role });
+        }
+        true
     }
 
     /// GRANT CAPABILITY. False where the function held just this already.
@@ -99,6 +147,7 @@ impl Rights {
             .filter(|held| held.source == Source::Policy)
             .map(|held| held.capability.clone());
         self.revoked.extend(from_policy);
+        self.grantors.retain(|grantor| !capability.covers(&grantor.capability));
         Ok(Revocation {
             removed: removed.into_iter().map(|held| held.capability).collect(),
             still_held,
@@ -112,6 +161,7 @@ impl Rights {
             .map(|capability| Held {
                 capability: capability.clone(),
                 source: Source::Policy,
+                bounded_by: self.grantor(capability).unwrap_or(self.policy_grantor),
             })
             .collect();
         let granted = self
@@ -122,9 +172,15 @@ impl Rights {
             .map(|capability| Held {
                 capability: capability.clone(),
                 source: Source::Grant,
+                bounded_by: self.grantor(capability).flatten(),
             })
             .collect();
         from_policy.into_iter().chain(granted)
+    }
+
+    fn grantor(&self, capability: &Capability) -> Option<Option<u32>> {
+        let grantor = self.grantors.iter().find(|grantor| grantor.capability == *capability)?;
+        Some(grantor.role)
     }
 
     /// The limits under this policy: what the function sets, else what the policy sets, else the language's default.
@@ -174,6 +230,8 @@ impl Effective {
 pub struct Held {
     pub capability: Capability,
     pub source: Source,
+    /// The role whose own SQL privileges bound what it allows, as they are at each check: who gave it, unless that was a superuser.
+    pub bounded_by: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

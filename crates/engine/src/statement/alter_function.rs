@@ -203,7 +203,7 @@ fn grant(session: &Session, context: &StatementContext, function: &mut Function,
         may_grant(context, &capability)?;
         let mut event = event(EventType::CapabilityGranted, function);
         event.capability = Some(Cow::Owned(capability.to_string()));
-        if function.rights.grant(capability, policy) {
+        if function.rights.grant_by(capability, policy, grantor(context)) {
             session.audit(event)?;
         }
     }
@@ -243,14 +243,20 @@ fn set_policy(session: &Session, context: &StatementContext, function: &mut Func
     for capability in &policy.capabilities {
         may_grant(context, capability)?;
     }
-    function.rights = Rights::of(&policy);
+    function.rights = Rights::chosen_by(&policy, grantor(context));
     let mut event = event(EventType::PolicyApplied, function);
     event.resource = Some(policy.name.clone());
     session.audit(event)
 }
 
+/// Whose privileges bound what is granted, at the grant and ever after; None: a superuser's do not.
+fn grantor(context: &StatementContext) -> Option<u32> {
+    let role = context.actor.role;
+    (!context.catalog.is_superuser(role)).then_some(role)
+}
+
 /// The grantor's own rights bound what can be granted: some capabilities are a superuser's to give, and a table's is for who may
-/// read or write the table. What a pattern covers later is bounded by the caller's privileges, as everything is.
+/// read or write the table. What a pattern covers later, and what the grantor loses, is asked at each check.
 pub(super) fn may_grant(context: &StatementContext, capability: &Capability) -> Result<()> {
     let catalog = &context.catalog;
     let role = context.actor.role;

@@ -77,7 +77,7 @@ fn rows(context: &StatementContext, at: &StatementContext, function: &Function, 
             Source::Policy => format!("policy {}", rights.policy),
             Source::Grant => "grant".to_string(),
         };
-        let reach = reach(at, at.actor.role, &held.capability);
+        let reach = reach(at, at.actor.role, &held.capability, held.bounded_by);
         let seen = observed.map(|observed| seen(observed, |exact| held.capability.overlaps(exact)));
         rows.push(row(&held.capability, source, callable && reach.is_some(), reach.flatten(), seen));
     }
@@ -106,8 +106,8 @@ fn recorded_reach(context: &StatementContext, at: &StatementContext, capability:
     if capability.kind().is_lent_to_superusers_only() && !superusers {
         return None;
     }
-    reach(at, caller, capability)?;
-    reach(at, at.actor.role, capability)
+    reach(at, caller, capability, None)?;
+    reach(at, at.actor.role, capability, None)
 }
 
 fn row(capability: &Capability, source: String, allowed: bool, reaches: Option<String>, seen: Option<Uses>) -> Row {
@@ -138,13 +138,16 @@ fn seen(observed: &Observed, is_like: impl Fn(&Capability) -> bool) -> Uses {
 
 /// What a role's own privileges leave of a capability: None where that is nothing, Some(None) where they do not bound it, else the
 /// objects.
-fn reach(context: &StatementContext, role: u32, capability: &Capability) -> Option<Option<String>> {
+fn reach(context: &StatementContext, role: u32, capability: &Capability, grantor: Option<u32>) -> Option<Option<String>> {
     let catalog = &context.catalog;
     let any_of = |privileges: &'static [Privilege]| {
         move |catalog: &Snapshot, table: &catalog::Table| {
-            privileges
-                .iter()
-                .any(|privilege| catalog.has_table_privilege(role, table, *privilege))
+            let may = |role: u32| {
+                privileges
+                    .iter()
+                    .any(|privilege| catalog.has_table_privilege(role, table, *privilege))
+            };
+            may(role) && grantor.is_none_or(may)
         }
     };
     let objects = match capability {
