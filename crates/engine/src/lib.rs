@@ -38,6 +38,7 @@ mod search_path;
 mod session;
 mod session_sink;
 mod settings;
+mod settings_taken;
 mod stack;
 mod statement;
 mod suggest;

@@ -8,6 +8,7 @@
 
 mod binding;
 mod control;
+mod idle;
 mod rows;
 
 use std::collections::HashMap;

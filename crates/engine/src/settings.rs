@@ -1,6 +1,6 @@
 //! Settings: what SET, SHOW, `set_config` and `pg_settings` work on.
 //!
-//! Each setting is one row of [`SETTINGS`]; a session keeps the values that differ. Some values are
+//! Each setting is one row of [`SETTINGS`], or of [`crate::settings_taken`] where it changes nothing; a session keeps the values that differ. Some values are
 //! looked at for every statement ([`Settings::text_style`], the search path, the timeouts): they are
 //! worked out when they are set.
 
@@ -12,6 +12,7 @@ use types::{Result, SqlError, SqlState};
 
 use crate::audit_durability::AuditDurability;
 use crate::identity::Identity;
+use crate::settings_taken::TAKEN;
 
 /// One setting.
 pub struct SettingInfo {
@@ -35,12 +36,17 @@ pub enum Kind {
     },
     /// Milliseconds, with PostgreSQL's units (`5s`, `1min`).
     Milliseconds,
+    /// Memory in kB or other units (`64MB`); a number alone counts units of that many kB.
+    Kilobytes {
+        min: i64,
+        unit: i64,
+    },
     Enum(&'static [&'static str]),
     /// Shown, never set.
     ReadOnly,
 }
 
-const fn setting(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> SettingInfo {
+pub(crate) const fn setting(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> SettingInfo {
     SettingInfo {
         name,
         default,
@@ -62,7 +68,7 @@ const fn reported(name: &'static str, default: &'static str, kind: Kind, descrip
     }
 }
 
-const fn superusers(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> SettingInfo {
+pub(crate) const fn superusers(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> SettingInfo {
     SettingInfo {
         name,
         default,
@@ -72,6 +78,9 @@ const fn superusers(name: &'static str, default: &'static str, kind: Kind, descr
         description,
     }
 }
+
+/// PostgreSQL keeps sizes in an int of their units.
+const MAX_UNITS: i64 = 2_147_483_647;
 
 /// The version of PostgreSQL that clients are told: they choose their catalog queries by it.
 pub const SERVER_VERSION: &str = "15.8";
@@ -139,6 +148,12 @@ pub const SETTINGS: &[SettingInfo] = &[
         "MINIMAL",
         Kind::Text,
         "The security policy that DO blocks run under.",
+    ),
+    setting(
+        "idle_session_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed idle time between queries, when not in a transaction.",
     ),
     setting(
         "idle_in_transaction_session_timeout",
@@ -224,12 +239,6 @@ pub const SETTINGS: &[SettingInfo] = &[
         Kind::Milliseconds,
         "Sets the maximum allowed duration of any statement.",
     ),
-    setting(
-        "synchronous_commit",
-        "on",
-        Kind::ReadOnly,
-        "A commit is durable when it is reported.",
-    ),
     setting("synchronize_seqscans", "on", Kind::Bool, "Enable synchronized sequential scans."),
     reported(
         "TimeZone",
@@ -268,12 +277,6 @@ pub const SETTINGS: &[SettingInfo] = &[
         "Sets the maximum number of concurrent connections.",
     ),
     setting(
-        "work_mem",
-        "4MB",
-        Kind::Text,
-        "Sets the maximum memory to be used for query workspaces.",
-    ),
-    setting(
         "xmloption",
         "content",
         Kind::Text,
@@ -292,6 +295,8 @@ pub struct Settings {
     pub search_path: Vec<String>,
     pub statement_timeout_ms: u64,
     pub lock_timeout_ms: u64,
+    pub idle_timeout_ms: u64,
+    pub idle_in_transaction_timeout_ms: u64,
     pub audit_durability: AuditDurability,
     /// Who the session acts as: it comes and goes with transactions as settings do.
     identity: Identity,
@@ -308,6 +313,8 @@ impl Default for Settings {
             search_path: vec!["$user".into(), "public".into()],
             statement_timeout_ms: 0,
             lock_timeout_ms: 0,
+            idle_timeout_ms: 0,
+            idle_in_transaction_timeout_ms: 0,
             audit_durability: AuditDurability::default(),
             identity: Identity::default(),
             changed: vec![],
@@ -315,8 +322,12 @@ impl Default for Settings {
     }
 }
 
+pub fn all() -> impl Iterator<Item = &'static SettingInfo> {
+    SETTINGS.iter().chain(TAKEN)
+}
+
 pub fn info(name: &str) -> Option<&'static SettingInfo> {
-    SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
+    all().find(|setting| setting.name.eq_ignore_ascii_case(name))
 }
 
 /// Whether somebody may set a setting, by SET, RESET, `set_config` or at the start of a session. Values that go back to what they
@@ -391,7 +402,7 @@ impl Settings {
     /// Goes back to what they were; a client is told what that changes for it.
     pub fn restore(&mut self, before: Settings) {
         let mut changed = std::mem::take(&mut self.changed);
-        let reported = SETTINGS.iter().filter(|setting| setting.reported);
+        let reported = all().filter(|setting| setting.reported);
         let differing = reported.filter(|setting| self.get(setting.name) != before.get(setting.name));
         changed.extend(differing.map(|setting| setting.name.to_string()));
         *self = Settings { changed, ..before };
@@ -442,8 +453,7 @@ impl Settings {
     }
 
     pub fn reported(&self) -> Vec<(String, String)> {
-        SETTINGS
-            .iter()
+        all()
             .filter(|setting| setting.reported)
             .filter_map(|setting| self.get(setting.name).map(|value| (setting.name.to_string(), value)))
             .collect()
@@ -457,12 +467,18 @@ impl Settings {
             )
         };
         match info.kind {
+            // Good values are modes of the transaction: they do not come here.
+            Kind::ReadOnly if info.name == "transaction_isolation" => {
+                Err(invalid().hint("Available values: serializable, repeatable read, read committed, read uncommitted."))
+            }
             Kind::ReadOnly => Err(read_only(info.name)),
             // Shown by its own name, `Europe/Berlin`, however it was written.
             Kind::Text if info.name == "TimeZone" => match TimeZone::from_setting(value) {
                 Some(zone) => Ok(zone.to_string()),
                 None => Err(invalid()),
             },
+            // All of it is shown, however much of it was set.
+            Kind::Text if info.name == "DateStyle" => Ok(format!("ISO, {}", order_name(date_order(value, self.text_style.date_order)?))),
             Kind::Text => Ok(value.to_string()),
             Kind::Bool => match value.to_ascii_lowercase().as_str() {
                 "on" | "true" | "yes" | "1" | "t" | "y" => Ok("on".into()),
@@ -486,6 +502,20 @@ impl Settings {
                 Ok(number.to_string())
             }
             Kind::Milliseconds => Ok(print_milliseconds(milliseconds(value).ok_or_else(invalid)?)),
+            Kind::Kilobytes { min, unit } => {
+                let total = kilobytes(value, unit)
+                    .ok_or_else(|| invalid().hint("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\"."))?;
+                if !(min..=unit.saturating_mul(MAX_UNITS)).contains(&total) {
+                    return Err(SqlError::new(
+                        SqlState::InvalidParameterValue,
+                        format!(
+                            "{total} kB is outside the valid range for parameter \"{}\" ({min} kB .. )",
+                            info.name
+                        ),
+                    ));
+                }
+                Ok(print_kilobytes(total))
+            }
             Kind::Enum(choices) => {
                 let value = value.to_ascii_lowercase();
                 if choices.contains(&value.as_str()) {
@@ -507,18 +537,7 @@ impl Settings {
             "timezone" => {
                 self.text_style.time_zone = TimeZone::from_setting(value).ok_or_else(invalid)?;
             }
-            "datestyle" => {
-                for part in value.split(',') {
-                    match part.trim().to_ascii_lowercase().as_str() {
-                        "iso" | "default" => {}
-                        "mdy" | "us" | "noneuro" => self.text_style.date_order = DateOrder::Mdy,
-                        "dmy" | "euro" | "european" => self.text_style.date_order = DateOrder::Dmy,
-                        "ymd" => self.text_style.date_order = DateOrder::Ymd,
-                        "sql" | "postgres" | "german" => return Err(SqlError::unsupported(format!("the date style {part}"))),
-                        _ => return Err(invalid()),
-                    }
-                }
-            }
+            "datestyle" => self.text_style.date_order = date_order(value, self.text_style.date_order)?,
             "intervalstyle" => {
                 self.text_style.interval_style = match value {
                     "postgres" => IntervalStyle::Postgres,
@@ -532,6 +551,8 @@ impl Settings {
             "search_path" => self.search_path = split_path(value),
             "statement_timeout" => self.statement_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
             "lock_timeout" => self.lock_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
+            "idle_session_timeout" => self.idle_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
+            "idle_in_transaction_session_timeout" => self.idle_in_transaction_timeout_ms = milliseconds(value).ok_or_else(invalid)?,
             "audit_durability" => self.audit_durability = AuditDurability::from_name(value).ok_or_else(invalid)?,
             "client_encoding" => {
                 let name: String = value
@@ -549,6 +570,35 @@ impl Settings {
     }
 }
 
+/// The order of day, month and year that a date style asks for, where it asks for one.
+fn date_order(value: &str, mut order: DateOrder) -> Result<DateOrder> {
+    for part in value.split(',') {
+        order = match part.trim().to_ascii_lowercase().as_str() {
+            "iso" => order,
+            "mdy" | "us" | "noneuro" | "noneuropean" | "default" => DateOrder::Mdy,
+            "dmy" | "euro" | "european" => DateOrder::Dmy,
+            "ymd" => DateOrder::Ymd,
+            "sql" | "postgres" | "german" => return Err(SqlError::unsupported(format!("the date style {}", part.trim()))),
+            _ => {
+                return Err(SqlError::new(
+                    SqlState::InvalidParameterValue,
+                    format!("invalid value for parameter \"DateStyle\": \"{value}\""),
+                )
+                .detail(format!("Unrecognized key word: \"{}\".", part.trim())));
+            }
+        };
+    }
+    Ok(order)
+}
+
+fn order_name(order: DateOrder) -> &'static str {
+    match order {
+        DateOrder::Mdy => "MDY",
+        DateOrder::Dmy => "DMY",
+        DateOrder::Ymd => "YMD",
+    }
+}
+
 fn unrecognized(name: &str) -> SqlError {
     SqlError::new(
         SqlState::UndefinedObject,
@@ -560,10 +610,15 @@ fn read_only(name: &str) -> SqlError {
     SqlError::new(SqlState::CantChangeRuntimeParam, format!("parameter \"{name}\" cannot be changed"))
 }
 
-/// The names of a search path: folded unless quoted.
+/// The names of a search path: folded unless quoted. A comma within quotes is a part of a name.
 fn split_path(value: &str) -> Vec<String> {
+    let mut quoted = false;
+    let separates = |c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
     value
-        .split(',')
+        .split(separates)
         .map(str::trim)
         .filter(|part| !part.is_empty())
         .map(|part| match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
@@ -590,6 +645,40 @@ fn milliseconds(text: &str) -> Option<u64> {
     let total = (number * unit).round();
     // PostgreSQL keeps these in an int of milliseconds.
     (0.0..=2_147_483_647.0).contains(&total).then_some(total as u64)
+}
+
+/// `64MB`, `1048576B`, or a number of units of so many kB, as kB.
+fn kilobytes(text: &str, unit: i64) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: i64 = text[..digits].parse().ok()?;
+    match text[digits..].trim() {
+        "" => number.checked_mul(unit),
+        "B" => Some(number / 1024),
+        "kB" => Some(number),
+        "MB" => number.checked_mul(1 << 10),
+        "GB" => number.checked_mul(1 << 20),
+        "TB" => number.checked_mul(1 << 30),
+        _ => None,
+    }
+}
+
+/// A value as `pg_settings` shows it: times and sizes as numbers of the setting's unit.
+pub fn in_units(kind: Kind, value: String) -> String {
+    match kind {
+        Kind::Milliseconds => milliseconds(&value).map_or(value, |number| number.to_string()),
+        Kind::Kilobytes { unit, .. } => kilobytes(&value, unit).map_or(value, |number| number.to_string()),
+        Kind::Bool | Kind::Text | Kind::Integer { .. } | Kind::Enum(_) | Kind::ReadOnly => value,
+    }
+}
+
+fn print_kilobytes(total: i64) -> String {
+    for (size, unit) in [(1 << 30, "TB"), (1 << 20, "GB"), (1 << 10, "MB")] {
+        if total > 0 && total % size == 0 {
+            return format!("{}{unit}", total / size);
+        }
+    }
+    format!("{total}kB")
 }
 
 fn print_milliseconds(total: u64) -> String {
@@ -622,5 +711,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.set("search_path", "\"My Schema\", Public").unwrap();
         assert_eq!(settings.search_path, ["My Schema", "public"]);
+        settings.set("search_path", "\"a, \"\"b\", , \"\", c").unwrap();
+        assert_eq!(settings.search_path, ["a, \"b", "c"]);
     }
 }

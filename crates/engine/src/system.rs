@@ -5,7 +5,7 @@ use types::{Datum, Result, SqlError, SqlState, Type};
 
 use crate::context::StatementContext;
 use crate::notify::Signal;
-use crate::settings::{Kind, SETTINGS};
+use crate::settings::{self, Kind};
 
 /// The running server, seen by the catalog.
 pub struct LiveServer<'a> {
@@ -15,31 +15,34 @@ pub struct LiveServer<'a> {
 impl Live for LiveServer<'_> {
     fn settings(&self) -> Vec<Setting> {
         use functions::Environment;
-        SETTINGS
-            .iter()
+        settings::all()
             .map(|setting| Setting {
                 name: setting.name.to_string(),
-                value: self.context.setting(setting.name).unwrap_or_default(),
-                unit: (setting.kind == Kind::Milliseconds).then_some("ms"),
+                value: settings::in_units(setting.kind, self.context.setting(setting.name).unwrap_or_default()),
+                unit: match setting.kind {
+                    Kind::Milliseconds => Some("ms"),
+                    Kind::Kilobytes { .. } => Some("kB"),
+                    Kind::Bool | Kind::Text | Kind::Integer { .. } | Kind::Enum(_) | Kind::ReadOnly => None,
+                },
                 category: "Settings",
                 description: setting.description,
                 context: match setting.kind {
                     Kind::ReadOnly => "internal",
                     _ if setting.superuser_only => "superuser",
-                    Kind::Bool | Kind::Text | Kind::Integer { .. } | Kind::Milliseconds | Kind::Enum(_) => "user",
+                    Kind::Bool | Kind::Text | Kind::Integer { .. } | Kind::Milliseconds | Kind::Kilobytes { .. } | Kind::Enum(_) => "user",
                 },
                 vartype: match setting.kind {
                     Kind::Bool => "bool",
-                    Kind::Integer { .. } | Kind::Milliseconds => "integer",
+                    Kind::Integer { .. } | Kind::Milliseconds | Kind::Kilobytes { .. } => "integer",
                     Kind::Enum(_) => "enum",
                     Kind::Text | Kind::ReadOnly => "string",
                 },
-                boot_value: Some(setting.default.to_string()),
-                reset_value: Some(setting.default.to_string()),
+                boot_value: Some(settings::in_units(setting.kind, setting.default.to_string())),
+                reset_value: Some(settings::in_units(setting.kind, setting.default.to_string())),
                 source: "default",
                 enum_values: match setting.kind {
                     Kind::Enum(values) => values.to_vec(),
-                    Kind::Bool | Kind::Integer { .. } | Kind::Milliseconds | Kind::Text | Kind::ReadOnly => vec![],
+                    Kind::Bool | Kind::Integer { .. } | Kind::Milliseconds | Kind::Kilobytes { .. } | Kind::Text | Kind::ReadOnly => vec![],
                 },
             })
             .collect()

@@ -216,6 +216,12 @@ impl Connection {
             if self.session.is_listening() && !self.incoming.has_more() && !self.hear(shared)? {
                 continue;
             }
+            if !self.incoming.has_more()
+                && let Some((limit, error)) = self.session.idle_limit()
+                && !self.stream.wait_for_input(limit)?
+            {
+                return Ok(End::Refused(error));
+            }
             let frame = match self.incoming.next(&mut self.stream) {
                 // A stopping server wakes the reads of idle connections by ending their input.
                 Err(Broken::Closed | Broken::Lost(_)) if shared.is_draining() => continue,
@@ -246,6 +252,7 @@ impl Connection {
     /// An idle session that listens: tells its client what comes, until the client says something. False: the
     /// server is stopping.
     fn hear(&mut self, shared: &Shared) -> Result<bool, End> {
+        let began = Instant::now();
         loop {
             if self.session.transaction_status() == TransactionStatus::Idle {
                 self.report_notifications();
@@ -256,6 +263,11 @@ impl Connection {
             }
             if shared.is_draining() {
                 return Ok(false);
+            }
+            if let Some((limit, error)) = self.session.idle_limit()
+                && began.elapsed() >= limit
+            {
+                return Err(End::Refused(error));
             }
         }
     }

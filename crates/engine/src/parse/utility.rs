@@ -376,15 +376,41 @@ fn set(parser: &mut Parser<'_>) -> Parsed<Utility> {
             local,
         });
     }
-    let mut values = vec![value(parser)?];
+    // Each is one schema, whatever letters it has.
+    let element = |parser: &mut Parser<'_>| match (name == "search_path", &parser.peek_token().token) {
+        (true, Token::Word(_)) => Ok(types::ident::quote_ident(&fold(&parser.parse_identifier()?))),
+        (true, _) => Ok(types::ident::quote_ident(&value(parser)?)),
+        (false, _) => value(parser),
+    };
+    let mut values = vec![element(parser)?];
     while parser.consume_token(&Token::Comma) {
-        values.push(value(parser)?);
+        values.push(element(parser)?);
+    }
+    if let Some(modes) = transaction_mode(&name, &values) {
+        return Ok(Utility::SetTransaction { modes, session: false });
     }
     Ok(Utility::Set {
         name,
         value: SetValue::Text(values.join(", ")),
         local,
     })
+}
+
+/// What `SET transaction_isolation = ...` and `SET transaction_read_only = ...` make of this transaction.
+fn transaction_mode(name: &str, values: &[String]) -> Option<TransactionModes> {
+    let [value] = values else { return None };
+    let isolation = match (name, value.to_ascii_lowercase().as_str()) {
+        ("transaction_isolation", "read committed" | "read uncommitted") => Some(Isolation::ReadCommitted),
+        ("transaction_isolation", "repeatable read") => Some(Isolation::RepeatableRead),
+        ("transaction_isolation", "serializable") => Some(Isolation::Serializable),
+        _ => None,
+    };
+    let read_only = match (name, value.to_ascii_lowercase().as_str()) {
+        ("transaction_read_only", "on" | "true" | "yes" | "1") => Some(true),
+        ("transaction_read_only", "off" | "false" | "no" | "0") => Some(false),
+        _ => None,
+    };
+    (isolation.is_some() || read_only.is_some()).then_some(TransactionModes { isolation, read_only })
 }
 
 fn identity(role: NewIdentity, local: bool, reset: bool) -> Utility {

@@ -12,7 +12,7 @@ use crate::notify::Signal;
 use crate::parse::SetValue;
 use crate::plan::ColumnDesc;
 use crate::session::{Outcome, RowTag, Session};
-use crate::settings::{SETTINGS, check_right, info};
+use crate::settings::{self, check_right, info};
 
 pub fn set(session: &mut Session, context: &Arc<StatementContext>, name: &str, value: &SetValue, local: bool) -> Result<Outcome> {
     check_right(name, context.is_superuser())?;
@@ -92,8 +92,7 @@ pub fn show_all_columns() -> Vec<ColumnDesc> {
 }
 
 pub fn show_all(context: &Arc<StatementContext>) -> Result<Outcome> {
-    let mut rows: Vec<Vec<Datum>> = SETTINGS
-        .iter()
+    let mut rows: Vec<Vec<Datum>> = settings::all()
         .map(|setting| {
             let value = context.setting(setting.name).unwrap_or_default();
             vec![Datum::text(setting.name), Datum::Text(value), Datum::text(setting.description)]

@@ -315,3 +315,31 @@ fn a_vector_of_a_system_table_has_its_type() {
     assert_eq!(answers[0], "RowDescription indkey:22:0 plain:1005:0 indclass:30:0");
     assert_eq!(answers[1], "DataRow 2 1|[0:1]={2,1}|1978 1978");
 }
+
+#[test]
+fn who_says_nothing_for_too_long_is_told_and_left() {
+    for (settings, expect) in [
+        (
+            "SET idle_session_timeout = 50",
+            "FATAL 57P05 terminating connection due to idle-session timeout",
+        ),
+        (
+            "SET idle_in_transaction_session_timeout = 50; BEGIN",
+            "FATAL 25P03 terminating connection due to idle-in-transaction timeout",
+        ),
+        (
+            "LISTEN x; SET idle_session_timeout = 50",
+            "FATAL 57P05 terminating connection due to idle-session timeout",
+        ),
+    ] {
+        let mut client = Client::on_shared();
+        client.query(settings);
+        assert_eq!(client.until_closed(), [expect], "{settings}");
+    }
+    // The twin: neither counts while the other applies, nor while a statement runs.
+    let mut client = Client::on_shared();
+    client.query("SET idle_in_transaction_session_timeout = 1");
+    let answers = client.query("SELECT pg_sleep(0.05)");
+    assert_eq!(answers.last().map(String::as_str), Some("ReadyForQuery I"));
+    assert_eq!(client.query("SELECT 1")[1], "DataRow 1");
+}
