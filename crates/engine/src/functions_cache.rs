@@ -1,7 +1,8 @@
 //! Users' functions made ready to run: the sandbox's runtime and what it has prepared.
 //!
 //! A function is prepared once for each version of its descriptor; ALTER and DROP leave the old version
-//! behind, which goes when the cache is full or the function is forgotten.
+//! behind, which goes when the cache is full or the function is forgotten. A version that was rolled back has the number of the next
+//! one, so what is found under a number runs only where it was made of that very source.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,15 @@ pub struct Functions {
     progress: Progress,
     outside: Arc<Outside>,
     runtime: OnceLock<Result<Arc<Runtime>>>,
-    prepared: Mutex<HashMap<(u32, u64), Arc<Prepared>>>,
+    prepared: Mutex<HashMap<(u32, u64), Ready>>,
+}
+
+/// What runs one version of a function.
+#[derive(Clone)]
+struct Ready {
+    /// The descriptor that was last asked for, where it is in a catalog: as long as it is this very one, so is the source.
+    of: Option<Arc<Function>>,
+    prepared: Arc<Prepared>,
 }
 
 impl Functions {
@@ -61,7 +70,7 @@ impl Functions {
     /// Compiles and loads a body that is about to be created: its errors show now.
     pub fn prepare_new(&self, function: &Function) -> Result<Arc<Prepared>> {
         let prepared = self.runtime()?.prepare(&source(function)?)?;
-        self.insert(function, prepared.clone());
+        self.insert(function, None, prepared.clone());
         Ok(prepared)
     }
 
@@ -71,11 +80,20 @@ impl Functions {
     }
 
     /// What runs this version of the function.
-    pub fn prepared(&self, function: &Function) -> Result<Arc<Prepared>> {
-        if let Some(prepared) = self.prepared.lock().get(&(function.oid, function.version)) {
+    pub fn prepared(&self, function: &Arc<Function>) -> Result<Arc<Prepared>> {
+        let found = self.prepared.lock().get(&(function.oid, function.version)).cloned();
+        if let Some(Ready { of: Some(of), prepared }) = &found
+            && Arc::ptr_eq(of, function)
+        {
             return Ok(prepared.clone());
         }
-        self.prepare_new(function)
+        let source = source(function)?;
+        let prepared = match found {
+            Some(Ready { prepared, .. }) if *prepared.source() == source => prepared,
+            Some(_) | None => self.runtime()?.prepare(&source)?,
+        };
+        self.insert(function, Some(function.clone()), prepared.clone());
+        Ok(prepared)
     }
 
     /// Drops every version of a function: it was altered or dropped.
@@ -88,12 +106,12 @@ impl Functions {
         self.prepared.lock().retain(|(known, of), _| *known != oid || *of >= version);
     }
 
-    fn insert(&self, function: &Function, prepared: Arc<Prepared>) {
+    fn insert(&self, function: &Function, of: Option<Arc<Function>>, prepared: Arc<Prepared>) {
         let mut all = self.prepared.lock();
         if all.len() >= KEPT {
             all.clear();
         }
-        all.insert((function.oid, function.version), prepared);
+        all.insert((function.oid, function.version), Ready { of, prepared });
     }
 }
 

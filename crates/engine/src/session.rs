@@ -140,13 +140,27 @@ impl Prepared {
     }
 }
 
+/// A function that was created or altered.
+#[derive(Clone, Copy)]
+pub(crate) struct LastFunction {
+    pub oid: u32,
+    /// By the open transaction.
+    uncommitted: bool,
+}
+
+impl LastFunction {
+    pub fn now(oid: u32) -> LastFunction {
+        LastFunction { oid, uncommitted: true }
+    }
+}
+
 pub struct Session {
     pub(crate) db: Arc<Database>,
     shared: Arc<SessionShared>,
     secret: i32,
     state: State,
     /// The function that this session created or altered last: what a bare GRANT CAPABILITY means.
-    pub(crate) last_function: Option<u32>,
+    pub(crate) last_function: Option<LastFunction>,
     /// Prepared statements that have a name.
     pub(crate) statements: HashMap<String, Arc<Prepared>>,
     /// A trigger whose body has begun and not ended.
@@ -694,11 +708,23 @@ impl Session {
     }
 
     fn commit(&mut self, open: Open) -> Result<()> {
-        open.commit(&self.db, &self.shared)
+        let committed = open.commit(&self.db, &self.shared);
+        match (&committed, &mut self.last_function) {
+            (Ok(()), Some(last)) => last.uncommitted = false,
+            (Ok(()), None) => {}
+            (Err(_), _) => self.forget_undone_function(),
+        }
+        committed
     }
 
     fn roll_back(&mut self, open: Open) {
         open.roll_back(&self.db, &self.shared);
+        self.forget_undone_function();
+    }
+
+    /// What was undone may be there no more, and its OID soon somebody else's.
+    fn forget_undone_function(&mut self) {
+        self.last_function = self.last_function.take().filter(|last| !last.uncommitted);
     }
 
     /// Hands the implicit transaction to a procedure, which may end it. None inside BEGIN and COMMIT.

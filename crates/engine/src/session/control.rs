@@ -146,6 +146,7 @@ impl Session {
                         self.shared.settings.lock().restore(savepoint.settings.clone());
                         open.hidden.truncate(savepoint.hidden);
                         open.hidden_identity = savepoint.hidden_identity.clone();
+                        self.forget_undone_function();
                         State::Explicit(open)
                     }
                     Err(error) => {

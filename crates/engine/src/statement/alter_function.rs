@@ -12,7 +12,7 @@ use super::{complete, drop_function, must_be_owner, owner, permission_denied};
 use crate::call::find_policy;
 use crate::context::StatementContext;
 use crate::parse::{AlterAction, AlterFunction, FunctionSetting, FunctionSettingValue, RoutineKind};
-use crate::session::{Outcome, Session};
+use crate::session::{LastFunction, Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &AlterFunction) -> Result<Outcome> {
     if alter.actions.iter().any(refers_to_others) {
@@ -57,13 +57,13 @@ fn refers_to_others(action: &AlterAction) -> bool {
 
 /// `GRANT CAPABILITY c` without a function: the one that this session created or altered last.
 pub fn run_bare_grant(session: &mut Session, context: &Arc<StatementContext>, list: &str, revoke: bool) -> Result<Outcome> {
-    if let Some(oid) = session.last_function {
-        session.lock_function(oid)?;
+    if let Some(last) = session.last_function {
+        session.lock_function(last.oid)?;
     }
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let function = session
         .last_function
-        .and_then(|oid| context.catalog.function_by_oid(oid))
+        .and_then(|last| context.catalog.function_by_oid(last.oid))
         .cloned()
         .ok_or_else(|| {
             SqlError::new(SqlState::UndefinedFunction, "there is no function to grant the capability to")
@@ -157,7 +157,7 @@ fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<
             }
         }
     }
-    session.last_function = Some(changed.oid);
+    session.last_function = Some(LastFunction::now(changed.oid));
     session.change(vec![Change::PutFunction(changed)])
 }
 

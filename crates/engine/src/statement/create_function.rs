@@ -12,7 +12,7 @@ use crate::bind::{Binder, Names, type_names};
 use crate::context::StatementContext;
 use crate::parse::Returns as WrittenReturns;
 use crate::parse::{Body, CreateFunction};
-use crate::session::{Outcome, Session};
+use crate::session::{LastFunction, Outcome, Session};
 
 /// PostgreSQL's FUNC_MAX_ARGS.
 const MAX_ARGUMENTS: usize = 100;
@@ -62,7 +62,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     session.audit(event)?;
     let oid = function.oid;
     session.change(vec![Change::PutFunction(function)])?;
-    session.last_function = Some(oid);
+    session.last_function = Some(LastFunction::now(oid));
     Ok(complete(if create.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" }))
 }
 

@@ -42,7 +42,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
         }
         drop_dependents(context, &function, drop.cascade)?;
         drop_one(context, &function)?;
-        if session.last_function == Some(function.oid) {
+        if session.last_function.is_some_and(|last| last.oid == function.oid) {
             session.last_function = None;
         }
     }
