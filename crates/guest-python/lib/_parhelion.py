@@ -163,12 +163,44 @@ def ctime(seconds=None):
     return plain_asctime(localtime(seconds))
 
 
+# As in the C locale; what is UTC's.
+DIRECTIVES = {"c": "%a %b %e %H:%M:%S %Y", "x": "%m/%d/%y", "X": "%H:%M:%S", "r": "%I:%M:%S %p", "Z": "UTC", "z": "+0000"}
+
+
 def strftime(format, tuple=None):
-    return plain_strftime(format, localtime() if tuple is None else tuple)
+    if not isinstance(format, str):
+        raise TypeError(f"strftime() argument 1 must be str, not {type(format).__name__}")
+    pieces = []
+    rest = iter(format)
+    for char in rest:
+        directive = next(rest, "") if char == "%" else None
+        pieces.append(char if directive is None else DIRECTIVES.get(directive, char + directive))
+    return plain_strftime("".join(pieces), localtime() if tuple is None else tuple)
+
+
+def process_time():
+    """Process time for profiling: a function sees no other clock than the one of perf_counter()."""
+    return plain_perf_counter()
+
+
+def process_time_ns():
+    """Process time for profiling as nanoseconds."""
+    return plain_perf_counter_ns()
+
+
+def thread_time():
+    """Thread time for profiling: a function has one thread."""
+    return plain_perf_counter()
+
+
+def thread_time_ns():
+    """Thread time for profiling as nanoseconds."""
+    return plain_perf_counter_ns()
 
 
 plain_asctime, plain_strftime = time.asctime, time.strftime
-for function in (sleep, localtime, mktime, asctime, ctime, strftime):
+plain_perf_counter, plain_perf_counter_ns = time.perf_counter, time.perf_counter_ns
+for function in (sleep, localtime, mktime, asctime, ctime, strftime, process_time, process_time_ns, thread_time, thread_time_ns):
     function.__module__ = "time"
     setattr(time, function.__name__, function)
 

@@ -279,14 +279,17 @@ impl Function {
         input.u32()?;
         let rows = input.u32()?;
         let row_shape = Shape::read(input)?;
+        let mut before = false;
         for name in ["TG_OP", "TG_WHEN", "TG_LEVEL", "TG_NAME", "TG_TABLE_SCHEMA", "TG_TABLE_NAME"] {
-            let text = vm.ctx.new_str(input.text()?);
-            self.globals.set_item(name, text.into(), vm)?;
+            let text = input.text()?;
+            before |= name == "TG_WHEN" && text == "BEFORE";
+            self.globals.set_item(name, vm.ctx.new_str(text).into(), vm)?;
         }
         let mut args: Vec<PyObjectRef> = Vec::new();
         for _ in 0..input.u32()? {
             args.push(vm.ctx.new_str(input.text()?).into());
         }
+        self.globals.set_item("TG_NARGS", vm.ctx.new_int(args.len()).into(), vm)?;
         self.globals.set_item("TG_ARGV", vm.ctx.new_list(args).into(), vm)?;
         for _ in 0..rows {
             let new = value::read(input, vm)?;
@@ -294,7 +297,9 @@ impl Function {
             self.globals.set_item("NEW", new.clone(), vm)?;
             self.globals.set_item("OLD", old, vm)?;
             let result = self.function.call((), vm)?;
-            write_trigger_result(&result, &new, &row_shape, out, vm)?;
+            // The program may have put another dict in its place.
+            let now = self.globals.get_item_opt("NEW", vm)?.unwrap_or_else(|| new.clone());
+            write_trigger_result(&result, &new, &now, &row_shape, before, out, vm)?;
         }
         Ok(())
     }
@@ -354,8 +359,16 @@ fn start_rows(result: &PyObject, vm: &VirtualMachine) -> Result<Option<PyIter>, 
     ))
 }
 
-/// None or NEW itself: go on with NEW as it stands now; a dict: that row; 'SKIP': not this row.
-fn write_trigger_result(result: &PyObject, new: &PyObjectRef, row: &Shape, out: &mut Vec<u8>, vm: &VirtualMachine) -> Result<(), Unfit> {
+/// None: go on with NEW as it stands now; a dict: that row; 'SKIP': not this row.
+fn write_trigger_result(
+    result: &PyObject,
+    new: &PyObjectRef,
+    now: &PyObjectRef,
+    row: &Shape,
+    before: bool,
+    out: &mut Vec<u8>,
+    vm: &VirtualMachine,
+) -> Result<(), Unfit> {
     if let Some(text) = result.downcast_ref::<PyStr>() {
         if text.to_str() == Some("SKIP") {
             out.push(1);
@@ -366,8 +379,9 @@ fn write_trigger_result(result: &PyObject, new: &PyObjectRef, row: &Shape, out: 
             exception::cut(&text.to_string_lossy(), 60)
         )));
     }
-    let chosen = if vm.is_none(result) { new } else { &result.to_owned() };
-    if !vm.is_none(chosen) && !chosen.downcastable::<PyDict>() {
+    let chosen = if vm.is_none(result) { now } else { &result.to_owned() };
+    let dict = chosen.downcast_ref::<PyDict>();
+    if !vm.is_none(chosen) && dict.is_none() {
         return Err(unknown_trigger_result(format!("an object of type {}", chosen.class().name())));
     }
     out.push(0);
@@ -376,7 +390,27 @@ fn write_trigger_result(result: &PyObject, new: &PyObjectRef, row: &Shape, out: 
         out.push(tag::NULL);
         return Ok(());
     }
+    let Some(dict) = dict else {
+        return Err(unknown_trigger_result("a NEW that it had set to None".into()));
+    };
+    // After the event nothing becomes of the row.
+    if let (Shape::Record(columns), true) = (row, before) {
+        check_columns(dict, columns, vm)?;
+    }
     value::write(chosen, row, out, vm)
+}
+
+/// What has no column would be lost.
+fn check_columns(dict: &PyDict, columns: &[(String, Shape)], vm: &VirtualMachine) -> Result<(), Unfit> {
+    for (key, _) in dict.items_vec() {
+        let name = key.downcast_ref::<PyStr>().and_then(|key| key.to_str());
+        if !columns.iter().any(|(column, _)| Some(column.as_str()) == name) {
+            let name = exception::cut(&value::printed(&key, vm)?, 60).to_string();
+            let message = format!("key \"{name}\" found in NEW does not exist as a column in the triggering row");
+            return Err(Unfit::Value(message, ""));
+        }
+    }
+    Ok(())
 }
 
 fn unknown_trigger_result(what: String) -> Unfit {

@@ -11,7 +11,7 @@
 //! | time | datetime.time; `24:00:00`, which it cannot hold, is a string |
 //! | interval | datetime.timedelta where it comes back the same; with months, or with days and hours that it would not keep apart, a string |
 //! | uuid | uuid.UUID |
-//! | json, jsonb | dict, list, str, int, float, bool, None |
+//! | json, jsonb | dict, list, str, int, float, bool, None; Decimal for numbers that a float would change |
 //! | arrays | list, nested |
 
 use malachite_bigint::BigInt;
@@ -433,12 +433,42 @@ fn write_datetime(value: &PyObject, out: &mut Vec<u8>, vm: &VirtualMachine) -> R
     if vm.is_none(&offset) {
         out.push(tag::TIMESTAMP);
         out.extend_from_slice(&local.to_le_bytes());
-    } else {
-        let offset = delta_micros(&offset, vm)?.to_i64().unwrap_or(0);
-        out.push(tag::TIMESTAMPTZ);
-        out.extend_from_slice(&(local - offset).to_le_bytes());
+        return Ok(());
+    }
+    let offset = delta_micros(&offset, vm)?.to_i64().unwrap_or(0);
+    match zoned_text(local, offset) {
+        // The zone's own clock is what a date or a timestamp takes from it.
+        Some(text) if offset != 0 => {
+            out.push(tag::TIME);
+            put_text(out, &text);
+        }
+        _ => {
+            out.push(tag::TIMESTAMPTZ);
+            out.extend_from_slice(&(local - offset).to_le_bytes());
+        }
     }
     Ok(())
+}
+
+/// `2024-01-01 00:30:00.000000+02:00:00`, if SQL has such an offset.
+fn zoned_text(local: i64, offset: i64) -> Option<String> {
+    const LARGEST_OFFSET: i64 = 16 * 3600 * MICROS_PER_SECOND;
+    if offset % MICROS_PER_SECOND != 0 || offset.abs() >= LARGEST_OFFSET {
+        return None;
+    }
+    let (year, month, day) = civil(local.div_euclid(MICROS_PER_DAY));
+    let clock = |micros: i64| {
+        let seconds = micros / MICROS_PER_SECOND;
+        format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    };
+    let rest = local.rem_euclid(MICROS_PER_DAY);
+    let sign = if offset < 0 { '-' } else { '+' };
+    Some(format!(
+        "{year:04}-{month:02}-{day:02} {}.{:06}{sign}{}",
+        clock(rest),
+        rest % MICROS_PER_SECOND,
+        clock(offset.abs())
+    ))
 }
 
 /// As PostgreSQL reads it: days, and what is left of one, with the same sign.
