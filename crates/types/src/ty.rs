@@ -305,6 +305,7 @@ impl Type {
             Type::Time => format!("time({typmod}) without time zone"),
             Type::Timestamp => format!("timestamp({typmod}) without time zone"),
             Type::Timestamptz => format!("timestamp({typmod}) with time zone"),
+            Type::Interval => crate::text::declared_interval(typmod),
             _ => name.to_string(),
         }
     }

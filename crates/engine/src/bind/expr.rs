@@ -424,7 +424,7 @@ impl Binder<'_> {
         Ok(Expr::Param { index: number - 1, ty })
     }
 
-    fn explicit_cast(&mut self, arg: Expr, ty: Type, typmod: i32) -> Result<Expr> {
+    pub(super) fn explicit_cast(&mut self, arg: Expr, ty: Type, typmod: i32) -> Result<Expr> {
         self.coerce(arg, ty, typmod, Context::Explicit, |from| cannot_cast(from, ty))
     }
 
@@ -521,16 +521,9 @@ impl Binder<'_> {
 
     fn interval(&mut self, interval: &ast::Interval, scope: &Scope<'_>) -> Result<Expr> {
         let value = self.expr(&interval.value, scope)?;
-        match (&value, &interval.leading_field) {
-            // INTERVAL '1' DAY: the field is the unit of a bare number.
-            (Expr::Const(Datum::Text(text), Type::Unknown), Some(field))
-                if interval.last_field.is_none() && text.trim().parse::<f64>().is_ok() =>
-            {
-                let text = format!("{} {}", text.trim(), field.to_string().to_ascii_lowercase());
-                self.explicit_cast(Expr::Const(Datum::Text(text), Type::Unknown), Type::Interval, NO_TYPMOD)
-            }
-            _ => self.explicit_cast(value, Type::Interval, NO_TYPMOD),
-        }
+        // The fields say what a bare number counts, and what is kept.
+        let typmod = super::special_call::literal_typmod(interval)?;
+        self.explicit_cast(value, Type::Interval, typmod)
     }
 
     /// `(t).a`: the field of a table's whole row.

@@ -74,6 +74,9 @@ impl Binder<'_> {
             ));
         }
         if schema.is_none() {
+            if let Some(clock) = self.clock_with_precision(&name, &args.exprs)? {
+                return Ok(clock);
+            }
             match name.as_str() {
                 "coalesce" => return self.coalesce(args.exprs),
                 "nullif" => return self.nullif(args.exprs),
@@ -200,6 +203,12 @@ impl Binder<'_> {
             }
             Some(_) => None,
         };
+        if let Some(builtin) = builtin
+            && names.iter().any(Option::is_some)
+            && candidates.is_empty()
+        {
+            return self.named_builtin(builtin, args, names);
+        }
         if let Some(builtin) = builtin
             && names.iter().all(Option::is_none)
         {

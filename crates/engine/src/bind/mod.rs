@@ -17,6 +17,7 @@ mod operator;
 mod record;
 mod scope;
 mod select;
+mod special_call;
 pub mod type_names;
 mod user_arguments;
 mod whole_query;

@@ -99,6 +99,9 @@ impl Binder<'_> {
         }
         // Row comparison: (a, b) = (c, d).
         if let (ast::Expr::Tuple(lefts), ast::Expr::Tuple(rights)) = (strip(left), strip(right)) {
+            if symbol == "OVERLAPS" {
+                return self.overlaps(lefts, rights, scope);
+            }
             return self.row_comparison(lefts, &symbol, rights, scope);
         }
         let left_bound = match bound {

@@ -498,6 +498,10 @@ fn output_name(node: &ast::Expr) -> String {
             });
             last.unwrap_or_else(|| output_name(root))
         }
+        ast::Expr::BinaryOp {
+            op: ast::BinaryOperator::Overlaps,
+            ..
+        } => "overlaps".into(),
         ast::Expr::Subquery(query) => match &*query.body {
             SetExpr::Select(select) => match select.projection.first() {
                 Some(SelectItem::UnnamedExpr(node)) => output_name(node),

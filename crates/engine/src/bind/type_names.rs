@@ -43,8 +43,9 @@ pub fn resolve(data_type: &DataType) -> Result<(Type, i32)> {
             Ok((Type::Timestamptz, seconds_typmod(*precision)))
         }
         DataType::Time(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => Err(SqlError::unsupported("type time with time zone")),
-        DataType::Interval { fields: None, .. } => plain(Type::Interval),
-        DataType::Interval { fields: Some(_), .. } => plain(Type::Interval),
+        DataType::Interval { fields, precision } => {
+            Ok((Type::Interval, super::special_call::interval_typmod(fields.as_ref(), *precision)?))
+        }
         DataType::JSON => plain(Type::Json),
         DataType::JSONB => plain(Type::Jsonb),
         DataType::Regclass => plain(Type::Regclass),

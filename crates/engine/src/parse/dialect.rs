@@ -8,10 +8,11 @@
 use std::any::TypeId;
 use std::cell::Cell;
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{DataType, Expr, TypedString};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 
 /// How many operands may be begun while a statement is parsed, for each of its tokens. Ordinary statements stay below one:
 /// few places are read twice.
@@ -48,11 +49,11 @@ impl Dialect for Postgres {
         self.inner.dialect()
     }
 
-    fn parse_prefix(&self, _parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         match self.readings.get().checked_sub(1) {
             Some(left) => {
                 self.readings.set(left);
-                None
+                interval_with_precision(parser).map(Ok)
             }
             None => Some(Err(ParserError::RecursionLimitExceeded)),
         }
@@ -131,4 +132,29 @@ impl Dialect for Postgres {
         supports_xml_expressions,
         supports_comment_optimizer_hint,
     }
+}
+/// `INTERVAL(3) '1.2345 s'`, whose precision the parser would lose.
+fn interval_with_precision(parser: &mut Parser) -> Option<Expr> {
+    let [word, open, precision, close, text] = parser.peek_tokens();
+    let (Token::Word(word), Token::LParen, Token::Number(digits, false), Token::RParen, Token::SingleQuotedString(_)) =
+        (word, open, precision, close, text)
+    else {
+        return None;
+    };
+    if word.keyword != Keyword::INTERVAL || word.quote_style.is_some() {
+        return None;
+    }
+    let precision = digits.parse().ok()?;
+    for _ in 0..4 {
+        parser.advance_token();
+    }
+    let value = parser.parse_value().ok()?;
+    Some(Expr::TypedString(TypedString {
+        data_type: DataType::Interval {
+            fields: None,
+            precision: Some(precision),
+        },
+        value,
+        uses_odbc_syntax: false,
+    }))
 }

@@ -74,7 +74,11 @@ pub fn cast(env: &dyn Environment, datum: Datum, from: Type, to: Type, typmod: i
     }
     let path = path(from, to, Context::Explicit)
         .ok_or_else(|| SqlError::new(SqlState::CannotCoerce, format!("cannot cast type {from} to {to}")))?;
-    let converted = convert(env, datum, from, to, path)?;
+    let converted = match (from, to, &datum) {
+        // The fields that a literal is declared with say what a bare number in it counts: `interval '3' day`.
+        (Type::Unknown, Type::Interval, Datum::Text(text)) => types::text::parse(to, typmod, text, env.text_style())?,
+        _ => convert(env, datum, from, to, path)?,
+    };
     apply_typmod(converted, to, typmod, explicit)
 }
 

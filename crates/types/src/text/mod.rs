@@ -19,6 +19,7 @@ use crate::{Datum, Result, SqlError, SqlState, Type};
 pub(crate) use array::{MAX_DIMENSIONS, MAX_ELEMENTS, too_large, too_many_dimensions};
 pub use datetime::{round_time, round_timestamp};
 pub use interval::apply_typmod as apply_interval_typmod;
+pub(crate) use interval::declared as declared_interval;
 pub(crate) use record::natural_type;
 pub(crate) use strings::check_text;
 pub use style::{ByteaOutput, DateOrder, IntervalStyle, TextStyle};

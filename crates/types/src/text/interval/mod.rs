@@ -13,7 +13,7 @@ use super::datetime::Failure;
 use super::style::TextStyle;
 
 pub(super) use output::write_interval;
-pub use typmod::apply_typmod;
+pub use typmod::{apply_typmod, declared};
 
 pub(super) fn parse_interval(text: &str, typmod: i32, style: &TextStyle) -> Result<Interval> {
     let parts = match words::read(text, typmod::range(typmod), style.interval_style) {

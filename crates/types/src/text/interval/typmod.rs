@@ -26,6 +26,34 @@ pub(super) fn range(typmod: i32) -> i32 {
     }
 }
 
+/// `interval day to second(3)`, as it was declared.
+pub fn declared(typmod: i32) -> String {
+    const NAMES: [(i32, &str); 6] = [
+        (field::YEAR, "year"),
+        (field::MONTH, "month"),
+        (field::DAY, "day"),
+        (field::HOUR, "hour"),
+        (field::MINUTE, "minute"),
+        (field::SECOND, "second"),
+    ];
+    let range = range(typmod);
+    let mut text = String::from("interval");
+    if range != field::ALL {
+        let named = || NAMES.iter().filter(|(bit, _)| range & bit != 0).map(|(_, name)| *name);
+        if let (Some(first), Some(last)) = (named().next(), named().next_back()) {
+            text.push_str(&format!(" {first}"));
+            if first != last {
+                text.push_str(&format!(" to {last}"));
+            }
+        }
+    }
+    match typmod & FULL_PRECISION {
+        FULL_PRECISION => {}
+        precision => text.push_str(&format!("({precision})")),
+    }
+    text
+}
+
 /// Cuts an interval to its declared fields and rounds it to its declared precision.
 pub fn apply_typmod(mut interval: Interval, typmod: i32) -> Result<Interval> {
     if typmod == NO_TYPMOD {
