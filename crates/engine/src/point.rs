@@ -31,7 +31,17 @@ pub fn rewrite(rel: &mut Rel) {
             rewrite(base);
             rewrite(recursive);
         }
-        Rel::OneRow | Rel::Values { .. } | Rel::Scan { .. } | Rel::PointGet { .. } | Rel::Function { .. } | Rel::WorkTable { .. } => {}
+        Rel::With { queries, input } => {
+            queries.iter_mut().for_each(|cte| rewrite(&mut cte.query));
+            rewrite(input);
+        }
+        Rel::OneRow
+        | Rel::Values { .. }
+        | Rel::Scan { .. }
+        | Rel::PointGet { .. }
+        | Rel::Function { .. }
+        | Rel::WorkTable { .. }
+        | Rel::CteScan { .. } => {}
     }
 }
 

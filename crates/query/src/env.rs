@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use types::{Datum, Result, SqlError};
 
 use crate::host::{Host, Row};
-use crate::ir::ColumnId;
-use crate::local::Source;
+use crate::ir::{ColumnId, CteId};
+use crate::local::{Kept, Source};
 use crate::memory::Account;
 use crate::subquery::Cached;
 
@@ -19,6 +19,7 @@ pub(crate) struct Env {
     pub host: Arc<dyn Host>,
     outer: Option<Arc<Outer>>,
     tables: Option<Arc<WorkTable>>,
+    ctes: Option<Arc<Ctes>>,
     cache: Arc<Mutex<HashMap<Slot, Cached>>>,
     /// What this execution keeps in memory.
     pub account: Arc<Account>,
@@ -46,6 +47,26 @@ struct WorkTable {
     around: Option<Arc<WorkTable>>,
 }
 
+/// A WITH query that can be read, and those before it and around.
+struct Ctes {
+    id: CteId,
+    rows: Option<Arc<Kept>>,
+    around: Option<Arc<Ctes>>,
+}
+
+impl Drop for Ctes {
+    /// One after the other: a clause may hold more queries than the stack has room for. The rows go first, because their
+    /// environment holds what is around, too.
+    fn drop(&mut self) {
+        self.rows = None;
+        let mut next = self.around.take();
+        while let Some(mut ctes) = next.and_then(Arc::into_inner) {
+            ctes.rows = None;
+            next = ctes.around.take();
+        }
+    }
+}
+
 impl Slot {
     pub fn next() -> Slot {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -59,6 +80,7 @@ impl Env {
             host,
             outer: None,
             tables: None,
+            ctes: None,
             cache: Arc::default(),
             account: Arc::default(),
             begun: None,
@@ -121,6 +143,28 @@ impl Env {
             level = table.around.as_ref();
         }
         Err(SqlError::internal(format!("there is no work table {name}")))
+    }
+
+    pub fn with_cte(&self, id: CteId, rows: Arc<Kept>) -> Env {
+        Env {
+            ctes: Some(Arc::new(Ctes {
+                id,
+                rows: Some(rows),
+                around: self.ctes.clone(),
+            })),
+            ..self.clone()
+        }
+    }
+
+    pub fn cte(&self, id: CteId) -> Result<Arc<Kept>> {
+        let mut level = self.ctes.as_ref();
+        while let Some(ctes) = level {
+            match &ctes.rows {
+                Some(rows) if ctes.id == id => return Ok(rows.clone()),
+                _ => level = ctes.around.as_ref(),
+            }
+        }
+        Err(SqlError::internal("a WITH query is not in scope"))
     }
 
     /// The same execution, with scans that have begun.

@@ -32,6 +32,14 @@ fn line(rel: &Rel, depth: usize, mut vectorized: bool, lines: &mut Vec<String>) 
     } else {
         format!("{}->  ", " ".repeat(depth * 6 - 4))
     };
+    if let Rel::With { queries, input } = rel {
+        line(input, depth, vectorized, lines);
+        for cte in queries {
+            lines.push(format!("{}CTE {}", " ".repeat(depth * 6 + 2), types::ident::quote_ident(&cte.name)));
+            line(&cte.query, depth + 1, false, lines);
+        }
+        return;
+    }
     lines.push(format!("{indent}{}{note}", title(rel)));
     for input in walk::inputs(rel) {
         line(input, depth + 1, vectorized, lines);
@@ -88,6 +96,8 @@ fn title(rel: &Rel) -> String {
             (SetOpKind::Except, _) => "SetOp Except".to_string(),
         },
         Rel::Recursive { .. } => "Recursive Union".to_string(),
+        Rel::With { .. } => "With".to_string(),
+        Rel::CteScan { name, .. } => format!("CTE Scan on {}", types::ident::quote_ident(name)),
         Rel::WorkTable { name, .. } => format!("WorkTable Scan on {}", types::ident::quote_ident(name)),
     }
 }

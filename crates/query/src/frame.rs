@@ -105,10 +105,13 @@ impl Source for Resumed {
 /// The scans that a plan reads from their beginnings to their ends.
 fn collect_scans<'a>(plan: &'a Plan, scans: &mut Vec<(ColumnId, &'a Plan)>) {
     match plan {
-        Plan::Scan { id: Some(id), .. } => scans.push((*id, plan)),
+        Plan::Scan { id: Some(id), .. } | Plan::CteScan { id: Some(id), .. } => scans.push((*id, plan)),
         Plan::OneRow
         | Plan::Values(_)
         | Plan::Scan { id: None, .. }
+        | Plan::CteScan { id: None, .. }
+        // Its road is chosen by itself, and what reads its queries cannot be opened outside of it.
+        | Plan::With { .. }
         | Plan::PointGet { .. }
         | Plan::Function { .. }
         | Plan::WorkTable { .. }

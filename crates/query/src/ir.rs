@@ -13,6 +13,10 @@ use types::{Datum, Type};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct ColumnId(pub u32);
 
+/// A query of a WITH clause, unique within one statement.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CteId(pub u32);
+
 /// A scalar expression. Its type is final: arguments already have the exact type that the
 /// function or operator takes.
 #[derive(Clone, Debug)]
@@ -191,6 +195,29 @@ pub enum Rel {
         name: String,
         columns: Vec<(ColumnId, Type)>,
     },
+    /// WITH: `input` reads these queries through [`Rel::CteScan`], and each query those before it. One is computed as far
+    /// as it is read, and its rows are kept: whoever reads it sees the same.
+    With {
+        queries: Vec<Cte>,
+        input: Box<Rel>,
+    },
+    CteScan {
+        cte: CteId,
+        name: String,
+        columns: Vec<(ColumnId, Type)>,
+        /// What it gives does not depend on what stands around its WITH.
+        independent: bool,
+        /// It reads a user's table.
+        reads_table: bool,
+    },
+}
+
+/// A query of a WITH clause.
+#[derive(Clone, Debug)]
+pub struct Cte {
+    pub id: CteId,
+    pub name: String,
+    pub query: Rel,
 }
 
 /// A call that returns rows.
@@ -340,12 +367,18 @@ impl Rel {
     pub fn columns(&self) -> Vec<(ColumnId, Type)> {
         match self {
             Rel::OneRow => vec![],
-            Rel::Values { columns, .. } | Rel::SetOp { columns, .. } | Rel::Recursive { columns, .. } | Rel::WorkTable { columns, .. } => {
-                columns.clone()
-            }
+            Rel::Values { columns, .. }
+            | Rel::SetOp { columns, .. }
+            | Rel::Recursive { columns, .. }
+            | Rel::WorkTable { columns, .. }
+            | Rel::CteScan { columns, .. } => columns.clone(),
             Rel::Scan { columns, .. } | Rel::PointGet { columns, .. } => columns.iter().map(|(id, ty, _)| (*id, *ty)).collect(),
             Rel::Function { columns, ordinality, .. } => columns.iter().copied().chain(ordinality.map(|id| (id, Type::Int8))).collect(),
-            Rel::Filter { input, .. } | Rel::Sort { input, .. } | Rel::Limit { input, .. } | Rel::Distinct { input, .. } => input.columns(),
+            Rel::Filter { input, .. }
+            | Rel::Sort { input, .. }
+            | Rel::Limit { input, .. }
+            | Rel::Distinct { input, .. }
+            | Rel::With { input, .. } => input.columns(),
             Rel::Project { exprs, .. } => exprs.iter().map(|(id, expr)| (*id, expr.ty())).collect(),
             Rel::ProjectSet { input, calls } => input
                 .columns()
@@ -406,7 +439,13 @@ macro_rules! expr_children {
 macro_rules! rel_exprs {
     ($self:expr, $f:expr, $iter:ident, $walk:ident) => {
         match $self {
-            Rel::OneRow | Rel::Scan { .. } | Rel::WorkTable { .. } => {}
+            Rel::OneRow | Rel::Scan { .. } | Rel::WorkTable { .. } | Rel::CteScan { .. } => {}
+            Rel::With { queries, input } => {
+                for cte in queries.$iter() {
+                    cte.query.$walk($f);
+                }
+                input.$walk($f);
+            }
             Rel::Values { rows, .. } => rows.$iter().for_each(|row| row.$iter().for_each(&mut *$f)),
             Rel::PointGet { key, .. } => key.$iter().for_each($f),
             Rel::Function { call, .. } => match call {

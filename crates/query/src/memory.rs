@@ -1,7 +1,7 @@
 //! What one statement may keep in memory at a time.
 //!
 //! DataFusion's operators ask a pool of this size; the local road's charge an account for the rows that they hold:
-//! collected inputs, groups, distinct keys, the values of `array_agg` and its kin. What is charged stays so until the
+//! collected inputs, rows of WITH queries, groups, distinct keys, the values of `array_agg` and its kin. What is charged stays so until the
 //! execution ends, which is when nearly all of it is let go; an execution inside of a row, and a round of a recursive
 //! query, begin anew.
 

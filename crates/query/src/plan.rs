@@ -17,7 +17,7 @@ use crate::env::Slot;
 use crate::eval::Node;
 use crate::frame::Frame;
 use crate::ir::{
-    self, AggregateCall, AggregateTarget, ColumnId, Expr, FrameBound, FrameUnit, Rel, SetCall, SetOpKind, SortKey, UserAggregate,
+    self, AggregateCall, AggregateTarget, ColumnId, CteId, Expr, FrameBound, FrameUnit, Rel, SetCall, SetOpKind, SortKey, UserAggregate,
     WindowCall, WindowTarget,
 };
 use crate::plan_join::JoinPlan;
@@ -94,6 +94,15 @@ pub(crate) enum Plan {
     Recursive(Arc<RecursivePlan>),
     WorkTable {
         name: String,
+    },
+    With {
+        queries: Arc<[Arc<CtePlan>]>,
+        input: Arc<Plan>,
+    },
+    CteScan {
+        /// The first of its columns names it, as of a scan.
+        id: Option<ColumnId>,
+        cte: CteId,
     },
     /// What DataFusion runs.
     Frame(Frame),
@@ -206,6 +215,15 @@ pub(crate) struct RecursivePlan {
     pub recursive: Arc<Plan>,
     pub all: bool,
     pub types: Arc<[Type]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CtePlan {
+    pub id: CteId,
+    pub plan: Arc<Plan>,
+    pub slot: Slot,
+    /// Nothing around it matters.
+    pub independent: bool,
 }
 
 /// A plan and the columns of its rows.
@@ -483,11 +501,47 @@ impl<'a> Planner<'a> {
                     all(columns),
                 )
             }
+            Rel::With { queries, input } => {
+                // What runs once for many is chosen anew, and so is what reads it.
+                let datafusion = std::mem::replace(&mut self.datafusion, true);
+                let plain = std::mem::replace(&mut self.scans.plain, false);
+                let planned = self.with(queries, input, conditions);
+                self.datafusion = datafusion;
+                self.scans.plain = plain;
+                return planned;
+            }
+            Rel::CteScan { cte, columns, .. } => (
+                Plan::CteScan {
+                    id: columns.first().map(|(id, _)| *id),
+                    cte: *cte,
+                },
+                all(columns),
+            ),
             Rel::WorkTable { name, columns } => (Plan::WorkTable { name: name.clone() }, all(columns)),
         };
         Ok(Planned {
             plan: Arc::new(plan),
             layout,
+        })
+    }
+
+    fn with(&mut self, queries: &[ir::Cte], input: &Rel, conditions: &[Condition]) -> Result<Planned> {
+        let plan = |planner: &mut Self, cte: &ir::Cte| {
+            Ok(Arc::new(CtePlan {
+                id: cte.id,
+                plan: planner.whole(&cte.query)?,
+                slot: Slot::next(),
+                independent: walk::is_independent(&cte.query),
+            }))
+        };
+        let queries = queries.iter().map(|cte| plan(self, cte)).collect::<Result<_>>()?;
+        let input = self.rel(input, conditions)?;
+        Ok(Planned {
+            plan: Arc::new(Plan::With {
+                queries,
+                input: input.plan,
+            }),
+            layout: input.layout,
         })
     }
 

@@ -79,7 +79,7 @@ fn push_down(rel: &mut Rel) {
             };
         }
         mut other => {
-            for input in inputs_mut(&mut other).into_iter().flatten() {
+            for input in inputs_mut(&mut other) {
                 push_down(input);
             }
             *rel = other;
@@ -175,11 +175,15 @@ fn filtered(input: Rel, parts: Vec<Expr>) -> Rel {
     }
 }
 
-fn inputs_mut(rel: &mut Rel) -> [Option<&mut Rel>; 2] {
+pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
     match rel {
-        Rel::OneRow | Rel::Values { .. } | Rel::Scan { .. } | Rel::PointGet { .. } | Rel::Function { .. } | Rel::WorkTable { .. } => {
-            [None, None]
-        }
+        Rel::OneRow
+        | Rel::Values { .. }
+        | Rel::Scan { .. }
+        | Rel::PointGet { .. }
+        | Rel::Function { .. }
+        | Rel::WorkTable { .. }
+        | Rel::CteScan { .. } => vec![],
         Rel::Filter { input, .. }
         | Rel::Project { input, .. }
         | Rel::ProjectSet { input, .. }
@@ -187,8 +191,9 @@ fn inputs_mut(rel: &mut Rel) -> [Option<&mut Rel>; 2] {
         | Rel::Window { input, .. }
         | Rel::Sort { input, .. }
         | Rel::Limit { input, .. }
-        | Rel::Distinct { input, .. } => [Some(input), None],
-        Rel::Join { left, right, .. } | Rel::SetOp { left, right, .. } => [Some(left), Some(right)],
-        Rel::Recursive { base, recursive, .. } => [Some(base), Some(recursive)],
+        | Rel::Distinct { input, .. } => vec![input],
+        Rel::Join { left, right, .. } | Rel::SetOp { left, right, .. } => vec![left, right],
+        Rel::Recursive { base, recursive, .. } => vec![base, recursive],
+        Rel::With { queries, input } => queries.iter_mut().map(|cte| &mut cte.query).chain([&mut **input]).collect(),
     }
 }

@@ -89,7 +89,9 @@ pub(crate) fn is_lowered(rel: &Rel) -> bool {
         | Rel::Window { .. }
         | Rel::SetOp { .. }
         | Rel::Recursive { .. }
-        | Rel::WorkTable { .. } => false,
+        | Rel::WorkTable { .. }
+        | Rel::With { .. }
+        | Rel::CteScan { .. } => false,
     }
 }
 
@@ -99,12 +101,24 @@ fn is_heavy(rel: &Rel) -> bool {
     weigh(rel).heavy
 }
 
+/// There is a user's table to read.
+pub fn reads_table(rel: &Rel) -> bool {
+    weigh(rel).reads_table
+}
+
 struct Weight {
     reads_table: bool,
     heavy: bool,
 }
 
 fn weigh(rel: &Rel) -> Weight {
+    // What a WITH query reads is weighed where it is read.
+    if let Rel::With { input, .. } = rel {
+        return Weight {
+            heavy: false,
+            ..weigh(input)
+        };
+    }
     let below = walk::inputs(rel).map(weigh).fold(
         Weight {
             reads_table: false,
@@ -115,7 +129,12 @@ fn weigh(rel: &Rel) -> Weight {
             heavy: all.heavy || one.heavy,
         },
     );
-    let reads_table = below.reads_table || matches!(rel, Rel::Scan { table, .. } if matches!(table.kind, TableKind::Table));
+    let reads_table = below.reads_table
+        || match rel {
+            Rel::Scan { table, .. } => matches!(table.kind, TableKind::Table),
+            Rel::CteScan { reads_table, .. } => *reads_table,
+            _ => false,
+        };
     let works = matches!(
         rel,
         Rel::Join { .. } | Rel::Aggregate { .. } | Rel::Sort { .. } | Rel::Distinct { .. }

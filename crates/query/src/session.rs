@@ -89,6 +89,14 @@ pub(crate) fn block_on<F: Future>(future: F, host: &dyn Host) -> Result<F::Outpu
     }
 }
 
+/// Waits for what another thread does with `wait`.
+pub(crate) fn waiting<T>(wait: impl FnOnce() -> T) -> T {
+    match IS_WORKER.get() {
+        true => tokio::task::block_in_place(wait),
+        false => wait(),
+    }
+}
+
 fn drive<F: Future>(future: F, host: &dyn Host) -> Result<F::Output> {
     let runtime = RUNTIME
         .as_ref()

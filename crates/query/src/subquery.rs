@@ -43,6 +43,8 @@ pub(crate) enum Cached {
     /// This was opened once before.
     Opened,
     Index(Arc<Index>),
+    /// All rows of a WITH query that does not depend on what stands around it.
+    Rows(Arc<Vec<Row>>),
 }
 
 /// The values that an uncorrelated `op ANY (query)` compares with.

@@ -1,11 +1,11 @@
 //! Walking a plan one level at a time: a relation's inputs and its own expressions, an
 //! expression's children and its subquery. The analyses below are written with these.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use types::{Result, SqlError, SqlState, Type};
 
-use crate::ir::{AggregateCall, ColumnId, Expr, Frame, FrameBound, Rel, SetCall, SortKey};
+use crate::ir::{AggregateCall, ColumnId, Cte, CteId, Expr, Frame, FrameBound, Rel, SetCall, SortKey};
 
 /// How deeply relations and expressions may nest, counted together: a chain of 2,000 operators
 /// at the bottom of some subqueries. Every later pass recurses over the plan, ours and
@@ -15,9 +15,13 @@ pub(crate) const MAX_PLAN_DEPTH: usize = 2_500;
 /// The relations that `rel` reads, outer to inner.
 pub(crate) fn inputs(rel: &Rel) -> impl Iterator<Item = &Rel> {
     let (first, second): (Option<&Rel>, Option<&Rel>) = match rel {
-        Rel::OneRow | Rel::Values { .. } | Rel::Scan { .. } | Rel::PointGet { .. } | Rel::Function { .. } | Rel::WorkTable { .. } => {
-            (None, None)
-        }
+        Rel::OneRow
+        | Rel::Values { .. }
+        | Rel::Scan { .. }
+        | Rel::PointGet { .. }
+        | Rel::Function { .. }
+        | Rel::WorkTable { .. }
+        | Rel::CteScan { .. } => (None, None),
         Rel::Filter { input, .. }
         | Rel::Project { input, .. }
         | Rel::ProjectSet { input, .. }
@@ -25,17 +29,28 @@ pub(crate) fn inputs(rel: &Rel) -> impl Iterator<Item = &Rel> {
         | Rel::Window { input, .. }
         | Rel::Sort { input, .. }
         | Rel::Limit { input, .. }
-        | Rel::Distinct { input, .. } => (Some(input), None),
+        | Rel::Distinct { input, .. }
+        | Rel::With { input, .. } => (Some(input), None),
         Rel::Join { left, right, .. } | Rel::SetOp { left, right, .. } => (Some(left), Some(right)),
         Rel::Recursive { base, recursive, .. } => (Some(base), Some(recursive)),
     };
-    first.into_iter().chain(second)
+    let queries: &[Cte] = match rel {
+        Rel::With { queries, .. } => queries,
+        _ => &[],
+    };
+    queries.iter().map(|cte| &cte.query).chain(first).chain(second)
 }
 
 /// Calls `f` for each expression that stands in `rel` itself.
 pub(crate) fn expressions<'a>(rel: &'a Rel, f: &mut dyn FnMut(&'a Expr)) {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::WorkTable { .. } | Rel::SetOp { .. } | Rel::Recursive { .. } => {}
+        Rel::OneRow
+        | Rel::Scan { .. }
+        | Rel::WorkTable { .. }
+        | Rel::SetOp { .. }
+        | Rel::Recursive { .. }
+        | Rel::With { .. }
+        | Rel::CteScan { .. } => {}
         Rel::Values { rows, .. } => rows.iter().flatten().for_each(f),
         Rel::PointGet { key, .. } => key.iter().for_each(f),
         Rel::Function { call, .. } => arguments(call).iter().for_each(f),
@@ -126,31 +141,57 @@ pub(crate) fn subquery(expr: &Expr) -> Option<&Rel> {
 
 /// Refuses a plan that nests too deeply for the passes to come.
 pub(crate) fn check_depth(rel: &Rel) -> Result<()> {
-    check_rel_depth(rel, 0)
+    check_rel_depth(rel, 0, &mut Reached::default())
+}
+
+/// How deep a walk has come, and how deep the WITH queries are that it has met: reading one is as deep as spelling it out.
+#[derive(Default)]
+struct Reached {
+    deepest: usize,
+    ctes: HashMap<CteId, usize>,
 }
 
 pub(crate) fn check_expr_depth(expr: &Expr, depth: usize) -> Result<()> {
+    check_depth_of(expr, depth, &mut Reached::default())
+}
+
+fn check_depth_of(expr: &Expr, depth: usize, reached: &mut Reached) -> Result<()> {
     let depth = deeper(depth)?;
+    reached.deepest = reached.deepest.max(depth);
     let mut result = Ok(());
     children(expr, &mut |child| {
         if result.is_ok() {
-            result = check_expr_depth(child, depth);
+            result = check_depth_of(child, depth, reached);
         }
     });
     result?;
-    subquery(expr).map_or(Ok(()), |query| check_rel_depth(query, depth))
+    subquery(expr).map_or(Ok(()), |query| check_rel_depth(query, depth, reached))
 }
 
-fn check_rel_depth(rel: &Rel, depth: usize) -> Result<()> {
-    let depth = deeper(depth)?;
+fn check_rel_depth(rel: &Rel, depth: usize, reached: &mut Reached) -> Result<()> {
+    let below = match rel {
+        Rel::CteScan { cte, .. } => reached.ctes.get(cte).copied().unwrap_or(0),
+        _ => 0,
+    };
+    let depth = deeper(depth.saturating_add(below))?;
+    reached.deepest = reached.deepest.max(depth);
     let mut result = Ok(());
     expressions(rel, &mut |expr| {
         if result.is_ok() {
-            result = check_expr_depth(expr, depth);
+            result = check_depth_of(expr, depth, reached);
         }
     });
     result?;
-    inputs(rel).try_for_each(|input| check_rel_depth(input, depth))
+    if let Rel::With { queries, input } = rel {
+        for cte in queries {
+            let before = std::mem::replace(&mut reached.deepest, depth);
+            check_rel_depth(&cte.query, depth, reached)?;
+            reached.ctes.insert(cte.id, reached.deepest - depth);
+            reached.deepest = reached.deepest.max(before);
+        }
+        return check_rel_depth(input, depth, reached);
+    }
+    inputs(rel).try_for_each(|input| check_rel_depth(input, depth, reached))
 }
 
 fn deeper(depth: usize) -> Result<usize> {
@@ -181,7 +222,7 @@ pub(crate) fn is_volatile(expr: &Expr) -> bool {
 }
 
 /// As [`is_volatile`], of a whole relation.
-pub(crate) fn is_volatile_rel(rel: &Rel) -> bool {
+pub fn is_volatile_rel(rel: &Rel) -> bool {
     let volatile_call = |call: &SetCall| match call {
         SetCall::Builtin { .. } => false,
         SetCall::User { function, .. } => function.volatility == catalog::Volatility::Volatile,
@@ -253,28 +294,49 @@ pub(crate) fn columns_used_below(expr: &Expr) -> HashSet<ColumnId> {
 }
 
 /// What `rel` gives is the same whatever stands around it: it uses no outer column and no work
-/// table but its own.
-pub(crate) fn is_independent(rel: &Rel) -> bool {
-    free_columns(rel).is_empty() && work_tables_around(rel).is_empty()
+/// table or dependent WITH query but its own.
+pub fn is_independent(rel: &Rel) -> bool {
+    free_columns(rel).is_empty() && needs_around(rel).is_empty()
 }
 
-fn work_tables_around(rel: &Rel) -> HashSet<&str> {
-    let mut found: HashSet<&str> = HashSet::new();
-    if let Rel::WorkTable { name, .. } = rel {
-        found.insert(name);
+/// What gives other rows at other times, and is read from outside of where it is defined.
+#[derive(PartialEq, Eq, Hash)]
+enum Changing<'a> {
+    WorkTable(&'a str),
+    Cte(CteId),
+}
+
+fn needs_around(rel: &Rel) -> HashSet<Changing<'_>> {
+    let mut found = HashSet::new();
+    match rel {
+        Rel::WorkTable { name, .. } => {
+            found.insert(Changing::WorkTable(name));
+        }
+        Rel::CteScan {
+            cte, independent: false, ..
+        } => {
+            found.insert(Changing::Cte(*cte));
+        }
+        _ => {}
     }
-    inputs(rel).for_each(|input| found.extend(work_tables_around(input)));
-    expressions(rel, &mut |expr| work_tables_below(expr, &mut found));
-    if let Rel::Recursive { name, .. } = rel {
-        found.remove(name.as_str());
+    inputs(rel).for_each(|input| found.extend(needs_around(input)));
+    expressions(rel, &mut |expr| needed_below(expr, &mut found));
+    match rel {
+        Rel::Recursive { name, .. } => {
+            found.remove(&Changing::WorkTable(name));
+        }
+        Rel::With { queries, .. } => queries.iter().for_each(|cte| {
+            found.remove(&Changing::Cte(cte.id));
+        }),
+        _ => {}
     }
     found
 }
 
-fn work_tables_below<'a>(expr: &'a Expr, found: &mut HashSet<&'a str>) {
-    children(expr, &mut |child| work_tables_below(child, found));
+fn needed_below<'a>(expr: &'a Expr, found: &mut HashSet<Changing<'a>>) {
+    children(expr, &mut |child| needed_below(child, found));
     if let Some(query) = subquery(expr) {
-        found.extend(work_tables_around(query));
+        found.extend(needs_around(query));
     }
 }
 
@@ -310,7 +372,10 @@ impl Columns {
     fn rel(&mut self, rel: &Rel) {
         match rel {
             Rel::OneRow => {}
-            Rel::Values { columns, .. } | Rel::WorkTable { columns, .. } => self.made.extend(columns.iter().map(|(id, _)| *id)),
+            Rel::With { queries, .. } => queries.iter().for_each(|cte| self.whole(&cte.query)),
+            Rel::Values { columns, .. } | Rel::WorkTable { columns, .. } | Rel::CteScan { columns, .. } => {
+                self.made.extend(columns.iter().map(|(id, _)| *id))
+            }
             Rel::Scan { columns, .. } | Rel::PointGet { columns, .. } => self.made.extend(columns.iter().map(|(id, _, _)| *id)),
             Rel::Function { columns, ordinality, .. } => self.made.extend(columns.iter().map(|(id, _)| *id).chain(*ordinality)),
             Rel::Project { exprs, .. } => self.made.extend(exprs.iter().map(|(id, _)| *id)),
@@ -338,6 +403,41 @@ impl Columns {
         expressions(rel, &mut |expr| self.expr(expr));
         inputs(rel).for_each(|input| self.rel(input));
     }
+}
+
+/// Calls `f` for each relation of `rel`, those of subqueries included. What it puts in a relation's place is not walked.
+pub fn for_each_rel_mut(rel: &mut Rel, f: &mut dyn FnMut(&mut Rel)) {
+    rel.for_each_expr_mut(&mut |expr| for_each_rel_below(expr, f));
+    plain_rels_mut(rel, f);
+}
+
+/// As [`for_each_rel_mut`], of the subqueries of an expression.
+pub fn for_each_rel_below(expr: &mut Expr, f: &mut dyn FnMut(&mut Rel)) {
+    match expr {
+        Expr::Scalar { query, .. } | Expr::Exists(query) => for_each_rel_mut(query, f),
+        Expr::AnyQuery { left, query, .. } => {
+            for_each_rel_below(left, f);
+            for_each_rel_mut(query, f);
+        }
+        other => other.for_each_child_mut(&mut |child| for_each_rel_below(child, f)),
+    }
+}
+
+/// Calls `f` for each outermost subquery of an expression.
+pub fn for_each_subquery(expr: &mut Expr, f: &mut dyn FnMut(&mut Rel)) {
+    match expr {
+        Expr::Scalar { query, .. } | Expr::Exists(query) => f(query),
+        Expr::AnyQuery { left, query, .. } => {
+            for_each_subquery(left, f);
+            f(query);
+        }
+        other => other.for_each_child_mut(&mut |child| for_each_subquery(child, f)),
+    }
+}
+
+fn plain_rels_mut(rel: &mut Rel, f: &mut dyn FnMut(&mut Rel)) {
+    crate::push::inputs_mut(rel).into_iter().for_each(|input| plain_rels_mut(input, f));
+    f(rel);
 }
 
 /// The conjuncts of a predicate, outer AND by outer AND.

@@ -1,18 +1,17 @@
 //! WITH queries, recursive ones too.
 
 use functions::cast::Context;
-use query::ir::Rel;
+use query::ir::{CteId, Rel};
 use sqlparser::ast::{self, SetExpr};
 use types::{Result, SqlError, SqlState, Type};
 
-use super::{Binder, Bound, Cte, CteBody, NO_META, Output, Scope};
+use super::{Binder, Bound, Cte, CteBody, NO_META, Output, Scope, cte_place};
 use crate::parse::fold;
 
 impl Binder<'_> {
     pub(super) fn cte(&mut self, cte: &ast::Cte, recursive: bool, parent: Option<&Scope<'_>>) -> Result<()> {
         let name = fold(&cte.alias.name);
         let aliases: Vec<String> = cte.alias.columns.iter().map(|column| fold(&column.name)).collect();
-        let before = self.expansions;
         let bound = match (recursive, &*cte.query.body) {
             (
                 true,
@@ -26,11 +25,12 @@ impl Binder<'_> {
             _ => self.query(&cte.query, parent, false)?,
         };
         let columns = self.cte_columns(&name, &bound, &aliases)?;
+        let id = CteId(self.cte_count);
+        self.cte_count += 1;
         self.ctes.push(Cte {
             name,
             columns,
-            weight: self.expansions - before + 1,
-            body: CteBody::Query(bound.rel),
+            body: CteBody::Query(cte_place::Query::new(id, bound.rel, cte.materialized.as_ref())),
         });
         Ok(())
     }
@@ -74,7 +74,6 @@ impl Binder<'_> {
         self.ctes.push(Cte {
             name: name.to_string(),
             columns: columns.clone(),
-            weight: 0,
             body: CteBody::WorkTable(name.to_string()),
         });
         let recursive = self.set_expr(right, parent, false);

@@ -311,10 +311,10 @@ impl<'b> Binder<'b> {
     fn table(&mut self, name: &ast::ObjectName, alias: Option<&ast::TableAlias>) -> Result<(Rel, ScopeTable)> {
         let (schema, name) = object_name(name)?;
         if schema.is_none()
-            && let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name == name).cloned()
+            && let Some(place) = self.ctes.iter().rposition(|cte| cte.name == name)
         {
-            let columns: Vec<ScopeColumn> = cte
-                .columns
+            let shown = self.ctes[place].columns.clone();
+            let columns: Vec<ScopeColumn> = shown
                 .iter()
                 .map(|(name, ty, typmod)| ScopeColumn {
                     name: name.clone(),
@@ -326,28 +326,20 @@ impl<'b> Binder<'b> {
                     merged: false,
                 })
                 .collect();
-            let rel = match cte.body {
-                CteBody::WorkTable(name) => Rel::WorkTable {
-                    name,
-                    columns: columns.iter().map(|column| (column.id, column.ty)).collect(),
-                },
-                CteBody::Query(rel) => {
-                    self.expand(cte.weight)?;
-                    let inner = rel.columns();
-                    for (column, (id, ty)) in columns.iter().zip(&inner) {
-                        self.keep_fields(column.id, &Expr::Column { id: *id, ty: *ty });
-                    }
-                    let exprs = columns
-                        .iter()
-                        .zip(inner)
-                        .map(|(column, (id, ty))| (column.id, Expr::Column { id, ty }))
-                        .collect();
-                    Rel::Project {
-                        input: Box::new(rel),
-                        exprs,
-                    }
-                }
+            let made = columns.iter().map(|column| (column.id, column.ty)).collect();
+            let (rel, inner) = match &mut self.ctes[place].body {
+                CteBody::WorkTable(name) => (
+                    Rel::WorkTable {
+                        name: name.clone(),
+                        columns: made,
+                    },
+                    vec![],
+                ),
+                CteBody::Query(query) => (query.scan(&name, made), query.columns()),
             };
+            for (column, (id, ty)) in columns.iter().zip(inner) {
+                self.keep_fields(column.id, &Expr::Column { id, ty });
+            }
             let mut entry = ScopeTable {
                 alias: Some(name),
                 scalar: false,
@@ -365,7 +357,7 @@ impl<'b> Binder<'b> {
     }
 
     /// Counts copies of queries that the statement did not spell out; too many are refused.
-    fn expand(&mut self, copies: usize) -> Result<()> {
+    pub(super) fn expand(&mut self, copies: usize) -> Result<()> {
         self.expansions = self.expansions.saturating_add(copies);
         if self.expansions > super::MAX_EXPANSIONS {
             return Err(

@@ -7,6 +7,7 @@
 //! inserted here, so that what comes out needs none.
 
 mod cte;
+mod cte_place;
 pub mod dml;
 mod expr;
 mod from;
@@ -40,8 +41,8 @@ pub use scope::{Scope, ScopeColumn, ScopeTable};
 /// call each other from within such statements have one stack of 64 MiB between them.
 const MAX_NESTING_WITHIN: usize = 200;
 
-/// How many copies of views and WITH queries one statement may expand to. A chain of queries that each
-/// read the one before twice doubles at every link, so their number is bounded and not only their depth.
+/// How many copies of views and of WITH queries that are NOT MATERIALIZED one statement may expand to. A chain of
+/// queries that each read the one before twice doubles at every link, so their number is bounded and not only their depth.
 const MAX_EXPANSIONS: usize = 4_000;
 
 /// A column of a query's result.
@@ -118,6 +119,8 @@ pub struct Binder<'a> {
     records: HashMap<ColumnId, record::Fields>,
     levels: Vec<Level>,
     ctes: Vec<Cte>,
+    /// How many WITH queries there were so far.
+    cte_count: u32,
     depth: usize,
     /// Copies of views and WITH queries made so far.
     expansions: usize,
@@ -137,18 +140,14 @@ pub struct FunctionArguments {
 }
 
 /// A name of a WITH clause.
-#[derive(Clone)]
 struct Cte {
     name: String,
     columns: Vec<(String, Type, i32)>,
-    /// How many copies one reference to it makes.
-    weight: usize,
     body: CteBody,
 }
 
-#[derive(Clone)]
 enum CteBody {
-    Query(Rel),
+    Query(cte_place::Query),
     /// Inside its own recursive part.
     WorkTable(String),
 }
@@ -228,6 +227,7 @@ impl<'a> Binder<'a> {
             records: HashMap::new(),
             levels: vec![],
             ctes: vec![],
+            cte_count: 0,
             depth: 0,
             expansions: 0,
             touched: Touched::default(),

@@ -5,6 +5,7 @@ use query::ir::{Expr, Rel, SetOpKind};
 use sqlparser::ast::{self, SetExpr};
 use types::{Datum, NO_TYPMOD, Result, SqlError, SqlState, Type};
 
+use super::cte_place::with;
 use super::function::sort_key;
 use super::select::ordinal;
 use super::{Binder, Bound, Level, NO_META, Output, Place, Scope};
@@ -16,8 +17,13 @@ impl Binder<'_> {
         self.deeper(|binder| {
             let ctes = binder.ctes.len();
             let result = binder.query_inner(query, parent, keep_unknown);
-            binder.ctes.truncate(ctes);
-            result
+            let defined = binder.ctes.split_off(ctes);
+            let mut bound = result?;
+            if !defined.is_empty() {
+                let queries = binder.inlined(defined, &mut [&mut bound.rel], &mut [])?;
+                bound.rel = with(queries, bound.rel);
+            }
+            Ok(bound)
         })
     }
 
@@ -276,7 +282,11 @@ impl Binder<'_> {
             return Ok(bound);
         }
         // Untyped literals get their type where they stand.
-        if let Rel::Project { exprs, .. } = &mut bound.rel {
+        let mut made = &mut bound.rel;
+        while let Rel::With { input, .. } = made {
+            made = input;
+        }
+        if let Rel::Project { exprs, .. } = made {
             for ((id, expr), ty) in exprs.iter_mut().zip(wanted) {
                 if expr.ty() == Type::Unknown {
                     let taken = std::mem::replace(expr, Expr::Const(Datum::Null, *ty));
@@ -287,7 +297,7 @@ impl Binder<'_> {
                 }
             }
         }
-        if let Rel::Values { columns, rows } = &mut bound.rel {
+        if let Rel::Values { columns, rows } = made {
             for (index, ((_, of_values), ty)) in columns.iter_mut().zip(wanted).enumerate() {
                 if *of_values == Type::Unknown {
                     for row in rows.iter_mut() {

@@ -54,7 +54,9 @@ fn bind_with(
                 if let Some(with) = &query.with {
                     binder.with(with, None)?;
                 }
-                write_plan(&mut binder, write)?.ok_or_else(|| SqlError::unsupported("this statement after WITH"))?
+                let mut plan = write_plan(&mut binder, write)?.ok_or_else(|| SqlError::unsupported("this statement after WITH"))?;
+                binder.end_with(&mut plan)?;
+                plan
             }
             ast::SetExpr::Select(_)
             | ast::SetExpr::Query(_)

@@ -35,6 +35,11 @@ impl Shared {
     pub fn new(rows: Arc<Vec<Row>>) -> Shared {
         Shared { rows, next: 0 }
     }
+
+    /// Those from this place on.
+    pub fn at(rows: Arc<Vec<Row>>, next: usize) -> Shared {
+        Shared { rows, next }
+    }
 }
 
 impl Source for Shared {

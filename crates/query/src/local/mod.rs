@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod basic;
+mod cte;
 mod distinct;
 mod filter;
 mod join;
@@ -18,6 +19,7 @@ mod window;
 
 pub(crate) use aggregate::State;
 pub(crate) use basic::{Made, row_counts};
+pub(crate) use cte::Kept;
 pub(crate) use filter::Index;
 
 use types::Result;
@@ -73,6 +75,11 @@ pub(crate) fn open(plan: &Plan, env: &Env) -> Result<Box<dyn Source>> {
         } => distinct::set_operation(*kind, *all, left, right.clone(), types.clone(), env)?,
         Plan::Recursive(plan) => recursive::open(plan.clone(), env)?,
         Plan::WorkTable { name } => Box::new(basic::Shared::new(env.work_table(name)?)),
+        Plan::With { queries, input } => open(input, &cte::with(queries, env))?,
+        Plan::CteScan { id, cte } => match id.and_then(|id| env.take_begun(id)) {
+            Some(begun) => begun,
+            None => cte::scan(env.cte(*cte)?),
+        },
         Plan::Frame(frame) => frame.open(env)?,
     })
 }

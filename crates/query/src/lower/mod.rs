@@ -242,7 +242,9 @@ impl Lowering<'_> {
             | Rel::Window { .. }
             | Rel::SetOp { .. }
             | Rel::Recursive { .. }
-            | Rel::WorkTable { .. } => self.leaf(rel, conditions),
+            | Rel::WorkTable { .. }
+            | Rel::With { .. }
+            | Rel::CteScan { .. } => self.leaf(rel, conditions),
         }
     }
 
