@@ -39,8 +39,8 @@ pub use privilege::{Acl, AclItem, AclKind, PUBLIC, Privilege};
 pub use role::{DatabaseRecord, Role, Schema, SecurityPolicy};
 pub use snapshot::{FIRST_USER_OID, Relation, Snapshot};
 pub use system::{
-    BuiltinFunction, Encryption, Finder, FunctionStats, Live, Offline, Row, SessionInfo, Setting, SystemContext, SystemRelations,
-    SystemTable, system_relations, system_tables,
+    BuiltinFunction, Encryption, Finder, FunctionStats, Live, Offline, PreparedStatement, Row, SessionInfo, Setting, SystemContext,
+    SystemRelations, SystemTable, system_relations, system_tables,
 };
 pub use table::{
     Column, Constraint, ConstraintKind, ForeignKeyAction, Generated, Index, IndexKey, IndexTarget, Key, Sequence, Table, TableKind,

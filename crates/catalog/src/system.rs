@@ -55,6 +55,11 @@ pub trait Live {
         vec![]
     }
 
+    /// The prepared statements of the session that asks.
+    fn prepared_statements(&self) -> Vec<PreparedStatement> {
+        vec![]
+    }
+
     /// Bytes that a table's rows take; 0 where nobody knows.
     fn table_size(&self, _table: &Table) -> i64 {
         0
@@ -131,6 +136,18 @@ pub struct BuiltinFunction {
     pub kind: char,
     /// `i`, `s` or `v`.
     pub volatility: char,
+}
+
+/// A row of `pg_prepared_statements`.
+#[derive(Clone, Debug)]
+pub struct PreparedStatement {
+    pub name: String,
+    pub text: String,
+    /// Microseconds since 1970 UTC.
+    pub prepared_at: i64,
+    pub parameters: Vec<Type>,
+    /// By PREPARE, and not by the protocol.
+    pub from_sql: bool,
 }
 
 /// A row of `pg_stat_activity`.

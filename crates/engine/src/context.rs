@@ -4,7 +4,7 @@
 //! library uses share it. It answers the plan's questions ([`query::Host`]) and those of the built-in
 //! functions ([`Environment`]); calls of users' functions go to `crate::call`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,6 +56,8 @@ pub struct SessionShared {
     pub encryption: Option<catalog::Encryption>,
     /// Of the statements that its functions run.
     pub plans: Mutex<Plans>,
+    /// Its prepared statements that have a name, for `pg_prepared_statements`.
+    pub prepared: Mutex<BTreeMap<String, catalog::PreparedStatement>>,
     pub activity: Activity,
     /// What the open transaction will do to channels.
     pub signals: Mutex<Vec<Signal>>,

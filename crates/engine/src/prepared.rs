@@ -12,12 +12,25 @@ use crate::session::{Outcome, Prepared, Session};
 impl Session {
     /// Keeps a statement under a name that is not taken.
     pub fn keep_prepared(&mut self, name: &str, prepared: Arc<Prepared>) -> Result<()> {
+        let text = prepared.text().to_string();
+        self.keep(name, prepared, text, false)
+    }
+
+    fn keep(&mut self, name: &str, prepared: Arc<Prepared>, text: String, from_sql: bool) -> Result<()> {
         if self.statements.contains_key(name) {
             return Err(SqlError::new(
                 SqlState::DuplicatePstatement,
                 format!("prepared statement \"{name}\" already exists"),
             ));
         }
+        let shown = catalog::PreparedStatement {
+            name: name.to_string(),
+            text,
+            prepared_at: crate::session::now(),
+            parameters: prepared.param_types().to_vec(),
+            from_sql,
+        };
+        self.shared().prepared.lock().insert(name.to_string(), shown);
         self.statements.insert(name.to_string(), prepared);
         Ok(())
     }
@@ -33,10 +46,12 @@ impl Session {
 
     /// False where there was none.
     pub fn forget_prepared(&mut self, name: &str) -> bool {
+        self.shared().prepared.lock().remove(name);
         self.statements.remove(name).is_some()
     }
 
     pub(crate) fn forget_all_prepared(&mut self) {
+        self.shared().prepared.lock().clear();
         self.statements.clear();
     }
 
@@ -68,7 +83,14 @@ impl Session {
                 "utility statements cannot be prepared",
             ));
         }
-        self.keep_prepared(name, prepared)?;
+        let list: Vec<String> = prepared.param_types().iter().map(Type::to_string).collect();
+        let list = if list.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", list.join(", "))
+        };
+        let text = format!("PREPARE {}{list} AS {}", types::ident::quote_ident(name), sql.text);
+        self.keep(name, prepared, text, true)?;
         Ok(Outcome::Complete { tag: "PREPARE".into() })
     }
 

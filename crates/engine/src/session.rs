@@ -114,6 +114,11 @@ struct CachedPlan {
 }
 
 impl Prepared {
+    /// As the client wrote it.
+    pub(crate) fn text(&self) -> &str {
+        self.statement.as_ref().map_or("", |statement| &statement.text)
+    }
+
     pub fn param_types(&self) -> &[Type] {
         &self.param_types
     }
@@ -226,6 +231,7 @@ impl Session {
             client: options.client,
             encryption: options.encryption,
             plans: Mutex::default(),
+            prepared: Mutex::default(),
             activity: Activity::new(role.oid),
             signals: Mutex::default(),
             inbox: Arc::default(),

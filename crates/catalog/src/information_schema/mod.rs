@@ -10,6 +10,7 @@ pub(crate) mod information_schema_catalog_name;
 pub(crate) mod key_column_usage;
 pub(crate) mod parameters;
 pub(crate) mod referential_constraints;
+pub(crate) mod roles;
 pub(crate) mod routines;
 pub(crate) mod schemata;
 pub(crate) mod sequences;
@@ -31,11 +32,15 @@ pub const TABLES: &[SystemTable] = &[
     key_column_usage::TABLE,
     parameters::TABLE,
     referential_constraints::TABLE,
+    roles::ADMINISTRABLE,
+    roles::APPLICABLE,
+    roles::ENABLED,
     routines::TABLE,
     schemata::TABLE,
     sequences::TABLE,
     table_constraints::TABLE,
     table_privileges::TABLE,
+    table_privileges::OF_ROLES,
     tables::TABLE,
     triggers::TABLE,
     views::TABLE,

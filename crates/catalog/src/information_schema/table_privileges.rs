@@ -1,4 +1,5 @@
-//! `information_schema.table_privileges`: grants on tables and views, with what the owner holds by default.
+//! `information_schema.table_privileges`: grants on tables and views, with what the owner holds by default; and
+//! `role_table_grants`: those of them that roles of the current user's gave or got.
 
 use types::Type;
 
@@ -9,30 +10,45 @@ pub const TABLE: SystemTable = SystemTable {
     oid: 13416,
     schema: "information_schema",
     name: "table_privileges",
-    columns: &[
-        ("grantor", Type::Name),
-        ("grantee", Type::Name),
-        ("table_catalog", Type::Name),
-        ("table_schema", Type::Name),
-        ("table_name", Type::Name),
-        ("privilege_type", Type::Varchar),
-        ("is_grantable", Type::Varchar),
-        ("with_hierarchy", Type::Varchar),
-    ],
-    rows: |context| {
-        let relations = context.snapshot.tables().filter(|table| matches!(table.relkind(), 'r' | 'v'));
-        relations.flat_map(|table| of_table(context, table)).collect()
-    },
+    columns: COLUMNS,
+    rows: |context| rows(context, true),
     finders: &[],
 };
 
-fn of_table(context: &SystemContext, table: &Table) -> Vec<Row> {
+pub const OF_ROLES: SystemTable = SystemTable {
+    oid: 13421,
+    schema: "information_schema",
+    name: "role_table_grants",
+    columns: COLUMNS,
+    rows: |context| rows(context, false),
+    finders: &[],
+};
+
+const COLUMNS: &[(&str, Type)] = &[
+    ("grantor", Type::Name),
+    ("grantee", Type::Name),
+    ("table_catalog", Type::Name),
+    ("table_schema", Type::Name),
+    ("table_name", Type::Name),
+    ("privilege_type", Type::Varchar),
+    ("is_grantable", Type::Varchar),
+    ("with_hierarchy", Type::Varchar),
+];
+
+fn rows(context: &SystemContext, to_public: bool) -> Vec<Row> {
+    let relations = context.snapshot.tables().filter(|table| matches!(table.relkind(), 'r' | 'v'));
+    relations.flat_map(|table| of_table(context, table, to_public)).collect()
+}
+
+/// `to_public`: what everybody was granted, too, whoever gave it.
+fn of_table(context: &SystemContext, table: &Table, to_public: bool) -> Vec<Row> {
     let default = Acl::default_for(AclKind::Table, table.owner);
     let mut rows = vec![];
     for item in &table.acl.as_ref().unwrap_or(&default).0 {
         // A grant is shown to who gave and who got it.
-        let mine = |role: u32| context.snapshot.acts_as(context.current_user, role);
-        if !(item.grantee == PUBLIC || mine(item.grantee) || mine(item.grantor) || context.snapshot.is_superuser(context.current_user)) {
+        let mine = |role: u32| super::roles::is_enabled(context, role);
+        let to_everybody = item.grantee == PUBLIC;
+        if !((to_everybody && to_public) || (!to_everybody && mine(item.grantee)) || mine(item.grantor)) {
             continue;
         }
         let grantee = if item.grantee == PUBLIC {

@@ -7,7 +7,7 @@ use crate::SystemTable;
 use crate::row::*;
 
 /// A catalog becomes a file of its own on the day it gets rows.
-pub const TABLES: [SystemTable; 55] = [
+pub const TABLES: [SystemTable; 54] = [
     SystemTable {
         oid: 2602,
         schema: "pg_catalog",
@@ -687,22 +687,6 @@ pub const TABLES: [SystemTable; 55] = [
             ("is_binary", Type::Bool),
             ("is_scrollable", Type::Bool),
             ("creation_time", Type::Timestamptz),
-        ],
-        rows: none,
-        finders: &[],
-    },
-    SystemTable {
-        oid: 12095,
-        schema: "pg_catalog",
-        name: "pg_prepared_statements",
-        columns: &[
-            ("name", Type::Text),
-            ("statement", Type::Text),
-            ("prepare_time", Type::Timestamptz),
-            ("parameter_types", Type::Array(&Type::Regtype)),
-            ("from_sql", Type::Bool),
-            ("generic_plans", Type::Int8),
-            ("custom_plans", Type::Int8),
         ],
         rows: none,
         finders: &[],

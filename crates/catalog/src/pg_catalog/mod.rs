@@ -21,6 +21,7 @@ pub(crate) mod pg_language;
 pub(crate) mod pg_namespace;
 pub(crate) mod pg_opclass;
 pub(crate) mod pg_opfamily;
+pub(crate) mod pg_prepared_statements;
 pub(crate) mod pg_proc;
 pub(crate) mod pg_roles;
 pub(crate) mod pg_sequence;
@@ -61,6 +62,7 @@ pub const TABLES: &[SystemTable] = &[
     pg_language::TABLE,
     pg_namespace::TABLE,
     pg_opclass::TABLE,
+    pg_prepared_statements::TABLE,
     pg_opfamily::TABLE,
     pg_proc::TABLE,
     pg_roles::TABLE,

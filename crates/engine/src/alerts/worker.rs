@@ -145,6 +145,7 @@ fn session(pid: i32, control: &Control) -> Arc<SessionShared> {
         client: None,
         encryption: None,
         plans: Mutex::default(),
+        prepared: Mutex::default(),
         activity: Activity::new(catalog::SUPERUSER_OID),
         signals: Mutex::default(),
         inbox: Arc::default(),
