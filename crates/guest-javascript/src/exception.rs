@@ -5,6 +5,7 @@ use boa_engine::{Context, JsError, JsValue, js_string};
 use crate::abi::status;
 use crate::buffer::{put_text, put_u32};
 use crate::host;
+use crate::place::{self, Place};
 
 /// The path under which the body is compiled; stack entries name it.
 pub const BODY_PATH: &str = "body";
@@ -16,7 +17,7 @@ const MAX_MESSAGE_BYTES: usize = 16_384;
 pub fn write(error: JsError, out: &mut Vec<u8>, context: &mut Context) {
     out.clear();
     let printed = error.to_string();
-    let (line, stack) = read_stack(&printed);
+    let (line, stack) = read_stack(&printed, context);
     match error.into_opaque(context) {
         Ok(value) => {
             let host_error = host::original_of(&value, context);
@@ -43,8 +44,8 @@ fn write_engine_error(error: &JsError, out: &mut Vec<u8>) {
     }
 }
 
-/// The entries of the stack that boa prints under a message: `at f (line 2:5)`, innermost first.
-fn read_stack(printed: &str) -> (u32, String) {
+/// The entries of the stack that boa prints under a message, innermost first: `at f (line 2:5)`.
+fn read_stack(printed: &str, context: &mut Context) -> (u32, String) {
     let mut entries: Vec<&str> = Vec::new();
     for line in printed.lines().rev() {
         match line.strip_prefix("    at ") {
@@ -52,22 +53,41 @@ fn read_stack(printed: &str) -> (u32, String) {
             None => break,
         }
     }
-    let mut line = 0;
-    let mut stack = String::new();
+    let mut line = None;
+    let mut lines: Vec<String> = Vec::new();
     for entry in entries.iter().rev() {
-        let entry = entry.replace(&format!("({BODY_PATH}:"), "(line ");
-        if line == 0
-            && let Some((_, position)) = entry.split_once("(line ")
-        {
-            line = position.split(':').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        }
-        if !stack.is_empty() {
-            stack.push('\n');
-        }
-        stack.push_str("at ");
-        stack.push_str(&entry);
+        let Some((name, position)) = entry.split_once(&format!(" ({BODY_PATH}:")) else {
+            // A built-in that calls another of its name (see `memory`) is one to whoever reads this.
+            if lines.last().is_none_or(|last| last != entry) {
+                lines.push((*entry).to_owned());
+            }
+            continue;
+        };
+        let mut numbers = position.trim_end_matches(')').split(':').map(|digits| digits.parse::<u32>().ok());
+        let at = numbers.next().flatten().zip(numbers.next().flatten());
+        // Where it was thrown is looked for more closely; callers stand where they call.
+        let place = match line {
+            None => place::refine(printed, at, name == "<main>", context),
+            Some(_) => Place::AsGiven,
+        };
+        let (exact, shown) = match (place, at) {
+            (Place::AsGiven, Some((line, column))) => (line, format!("(line {line}:{column})")),
+            (Place::AsGiven, None) => (0, "(line unknown)".to_owned()),
+            (Place::Lines(lines), at) => match (lines.as_slice(), at) {
+                ([line], _) => (*line, format!("(line {line})")),
+                ([], Some((start, _))) => (0, format!("(somewhere from line {start})")),
+                ([], None) => (0, "(line unknown)".to_owned()),
+                (several, _) => {
+                    let several: Vec<String> = several.iter().map(u32::to_string).collect();
+                    (0, format!("(line {})", several.join(" or ")))
+                }
+            },
+        };
+        line.get_or_insert(exact);
+        lines.push(format!("{name} {shown}"));
     }
-    (line, stack)
+    let stack: Vec<String> = lines.into_iter().map(|line| format!("at {line}")).collect();
+    (line.unwrap_or(0), stack.join("\n"))
 }
 
 /// `TypeError: x is not a function`, or what was thrown if it is no error.

@@ -1,19 +1,17 @@
 //! The user's function: loading its body, calling it, stepping through the set that it returned.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use boa_engine::ast::operations::{lexically_declared_names, var_declared_names};
-use boa_engine::ast::scope::Scope;
 use boa_engine::object::JsObject;
-use boa_engine::parser::lexer::error::Error as LexError;
-use boa_engine::parser::{Error as ParseError, Parser};
 use boa_engine::property::PropertyKey;
 use boa_engine::{Context, JsError, JsNativeError, JsResult, JsString, JsSymbol, JsValue, Script, Source, js_string};
 
 use crate::abi::{kind, status};
 use crate::buffer::{Reader, put_text, put_u32};
 use crate::value::{self, Shape, Unfit};
-use crate::{exception, host, json, trigger};
+use crate::{exception, host, jobs, json, memory, place, rest, syntax, trigger};
 
 /// One JavaScript call, as the interpreter counts it, against the stack limit. (The machine's stack
 /// has a limit of its own: calls through built-ins such as `sort` use that.)
@@ -46,19 +44,26 @@ pub fn load(context: &mut Context, input: &[u8], out: &mut Vec<u8>) -> Option<Fu
         put_text(out, "malformed request");
         return None;
     };
-    let declared = match declared_names(body, context) {
-        Ok(names) => names,
+    let (declared, text) = match read_body(body, context) {
+        Ok(read) => read,
         Err(error) => {
-            write_syntax_error(&error, body, out);
+            error.write(out);
             return None;
         }
     };
+    place::keep_body(&text);
     set_stack_limit(context, 2 << 20);
-    let source = Source::from_bytes(body).with_path(Path::new(exception::BODY_PATH));
-    let run = Script::parse(source, None, context).and_then(|script| script.evaluate(context));
-    if let Err(error) = run {
-        exception::write(error, out, context);
-        return None;
+    let source = Source::from_bytes(text.as_bytes()).with_path(Path::new(exception::BODY_PATH));
+    let run = Script::parse(source, None, context)
+        .and_then(|script| script.evaluate(context))
+        .map_err(Unfit::from)
+        .and_then(|_| jobs::settle(JsValue::undefined(), context));
+    match run {
+        Ok(_) | Err(Unfit::Value(..)) => {}
+        Err(Unfit::Thrown(error)) => {
+            exception::write(error, out, context);
+            return None;
+        }
     }
     match find(name, &declared, kind == kind::SET, context) {
         Ok(function) => {
@@ -88,16 +93,16 @@ enum NotFound {
     Thrown(JsError),
 }
 
-/// Every name that the body declares at its top level.
-fn declared_names(body: &str, context: &mut Context) -> Result<Vec<String>, ParseError> {
-    let mut parser = Parser::new(Source::from_bytes(body));
-    let script = parser.parse_script(&Scope::new_global(), context.interner_mut())?;
+/// Every name that the body declares at its top level, and the text that is to be compiled.
+fn read_body<'a>(body: &'a str, context: &mut Context) -> Result<(Vec<String>, Cow<'a, str>), syntax::Error> {
+    let script = syntax::parse(body, context.interner_mut())?;
     let mut symbols = lexically_declared_names(&script);
     symbols.extend(var_declared_names(&script));
-    Ok(symbols
+    let names = symbols
         .into_iter()
         .map(|symbol| context.interner().resolve_expect(symbol).to_string())
-        .collect())
+        .collect();
+    Ok((names, rest::exclude_nested_keys(&script, body, context.interner())?))
 }
 
 /// The function of that name. SQL folds names to lower case, so a name that differs in case only is
@@ -140,10 +145,10 @@ fn find(name: &str, declared: &[String], set: bool, context: &mut Context) -> Re
     let prototype = function.prototype();
     let constructors = context.intrinsics().constructors();
     let is = |kind: JsObject| prototype.as_ref().is_some_and(|prototype| JsObject::equals(prototype, &kind));
-    if is(constructors.async_function().prototype()) || is(constructors.async_generator_function().prototype()) {
+    if is(constructors.async_generator_function().prototype()) {
         return Err(NotFound::Definition(
-            format!("\"{name}\" is asynchronous, and asynchronous functions are not supported"),
-            "Host calls return their results directly; no await is needed.".into(),
+            format!("\"{name}\" is an asynchronous generator, and asynchronous generators are not supported"),
+            "Host calls return their results directly; a generator needs no await.".into(),
         ));
     }
     if !set && is(constructors.generator_function().prototype()) {
@@ -165,6 +170,7 @@ impl Function {
     /// Calls the function once for each row of the request.
     pub fn call(&mut self, context: &mut Context, input: &[u8], out: &mut Vec<u8>) {
         host::begin_call();
+        jobs::begin_call();
         let mut input = Reader(input);
         out.push(status::OK);
         let outcome = match self.kind {
@@ -182,10 +188,12 @@ impl Function {
         let mut args = Vec::with_capacity(arity as usize);
         for _ in 0..rows {
             args.clear();
+            memory::collect_if_due();
             for _ in 0..arity {
                 args.push(value::read(input, context)?);
             }
             let result = self.function.call(&JsValue::undefined(), &args, context)?;
+            let result = jobs::settle(result, context)?;
             if self.kind == kind::SET {
                 self.rows = start_rows(&result, context)?;
             } else {
@@ -207,18 +215,16 @@ impl Function {
     fn next_rows(&mut self, context: &mut Context, max: u32, out: &mut Vec<u8>) -> Result<(), Unfit> {
         let mut count: u32 = 0;
         while count < max && out.len() < MAX_BATCH_BYTES {
+            memory::collect_if_due();
             let Some(row) = self.rows.next(context)? else {
                 self.rows = Rows::None;
                 break;
             };
+            let row = jobs::settle(row, context)?;
             value::write(&row, &self.shape, out, context)?;
             count += 1;
         }
         out[1..5].copy_from_slice(&count.to_le_bytes());
-        if out.len() >= MAX_BATCH_BYTES {
-            // The collector does not see how much the strings weigh that its objects hold.
-            boa_gc::force_collect();
-        }
         Ok(())
     }
 }
@@ -287,30 +293,4 @@ fn finish(outcome: Result<(), Unfit>, out: &mut Vec<u8>, context: &mut Context) 
             put_text(out, hint);
         }
     }
-}
-
-fn write_syntax_error(error: &ParseError, body: &str, out: &mut Vec<u8>) {
-    let last_line = body.lines().count().max(1) as u32;
-    let last_column = body.lines().last().map_or(0, |line| line.chars().count()) as u32 + 1;
-    let (line, column) = match error {
-        ParseError::Expected { span, .. } | ParseError::Unexpected { span, .. } => {
-            (span.start().line_number(), span.start().column_number())
-        }
-        ParseError::General { position, .. }
-        | ParseError::Lex {
-            err: LexError::Syntax(_, position),
-        } => (position.line_number(), position.column_number()),
-        ParseError::AbruptEnd => (last_line, last_column),
-        ParseError::Lex { err: LexError::IO(_) } | ParseError::ScopeAnalysis { .. } => (1, 1),
-    };
-    let printed = error.to_string();
-    let message = match error {
-        ParseError::AbruptEnd => "unexpected end of the function body",
-        _ => printed.rsplit_once(" at line ").map_or(printed.as_str(), |(message, _)| message),
-    };
-    out.clear();
-    out.push(status::SYNTAX);
-    put_text(out, message);
-    put_u32(out, line);
-    put_u32(out, column);
 }

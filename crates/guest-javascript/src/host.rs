@@ -10,6 +10,7 @@ use boa_engine::{Context, JsArgs, JsError, JsNativeError, JsResult, JsString, Js
 
 use crate::abi::{HOST_FUNCTIONS, level, op};
 use crate::buffer::{Reader, put_text, put_u32};
+use crate::memory;
 use crate::value::{self, Shape, Unfit};
 
 #[link(wasm_import_module = "heliosdb")]
@@ -194,6 +195,7 @@ fn not_a_value(unfit: Unfit) -> JsResult<()> {
 
 /// Arguments in, a value out: what that means is the host's alone.
 fn host_function(index: usize, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    memory::collect_if_due();
     let mut request = Vec::new();
     put_u32(&mut request, args.len() as u32);
     for arg in args {
@@ -247,6 +249,7 @@ fn read_rows(reader: &mut Reader<'_>, result: &JsObject, context: &mut Context) 
 }
 
 fn query(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    memory::collect_if_due();
     let request = statement(args, context)?;
     let answer = ask_checked(op::QUERY, &request, context)?;
     let result = JsObject::with_object_proto(context.intrinsics());
@@ -255,6 +258,7 @@ fn query(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVal
 }
 
 fn execute(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    memory::collect_if_due();
     let request = statement(args, context)?;
     let answer = ask_checked(op::EXECUTE, &request, context)?;
     let mut reader = Reader(&answer);

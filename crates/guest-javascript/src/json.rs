@@ -68,7 +68,7 @@ fn write_object(value: &JsValue, object: &JsObject, out: &mut Vec<u8>, path: &mu
 }
 
 /// The primitive inside `new Number(1)`, `new String('a')`, `new Boolean(true)`, `Object(1n)`.
-fn unboxed(value: &JsValue, object: &JsObject, context: &mut Context) -> JsResult<Option<JsValue>> {
+pub fn unboxed(value: &JsValue, object: &JsObject, context: &mut Context) -> JsResult<Option<JsValue>> {
     if object.is::<f64>() {
         return Ok(Some(value.to_number(context)?.into()));
     }

@@ -9,18 +9,26 @@
 mod abi;
 mod array;
 mod buffer;
+mod date;
 mod exception;
 mod function;
 mod host;
+mod jobs;
 mod json;
+mod memory;
+mod place;
+mod rest;
+mod syntax;
 mod trigger;
 mod value;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use boa_engine::builtins::promise::{OperationType, Promise};
 use boa_engine::context::time::JsInstant;
 use boa_engine::context::{Clock, ContextBuilder, HostHooks};
+use boa_engine::object::JsObject;
 use boa_engine::{Context, Script, Source};
 
 use function::Function;
@@ -47,12 +55,25 @@ impl Clock for HostClock {
     }
 }
 
-/// UTC everywhere: a function's answer must not depend on where the server stands.
 struct Hooks;
 
+/// As boa's own default.
+const MAX_BUFFER_BYTES: u64 = 1_610_612_736;
+
 impl HostHooks for Hooks {
+    /// UTC everywhere: a function's answer must not depend on where the server stands.
     fn local_timezone_offset_seconds(&self, _unix_time_seconds: i64) -> i32 {
         0
+    }
+
+    fn promise_rejection_tracker(&self, promise: &JsObject<Promise>, operation: OperationType, _: &mut Context) {
+        jobs::track(promise.clone().upcast(), operation);
+    }
+
+    /// Asked before a buffer is made.
+    fn max_buffer_size(&self, _: &mut Context) -> u64 {
+        memory::collect_if_due();
+        MAX_BUFFER_BYTES
     }
 }
 
@@ -76,10 +97,13 @@ pub extern "C" fn init() {
     let mut context = ContextBuilder::new()
         .clock(Rc::new(HostClock))
         .host_hooks(Rc::new(Hooks))
+        .job_executor(Rc::new(jobs::Queue))
         .build()
         .expect("the default realm is sound");
     host::install(&mut context).expect("a fresh realm takes the host object");
     array::install(&mut context).expect("a fresh realm takes the array constructor");
+    date::install(&mut context).expect("a fresh realm takes the date constructor");
+    memory::install(&mut context).expect("a fresh realm takes the built-ins that collect");
     // Walk once through the compiler and the codec, so that their caches are part of the picture.
     let warm = Script::parse(Source::from_bytes("(function(){let f=(x)=>x+1;return f(1)})()"), None, &mut context);
     if let Ok(script) = warm {
@@ -87,7 +111,7 @@ pub extern "C" fn init() {
     }
     GUEST.set(Some(Guest { context, function: None }));
     drop(std::hint::black_box(Vec::<u8>::with_capacity(HEADROOM_BYTES)));
-    boa_gc::force_collect();
+    memory::collect();
 }
 
 #[unsafe(no_mangle)]
@@ -95,7 +119,7 @@ pub extern "C" fn load(length: u32) -> i64 {
     with_guest(
         |guest, input, output| {
             guest.function = function::load(&mut guest.context, input, output);
-            boa_gc::force_collect();
+            memory::collect();
         },
         length,
     )

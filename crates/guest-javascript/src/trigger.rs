@@ -5,12 +5,14 @@
 
 use boa_engine::object::JsObject;
 use boa_engine::object::builtins::JsArray;
+use boa_engine::property::PropertyKey;
 use boa_engine::{Context, JsError, JsResult, JsString, JsValue, js_string};
 
 use crate::abi::tag;
 use crate::buffer::Reader;
 use crate::function::set_stack_limit;
 use crate::value::{self, Shape, Unfit};
+use crate::{jobs, memory};
 
 /// The globals that are texts, in the order of the request.
 const TEXTS: [&str; 6] = ["TG_OP", "TG_WHEN", "TG_LEVEL", "TG_NAME", "TG_TABLE_SCHEMA", "TG_TABLE_NAME"];
@@ -33,12 +35,14 @@ pub fn call(function: &JsObject, context: &mut Context, input: &mut Reader<'_>, 
     set_global("TG_NARGS", JsValue::from(count), context)?;
     set_global("TG_ARGV", args.into(), context)?;
     for _ in 0..rows {
+        memory::collect_if_due();
         let new = value::read(input, context)?;
         let old = value::read(input, context)?;
         let has_new = !new.is_null();
         set_global("NEW", new, context)?;
         set_global("OLD", old, context)?;
         let result = function.call(&JsValue::undefined(), &[], context)?;
+        let result = jobs::settle(result, context)?;
         if result.is_null() || result.as_string().is_some_and(|text| text == js_string!("SKIP")) {
             out.push(1);
             continue;
@@ -52,15 +56,46 @@ pub fn call(function: &JsObject, context: &mut Context, input: &mut Reader<'_>, 
             true => context.global_object().get(js_string!("NEW"), context)?,
             false => result,
         };
-        if !row.as_object().is_some_and(|row| !row.is_callable()) {
+        let Some(object) = row.as_object().filter(|row| !row.is_callable()) else {
             return Err(Unfit::Value(
                 "a trigger function must return a row, nothing (to go on with NEW), or null (to skip the row)".into(),
+                "",
+            ));
+        };
+        if let Shape::Record(columns) = &shape
+            && let Some(name) = unknown_column(&object, columns, context)?
+        {
+            return Err(Unfit::Value(
+                format!(
+                    "key \"{}\" found in NEW does not exist as a column in the triggering row",
+                    name.to_std_string_lossy()
+                ),
                 "",
             ));
         }
         value::write(&row, &shape, out, context)?;
     }
     Ok(())
+}
+
+/// A property of the row that the table has no column for: a misspelt name, which must not be lost.
+fn unknown_column(row: &JsObject, columns: &[(JsString, Shape)], context: &mut Context) -> JsResult<Option<JsString>> {
+    if row.is_array() {
+        return Ok(None);
+    }
+    for (position, key) in row.own_property_keys(context)?.into_iter().enumerate() {
+        let name = match key {
+            PropertyKey::String(name) => name,
+            PropertyKey::Index(index) => JsString::from(index.get().to_string()),
+            PropertyKey::Symbol(_) => continue,
+        };
+        // Mostly the columns in their order.
+        let expected = columns.get(position).is_some_and(|(column, _)| *column == name);
+        if !expected && !columns.iter().any(|(column, _)| *column == name) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn set_global(name: &str, value: JsValue, context: &mut Context) -> JsResult<()> {

@@ -181,25 +181,58 @@ pub fn write(value: &JsValue, shape: &Shape, out: &mut Vec<u8>, context: &mut Co
             }
             _ => write_scalar(value, out, context)?,
         },
-        Shape::Record(columns) => match value.as_object() {
-            Some(object) if !object.is_callable() => {
-                let positional = object.is_array();
-                out.push(tag::OBJECT);
-                put_u32(out, columns.len() as u32);
-                for (index, (name, shape)) in columns.iter().enumerate() {
-                    let key = if positional {
-                        PropertyKey::from(index as u32)
-                    } else {
-                        PropertyKey::from(name.clone())
-                    };
-                    let field = object.get(key, context)?;
-                    write(&field, shape, out, context)?;
-                }
-            }
-            _ => write_scalar(value, out, context)?,
-        },
+        Shape::Record(columns) => write_record(value, columns, out, context)?,
     }
     Ok(())
+}
+
+/// A row: by column name from an object, by position from an array. With a single column a value that
+/// is no row stands for that column.
+fn write_record(value: &JsValue, columns: &[(JsString, Shape)], out: &mut Vec<u8>, context: &mut Context) -> Result<(), Unfit> {
+    let row = value.as_object().filter(|object| !object.is_callable() && !is_one_value(object));
+    let Some(row) = row else {
+        return match columns {
+            [(_, shape)] => {
+                out.push(tag::OBJECT);
+                put_u32(out, 1);
+                write(value, shape, out, context)
+            }
+            _ => write_scalar(value, out, context),
+        };
+    };
+    let positional = row.is_array();
+    if positional {
+        let length = json::length_of(&row, context)?;
+        if length != columns.len() as u64 {
+            return Err(Unfit::Value(
+                format!("the returned row has {length} values where {} columns are declared", columns.len()),
+                "",
+            ));
+        }
+    }
+    out.push(tag::OBJECT);
+    put_u32(out, columns.len() as u32);
+    for (index, (name, shape)) in columns.iter().enumerate() {
+        let key = if positional {
+            PropertyKey::from(index as u32)
+        } else {
+            PropertyKey::from(name.clone())
+        };
+        let field = row.get(key, context)?;
+        write(&field, shape, out, context)?;
+    }
+    Ok(())
+}
+
+/// An object that is one SQL value rather than a row or a document.
+fn is_one_value(object: &JsObject) -> bool {
+    is_number_array(object)
+        || object.is::<f64>()
+        || object.is::<bool>()
+        || object.is::<JsString>()
+        || object.is::<JsBigInt>()
+        || JsDate::from_object(object.clone()).is_ok()
+        || JsArrayBuffer::from_object(object.clone()).is_ok()
 }
 
 /// Writes one value by what it is.
@@ -251,10 +284,7 @@ fn write_text(text: &JsString, out: &mut Vec<u8>) -> Result<(), Unfit> {
 
 fn write_object(value: &JsValue, object: &JsObject, out: &mut Vec<u8>, context: &mut Context) -> Result<(), Unfit> {
     if value.is_promise() {
-        return Err(Unfit::Value(
-            "the function returned a promise, and asynchronous functions are not supported".into(),
-            "Host calls return their results directly; no await is needed.",
-        ));
+        return Err(Unfit::Value("a promise has no SQL value".into(), "Await it."));
     }
     if object.is_callable() {
         return Err(Unfit::Value("a function has no SQL value".into(), ""));
@@ -267,6 +297,9 @@ fn write_object(value: &JsValue, object: &JsObject, out: &mut Vec<u8>, context: 
     }
     if let Ok(buffer) = JsArrayBuffer::from_object(object.clone()) {
         return put_bytes(&buffer.to_vec().unwrap_or_default(), out);
+    }
+    if let Some(primitive) = json::unboxed(value, object, context)? {
+        return write_scalar(&primitive, out, context);
     }
     write_json(value, out, context)
 }

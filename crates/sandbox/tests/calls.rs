@@ -108,9 +108,9 @@ fn a_body_without_the_function_is_refused() {
         ),
         ("const f = 1", "\"f\" in the body is not a function", None),
         (
-            "async function f() {}",
-            "\"f\" is asynchronous, and asynchronous functions are not supported",
-            Some("Host calls return their results directly; no await is needed."),
+            "async function* f() {}",
+            "\"f\" is an asynchronous generator, and asynchronous generators are not supported",
+            Some("Host calls return their results directly; a generator needs no await."),
         ),
         (
             "function* f() {}",
