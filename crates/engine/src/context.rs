@@ -29,6 +29,7 @@ use crate::search_path;
 use crate::session_sink::SessionSink;
 use crate::settings::Settings;
 use crate::table::{self, Space};
+use crate::talk::Talk;
 use crate::transaction::Ground;
 use crate::working_catalog::{InUse, WorkingCatalog};
 
@@ -51,6 +52,8 @@ pub struct SessionShared {
     pub session_id: i64,
     pub settings: Mutex<Settings>,
     pub notices: Mutex<Vec<Notice>>,
+    /// What the functions of the running statement may still say.
+    pub talk: Mutex<Talk>,
     pub cancel: Arc<Cancel>,
     pub client: Option<std::net::SocketAddr>,
     pub encryption: Option<catalog::Encryption>,
@@ -270,7 +273,33 @@ impl Environment for StatementContext {
     }
 
     fn statement_timestamp(&self) -> i64 {
-        self.statement_timestamp
+        // It moves from one statement of a function to the next.
+        match self.calls.may_read_clock() {
+            Ok(true) => self.statement_timestamp,
+            Ok(false) | Err(_) => self.transaction_timestamp,
+        }
+    }
+
+    fn clock(&self) -> Result<i64> {
+        Ok(match self.calls.may_read_clock()? {
+            true => functions::system_clock(),
+            false => self.transaction_timestamp,
+        })
+    }
+
+    fn draw_random(&self) -> Result<()> {
+        self.calls.draw_random()
+    }
+
+    fn seed_random(&self) -> Result<()> {
+        self.calls.draw_random()?;
+        match self.calls.depth() {
+            0 => Ok(()),
+            _ => Err(SqlError::new(
+                SqlState::InsufficientPrivilege,
+                "a function cannot seed its caller's random numbers",
+            )),
+        }
     }
 
     fn text_style(&self) -> &TextStyle {

@@ -44,6 +44,7 @@ mod statement;
 mod suggest;
 mod system;
 mod table;
+mod talk;
 mod text_io;
 mod transaction;
 mod trigger;

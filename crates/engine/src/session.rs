@@ -34,6 +34,7 @@ use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
 use crate::plan::{ColumnDesc, Plan};
 use crate::session_sink::tell_login;
 use crate::settings::Settings;
+use crate::talk::Talk;
 use crate::text_io::TextIo;
 use crate::transaction::{Open, ProcedureTransaction};
 use crate::unfinished::{Piece, Unfinished};
@@ -227,6 +228,7 @@ impl Session {
             session_id,
             settings: Mutex::new(settings),
             notices: Mutex::new(vec![]),
+            talk: Mutex::default(),
             cancel: Arc::new(Cancel::default()),
             client: options.client,
             encryption: options.encryption,
@@ -317,7 +319,11 @@ impl Session {
 
     /// Cuts a text into statements. A syntax error anywhere in it is the text's.
     pub fn parse(&mut self, sql: &str) -> Result<Vec<ParsedStatement>> {
-        let result = crate::parse::parse(sql, Placeholders::Dollar);
+        let timeout = self.shared.settings.lock().statement_timeout_ms;
+        // What the text holds has its own time.
+        self.shared.cancel.start(timeout);
+        let result = crate::parse::parse_while(sql, Placeholders::Dollar, &self.shared.cancel);
+        self.shared.cancel.finish();
         if result.is_err() {
             self.fail();
         }
@@ -332,7 +338,10 @@ impl Session {
 
     /// Parses and binds a statement for later: 42601 where the text holds more than one.
     pub fn prepare(&mut self, sql: &str, param_types: &[Option<Type>]) -> Result<Arc<Prepared>> {
+        let timeout = self.shared.settings.lock().statement_timeout_ms;
+        self.shared.cancel.start(timeout);
         let result = self.prepare_inner(sql, param_types);
+        self.shared.cancel.finish();
         if result.is_err() {
             self.fail();
         }
@@ -340,7 +349,7 @@ impl Session {
     }
 
     pub(crate) fn prepare_inner(&mut self, sql: &str, param_types: &[Option<Type>]) -> Result<Arc<Prepared>> {
-        let mut statements = crate::parse::parse(sql, Placeholders::Dollar)?;
+        let mut statements = crate::parse::parse_while(sql, Placeholders::Dollar, &self.shared.cancel)?;
         if statements.len() > 1 {
             return Err(SqlError::new(
                 SqlState::SyntaxError,
@@ -528,6 +537,7 @@ impl Session {
         }
         let timeout = self.shared.settings.lock().statement_timeout_ms;
         self.shared.cancel.start(timeout);
+        *self.shared.talk.lock() = Talk::default();
         // A session that was terminated while it rested ends here.
         self.shared.cancel.check()?;
         self.open()?;

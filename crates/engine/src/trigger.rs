@@ -235,7 +235,7 @@ impl Condition {
             snapshot: &context.catalog,
             search_path,
         };
-        let mut binder = Binder::new(names, context, Arc::from(text), &[]);
+        let mut binder = Binder::new(names, context, crate::parse::Source::new(text), &[]);
         let (new, old) = (binder.row_of(table, "new"), binder.row_of(table, "old"));
         let ids = |entry: &crate::bind::ScopeTable| entry.columns.iter().map(|column| column.id).collect();
         let (new_ids, old_ids) = (ids(&new), ids(&old));

@@ -195,7 +195,7 @@ impl<'a> Writer<'a> {
                 snapshot: &context.catalog,
                 search_path: &table.search_path,
             };
-            let mut binder = Binder::new(names, &**context, Arc::from(expression.as_str()), &[]);
+            let mut binder = Binder::new(names, &**context, crate::parse::Source::new(expression.as_str()), &[]);
             let entry = binder.row_of(&table, &table.name);
             let columns = entry.columns.iter().map(|column| column.id).collect();
             let scope = Scope {
@@ -227,35 +227,47 @@ impl<'a> Writer<'a> {
     fn check(&self, row: &[Datum]) -> Result<()> {
         for (value, column) in row.iter().zip(&self.table.columns) {
             if column.not_null && !column.dropped && value.is_null() {
-                return Err(SqlError::new(
-                    SqlState::NotNullViolation,
-                    format!(
-                        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                        column.name, self.table.name
-                    ),
-                )
-                .detail(self.failing_row(row))
-                .table(&self.table.schema, &self.table.name)
-                .column(&column.name));
+                return Err(self.telling(
+                    || self.failing_row(row),
+                    SqlError::new(
+                        SqlState::NotNullViolation,
+                        format!(
+                            "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                            column.name, self.table.name
+                        ),
+                    )
+                    .table(&self.table.schema, &self.table.name)
+                    .column(&column.name),
+                ));
             }
         }
         for check in &self.checks {
             let holds = query::eval(&check.condition, &check.columns, row, &self.host)?;
             // NULL passes: only false violates.
             if matches!(holds, Datum::Bool(false)) {
-                return Err(SqlError::new(
-                    SqlState::CheckViolation,
-                    format!(
-                        "new row for relation \"{}\" violates check constraint \"{}\"",
-                        self.table.name, check.name
-                    ),
-                )
-                .detail(self.failing_row(row))
-                .table(&self.table.schema, &self.table.name)
-                .constraint(&check.name));
+                return Err(self.telling(
+                    || self.failing_row(row),
+                    SqlError::new(
+                        SqlState::CheckViolation,
+                        format!(
+                            "new row for relation \"{}\" violates check constraint \"{}\"",
+                            self.table.name, check.name
+                        ),
+                    )
+                    .table(&self.table.schema, &self.table.name)
+                    .constraint(&check.name),
+                ));
             }
         }
         Ok(())
+    }
+
+    /// A DETAIL shows values of the row: only to whoever may read the table.
+    fn telling(&self, detail: impl FnOnce() -> String, error: SqlError) -> SqlError {
+        match self.context.calls.may_read(self.context, &self.table) {
+            true => error.detail(detail()),
+            false => error,
+        }
     }
 
     fn failing_row(&self, row: &[Datum]) -> String {
@@ -295,13 +307,14 @@ impl<'a> Writer<'a> {
             .iter()
             .map(|index| self.print(&row[*index], self.table.columns[*index].ty))
             .collect();
-        SqlError::new(
+        let error = SqlError::new(
             SqlState::UniqueViolation,
             format!("duplicate key value violates unique constraint \"{}\"", key.name),
         )
-        .detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", ")))
         .table(&self.table.schema, &self.table.name)
-        .constraint(&key.name)
+        .constraint(&key.name);
+        let detail = || format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "));
+        self.telling(detail, error)
     }
 
     fn new_row_key(&self, row: &[Datum]) -> Result<Vec<u8>> {

@@ -22,6 +22,18 @@ pub trait Environment: Send + Sync {
     fn is_superuser(&self) -> bool;
     /// Functions that only the catalog can answer (`pg_get_expr`, `to_regclass`, `nextval`).
     fn catalog_call(&self, name: &'static str, args: &[Datum]) -> Result<Datum>;
+    /// The machine's clock, or what whoever asks is shown of it.
+    fn clock(&self) -> Result<i64> {
+        Ok(crate::system_clock())
+    }
+    /// An error where whoever asks may not have random numbers.
+    fn draw_random(&self) -> Result<()> {
+        Ok(())
+    }
+    /// An error where whoever asks may not determine the session's random numbers.
+    fn seed_random(&self) -> Result<()> {
+        Ok(())
+    }
     /// An error when the statement has been cancelled or has timed out; long loops ask.
     fn check_cancelled(&self) -> Result<()>;
 }

@@ -28,4 +28,5 @@ pub use aggregate::{Accumulator, Aggregate, NativeAggregate};
 pub use entry::{Family, Native, Operator, Run, Scalar, Shape, Volatility, WRITTEN_MARK, name_fields, types_argument};
 pub use environment::Environment;
 pub use scalar::array::{record_field, unnest_together};
+pub use scalar::datetime::system_clock;
 pub use set::{Rows, SetFunction};

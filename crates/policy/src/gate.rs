@@ -131,6 +131,11 @@ impl Gate {
         Ok(Some(Permit::new(ask)))
     }
 
+    /// Whether it would be allowed now. For what a guest learns without asking, such as the words of an error: nothing is on record.
+    pub fn would_allow<T: Ask>(&self, ask: &T) -> bool {
+        self.verdict(&ask.request()).is_ok()
+    }
+
     /// An event about this call, its other columns still NULL.
     pub fn event(&self, event_type: EventType) -> Event {
         let mut event = Event::new(event_type);

@@ -135,6 +135,18 @@ impl Error {
         budget.end_callers(&SqlError::from(error.clone()));
         error
     }
+
+    /// As many calls are above this one as may be: it does not begin, and those above it end.
+    pub fn too_deep(budget: &Budget) -> Error {
+        let (function, value) = budget.exceeded(Limit::CallDepth);
+        let error = Error::Limit {
+            function,
+            limit: Limit::CallDepth,
+            value,
+        };
+        budget.end_callers(&SqlError::from(error.clone()));
+        error
+    }
 }
 
 impl std::fmt::Display for Error {

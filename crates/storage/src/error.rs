@@ -133,9 +133,8 @@ impl From<Error> for SqlError {
             Error::Deadlock { detail } => SqlError::new(SqlState::TRDeadlockDetected, message).detail(detail),
             Error::Interrupted(error) => error,
             Error::TransactionEnded | Error::NoSuchSavepoint => SqlError::internal(message),
-            Error::KeyTooLong { .. } | Error::ValueTooLong { .. } | Error::TransactionTooLarge { .. } => {
-                SqlError::new(SqlState::ProgramLimitExceeded, message)
-            }
+            Error::KeyTooLong { .. } | Error::ValueTooLong { .. } => SqlError::new(SqlState::ProgramLimitExceeded, message),
+            Error::TransactionTooLarge { .. } => SqlError::new(SqlState::OutOfMemory, message).hint("Commit more often."),
             Error::NotAKey(_) => SqlError::new(SqlState::FeatureNotSupported, message),
         }
     }

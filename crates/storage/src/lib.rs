@@ -47,4 +47,4 @@ pub const MAX_KEY_BYTES: usize = 32 * 1024;
 pub const MAX_VALUE_BYTES: usize = 1 << 30;
 
 /// The most that one transaction may buffer, because it is held in memory until it commits.
-pub const MAX_TRANSACTION_BYTES: usize = 2 << 30;
+pub const MAX_TRANSACTION_BYTES: usize = 1 << 30;

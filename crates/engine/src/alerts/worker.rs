@@ -141,6 +141,7 @@ fn session(pid: i32, control: &Control) -> Arc<SessionShared> {
         session_id: SESSION_ID,
         settings: Mutex::new(settings),
         notices: Mutex::default(),
+        talk: Mutex::default(),
         cancel: control.cancel.clone(),
         client: None,
         encryption: None,

@@ -107,7 +107,7 @@ impl std::ops::Deref for Read {
 pub struct Binder<'a> {
     pub names: Names<'a>,
     pub env: &'a dyn Environment,
-    source: Arc<str>,
+    source: crate::parse::Source,
     /// The type of each `$n`; None where nothing has decided it yet.
     params: Vec<Option<Type>>,
     /// Whether the statement may ask for more parameters than those: it is being prepared.
@@ -215,7 +215,7 @@ impl Place {
 
 impl<'a> Binder<'a> {
     /// `params`: the types that the client gave for `$1`, `$2`, ...
-    pub fn new(names: Names<'a>, env: &'a dyn Environment, source: Arc<str>, params: &[Option<Type>]) -> Binder<'a> {
+    pub fn new(names: Names<'a>, env: &'a dyn Environment, source: crate::parse::Source, params: &[Option<Type>]) -> Binder<'a> {
         Binder {
             names,
             env,

@@ -163,7 +163,7 @@ impl Binder<'_> {
             Some(crate::parse::Statement::Sql(statement)) => match &**statement {
                 ast::Statement::Query(query) => {
                     // The text's positions are not the client's.
-                    let source = std::mem::replace(&mut self.source, std::sync::Arc::from(sql));
+                    let source = std::mem::replace(&mut self.source, crate::parse::Source::new(sql));
                     let ctes = std::mem::take(&mut self.ctes);
                     let bound = self.query(query, parent, false);
                     self.source = source;

@@ -19,6 +19,7 @@ use super::nested::{self, Permits};
 use super::params::Ready;
 use super::plans::Bound;
 use super::storage::FunctionStorage;
+use super::unseen;
 use crate::authorize;
 use crate::cancel::Cancel;
 use crate::context::{Actor, SessionShared, StatementContext};
@@ -27,6 +28,7 @@ use crate::parse::{Access, Commented, PolicyStatement, RoleName, Statement, Util
 use crate::plan::Plan;
 use crate::session;
 use crate::statement;
+use crate::talk::Said;
 use crate::transaction::Standing;
 use crate::working_catalog::InUse;
 use crate::write::Written;
@@ -122,6 +124,11 @@ impl sandbox::Backend for SqlBackend {
     }
 
     fn log(&self, level: Severity, message: &str) {
+        let (level, message) = match self.session.talk.lock().say(message) {
+            Said::Heard => (level, message),
+            Said::TooMuch => (Severity::Warning, "further messages of this function are not shown"),
+            Said::Unheard => return,
+        };
         tracing::info!(function = %self.gate.function().name, call = self.call_id, "{message}");
         let mut notice = Notice::notice(message);
         notice.severity = match level {
@@ -420,7 +427,9 @@ impl SqlBackend {
         let plan = &authorized.bound.plan;
         event.resource = Some(authorized.bound.resource.clone());
         self.gate.record(event)?;
-        nested::carry_out(plan, context, |params| self.context(params))
+        let kept = context.clone();
+        let written = nested::carry_out(plan, context, |params| self.context(params));
+        written.map_err(|error| unseen::without_values(error, plan, &kept))
     }
 }
 

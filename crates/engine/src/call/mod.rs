@@ -12,12 +12,14 @@ mod names;
 mod nested;
 mod params;
 pub mod plans;
+mod questions;
 mod rights;
 mod set;
 mod sql;
 mod sql_run;
 mod storage;
 mod trigger;
+mod unseen;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -204,13 +206,6 @@ impl Calls {
     /// A fresh sandbox for this statement.
     fn start(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Running> {
         crate::stack::check()?;
-        let depth = self.depth();
-        if depth >= policy::MAX_CALL_DEPTH {
-            return Err(SqlError::new(
-                SqlState::StatementTooComplex,
-                format!("call depth limit of {} exceeded", policy::MAX_CALL_DEPTH),
-            ));
-        }
         let call_id = session::next_call_id(&context.db);
         let rights: Arc<dyn RightsSource> = match function.oid {
             ANONYMOUS => Arc::new(FixedRights(Arc::new(context.catalog.effective_rights(function)))),
@@ -305,8 +300,14 @@ impl Calls {
             function: function.oid,
             statistics: context.db.statistics.clone(),
         };
-        if too_many {
-            let error = sandbox::Error::too_many_calls(&budget);
+        let refused = if self.depth() >= policy::MAX_CALL_DEPTH {
+            Some(sandbox::Error::too_deep(&budget))
+        } else if too_many {
+            Some(sandbox::Error::too_many_calls(&budget))
+        } else {
+            None
+        };
+        if let Some(error) = refused {
             running.record_failure(&error, None, &context.session)?;
             return Err(error.into());
         }

@@ -64,7 +64,7 @@ pub(super) fn permits(gate: &Gate, touched: &Touched, target: Option<Target<'_>>
     })
 }
 
-fn object_name(table: &catalog::Table, context: &StatementContext) -> ObjectName {
+pub(super) fn object_name(table: &catalog::Table, context: &StatementContext) -> ObjectName {
     let visible = search_path::finds_table(names(context), &table.schema, &table.name);
     ObjectName::new(&*table.schema, &*table.name, visible)
 }

@@ -100,15 +100,8 @@ impl SqlBackend {
 
     /// The one statement of a text, if it is not the end of the transaction.
     fn statement(&self, sql: &str, verb: Verb) -> Result<Option<ParsedStatement>> {
-        let mut statements = crate::parse::parse(sql, Placeholders::QuestionMarkToo)?;
-        if statements.len() > 1 {
-            return Err(SqlError::new(
-                SqlState::SyntaxError,
-                "a function may run one statement per call, not several",
-            ));
-        }
-        let statement = statements
-            .pop()
+        let several = "a function may run one statement per call, not several";
+        let statement = crate::parse::parse_single(sql, Placeholders::QuestionMarkToo, &self.cancel, several)?
             .ok_or_else(|| SqlError::new(SqlState::SyntaxError, "there is no statement"))?;
         if let Some(commit) = transaction_end(&statement.kind) {
             self.end_transaction(commit, verb)?;

@@ -50,7 +50,8 @@ fn bind(context: &StatementContext, function: &Function) -> Result<Body> {
     };
     let known: Vec<Option<Type>> = function.args.iter().map(|arg| Some(arg.ty)).collect();
     let mut plans = vec![];
-    let parsed = crate::parse::parse(&function.body, Placeholders::Dollar).map_err(|error| in_body(error, function, None))?;
+    let parsed =
+        crate::parse::parse_while(&function.body, Placeholders::Dollar, &context.cancel).map_err(|error| in_body(error, function, None))?;
     for (index, statement) in parsed.iter().enumerate() {
         let number = index + 1;
         let bound = bind_one(context, statement, &known, &arguments).map_err(|error| in_body(error, function, Some(number)))?;

@@ -7,6 +7,7 @@
 
 use std::any::TypeId;
 use std::cell::Cell;
+use std::sync::Arc;
 
 use sqlparser::ast::{DataType, Expr, TypedString};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
@@ -14,9 +15,14 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::cancel::Cancel;
+
 /// How many operands may be begun while a statement is parsed, for each of its tokens. Ordinary statements stay below one:
 /// few places are read twice.
 const READINGS_OF_A_TOKEN: usize = 50;
+
+/// Readings between two looks at whether the statement was cancelled.
+const READINGS_BETWEEN_LOOKS: usize = 1024;
 
 /// The dialect for one statement.
 #[derive(Debug)]
@@ -24,13 +30,15 @@ pub(super) struct Postgres {
     inner: PostgreSqlDialect,
     /// How many operands may still be begun.
     readings: Cell<usize>,
+    cancel: Arc<Cancel>,
 }
 
 impl Postgres {
-    pub fn new(tokens: usize) -> Postgres {
+    pub fn new(tokens: usize, cancel: Arc<Cancel>) -> Postgres {
         Postgres {
             inner: PostgreSqlDialect {},
             readings: Cell::new(tokens.saturating_mul(READINGS_OF_A_TOKEN)),
+            cancel,
         }
     }
 }
@@ -52,7 +60,9 @@ impl Dialect for Postgres {
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         match self.readings.get().checked_sub(1) {
             Some(left) => {
-                self.readings.set(left);
+                let cancelled = left % READINGS_BETWEEN_LOOKS == 0 && self.cancel.check().is_err();
+                // It takes an error for a wrong guess and tries another: none may succeed.
+                self.readings.set(if cancelled { 0 } else { left });
                 interval_with_precision(parser).map(Ok)
             }
             None => Some(Err(ParserError::RecursionLimitExceeded)),

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::Token;
 use super::access::{RoleName, role_name};
 use super::policy::policy_name;
 use super::utility::setting_name;
-use super::{at_end, byte_offset, expect_word, fold, own_error, string, word, words};
+use super::{Source, at_end, byte_offset, expect_word, fold, own_error, string, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
 
@@ -156,7 +156,7 @@ pub enum AlterAction {
     RenameTo(String),
 }
 
-pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
+pub fn create(parser: &mut Parser<'_>, source: &Source) -> Parsed<CreateFunction> {
     expect_word(parser, "CREATE")?;
     let or_replace = words(parser, &["OR", "REPLACE"]);
     let procedure = word(parser, "PROCEDURE");
@@ -238,7 +238,7 @@ pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateFunction> {
     }
 }
 
-pub fn alter(parser: &mut Parser<'_>, source: &str) -> Parsed<AlterFunction> {
+pub fn alter(parser: &mut Parser<'_>, source: &Source) -> Parsed<AlterFunction> {
     expect_word(parser, "ALTER")?;
     let kind = routine_kind(parser)?;
     let name = function_name(parser)?;
@@ -417,7 +417,7 @@ fn language_name(parser: &mut Parser<'_>) -> Parsed<String> {
 }
 
 /// `CREATE AGGREGATE name(type, ...) (SFUNC = f, STYPE = type, FINALFUNC = f, INITCOND = 'text')`.
-pub fn create_aggregate(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateAggregate> {
+pub fn create_aggregate(parser: &mut Parser<'_>, source: &Source) -> Parsed<CreateAggregate> {
     expect_word(parser, "CREATE")?;
     let or_replace = words(parser, &["OR", "REPLACE"]);
     expect_word(parser, "AGGREGATE")?;
@@ -476,7 +476,7 @@ pub fn create_aggregate(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateA
 
 /// The statement's text from here to its end.
 /// The text from here to the statement's end.
-pub fn rest(parser: &mut Parser<'_>, source: &str) -> String {
+pub fn rest(parser: &mut Parser<'_>, source: &Source) -> String {
     let start = parser.peek_token().span.start;
     let mut end = start;
     while parser.peek_token().token != Token::EOF {
@@ -547,7 +547,7 @@ fn is_default(parser: &Parser<'_>) -> bool {
     peeks(parser, "DEFAULT")
 }
 
-fn arguments(parser: &mut Parser<'_>, source: &str) -> Parsed<Vec<Argument>> {
+fn arguments(parser: &mut Parser<'_>, source: &Source) -> Parsed<Vec<Argument>> {
     parser.expect_token(&Token::LParen)?;
     let mut args = vec![];
     if parser.consume_token(&Token::RParen) {

@@ -5,7 +5,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::function::{FunctionName, RoutineKind, function_name, rest, routine_kind};
-use super::{at_end, byte_offset, expect_word, fold, own_error, string, word};
+use super::{Source, at_end, byte_offset, expect_word, fold, own_error, string, word};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
 
@@ -58,7 +58,7 @@ pub fn explain_capabilities(parser: &mut Parser<'_>) -> Parsed<(RoutineKind, Fun
 }
 
 /// `TEST FUNCTION f(arguments) [EXPECT DENIED capability | EXPECT value]`.
-pub fn test_function(parser: &mut Parser<'_>, source: &str) -> Parsed<TestFunction> {
+pub fn test_function(parser: &mut Parser<'_>, source: &Source) -> Parsed<TestFunction> {
     expect_word(parser, "TEST")?;
     expect_word(parser, "FUNCTION")?;
     let (call, expr) = expression(parser, source)?;
@@ -77,7 +77,7 @@ pub fn test_function(parser: &mut Parser<'_>, source: &str) -> Parsed<TestFuncti
 }
 
 /// An expression and its text.
-fn expression(parser: &mut Parser<'_>, source: &str) -> Parsed<(String, Expr)> {
+fn expression(parser: &mut Parser<'_>, source: &Source) -> Parsed<(String, Expr)> {
     let start = parser.peek_token().span.start;
     let expr = parser.parse_expr()?;
     let end = parser.get_current_token().span.end;

@@ -16,16 +16,19 @@ mod nesting;
 mod placeholders;
 mod policy;
 mod prepared;
+mod source;
+mod tokens;
 mod trigger;
 mod utility;
 
 use std::sync::Arc;
 
 use sqlparser::ast;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Whitespace};
 use types::{Result, SqlError, SqlState};
+
+use crate::cancel::Cancel;
 
 pub use access::{Access, GrantPrivileges, Membership, OwnedName, RoleName, Target};
 pub use function::{
@@ -35,6 +38,7 @@ pub use function::{
 pub use inspect::{Comment, Commented, Expectation, RelationName, TestFunction};
 pub use policy::{DefinitionText, PolicyStatement};
 pub use prepared::PrepareText;
+pub use source::{Source, byte_offset, position};
 pub use trigger::{Action as TriggerAction, CreateTrigger, DropTrigger, Timing as TriggerTiming, check_body as check_trigger_body};
 pub use utility::{AlterRole, NewIdentity, RoleOptions, SetValue, TransactionModes, Utility};
 
@@ -58,7 +62,7 @@ const PARSER_RECURSION: usize = 3 * MAX_NESTING;
 pub struct ParsedStatement {
     pub kind: Statement,
     /// The whole text that the client sent: positions count from its start.
-    pub source: Arc<str>,
+    pub source: Source,
     /// This statement's own text, without the semicolon.
     pub text: Arc<str>,
     /// How many statements the text held.
@@ -98,21 +102,44 @@ pub enum Placeholders {
 
 /// Cuts a text into its statements and parses each of them.
 pub fn parse(sql: &str, placeholders: Placeholders) -> Result<Vec<ParsedStatement>> {
-    let source: Arc<str> = Arc::from(sql);
-    let tokens = tokenize(&source, placeholders)?;
-    if tokens.len() > MAX_TOKENS {
-        return Err(too_complex());
-    }
+    parse_while(sql, placeholders, &Arc::new(Cancel::default()))
+}
+
+/// The same as long as nobody cancels it.
+pub fn parse_while(sql: &str, placeholders: Placeholders, cancel: &Arc<Cancel>) -> Result<Vec<ParsedStatement>> {
+    parse_pieces(sql, placeholders, cancel, |_| Ok(()))
+}
+
+/// The one statement of a text, or none; `several` is the error where there are more, which are not looked at.
+pub fn parse_single(sql: &str, placeholders: Placeholders, cancel: &Arc<Cancel>, several: &'static str) -> Result<Option<ParsedStatement>> {
+    let statements = parse_pieces(sql, placeholders, cancel, |pieces| match pieces {
+        0 | 1 => Ok(()),
+        _ => Err(SqlError::new(SqlState::SyntaxError, several)),
+    });
+    statements.map(|mut statements| statements.pop())
+}
+
+/// `count` is asked how many statements there may be before the first of them is parsed.
+fn parse_pieces(
+    sql: &str,
+    placeholders: Placeholders,
+    cancel: &Arc<Cancel>,
+    count: impl FnOnce(usize) -> Result<()>,
+) -> Result<Vec<ParsedStatement>> {
+    let source = Source::new(sql);
+    let tokens = tokenize(&source, placeholders, cancel)?;
     let pieces = pieces(&tokens);
     let siblings = pieces.len();
+    count(siblings)?;
     let mut statements = Vec::with_capacity(siblings);
     for piece in pieces {
+        cancel.check()?;
         nesting::check(piece)?;
         let piece: Vec<TokenWithSpan> = piece.iter().filter(|token| !is_space(&token.token)).cloned().collect();
         let first = piece[0].span.start;
         let last = piece[piece.len() - 1].span.end;
         let text = Arc::from(&source[byte_offset(&source, first)..byte_offset(&source, last)]);
-        let kind = parse_one(piece, &source)?;
+        let kind = parse_one(piece, &source, cancel)?;
         statements.push(ParsedStatement {
             kind,
             source: source.clone(),
@@ -141,10 +168,11 @@ fn pieces(tokens: &[TokenWithSpan]) -> Vec<&[TokenWithSpan]> {
 
 /// Parses a scalar expression that we stored ourselves: a DEFAULT or a CHECK.
 pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
-    let source: Arc<str> = Arc::from(sql);
-    let tokens = tokenize(&source, Placeholders::Dollar)?;
+    let source = Source::new(sql);
+    let cancel = Arc::new(Cancel::default());
+    let tokens = tokenize(&source, Placeholders::Dollar, &cancel)?;
     nesting::check(&tokens)?;
-    let dialect = dialect::Postgres::new(tokens.len());
+    let dialect = dialect::Postgres::new(tokens.len(), cancel);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(PARSER_RECURSION)
         .with_tokens_with_locations(tokens);
@@ -153,7 +181,7 @@ pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
 
 /// How many parameters a statement asks for: the highest `$n`, or the number of `?`.
 pub fn count_placeholders(sql: &str) -> usize {
-    let Ok(tokens) = tokenize(sql, Placeholders::QuestionMarkToo) else {
+    let Ok(tokens) = tokenize(&Source::new(sql), Placeholders::QuestionMarkToo, &Cancel::default()) else {
         return 0;
     };
     let numbers = tokens.iter().filter_map(|token| match &token.token {
@@ -163,38 +191,14 @@ pub fn count_placeholders(sql: &str) -> usize {
     numbers.max().unwrap_or(0)
 }
 
-/// The 1-based character position of a location, as PostgreSQL counts it.
-pub fn position(source: &str, location: Location) -> Option<usize> {
-    if location.line == 0 {
-        return None;
-    }
-    let before = byte_offset(source, location);
-    Some(source[..before].chars().count() + 1)
-}
-
-/// The byte at which a token's location stands in the text.
-pub fn byte_offset(source: &str, location: Location) -> usize {
-    let mut start = 0;
-    for _ in 1..location.line {
-        match source[start..].find('\n') {
-            Some(newline) => start += newline + 1,
-            None => return source.len(),
-        }
-    }
-    let column = usize::try_from(location.column.saturating_sub(1)).unwrap_or(usize::MAX);
-    source[start..]
-        .char_indices()
-        .nth(column)
-        .map_or(source.len(), |(offset, _)| start + offset)
-}
-
-fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpan>> {
-    let dialect = PostgreSqlDialect {};
-    let mut tokens = Tokenizer::new(&dialect, source).tokenize_with_location().map_err(|error| {
+fn tokenize(source: &Source, placeholders: Placeholders, cancel: &Cancel) -> Result<Vec<TokenWithSpan>> {
+    let mut tokens = tokens::tokens(source, cancel).map_err(|stopped| {
+        let error = match stopped {
+            tokens::Stopped::Refused(error) => return error,
+            tokens::Stopped::Unreadable(error) => error,
+        };
         let at = position(source, error.location);
-        let rest = at.map_or("", |at| {
-            source.char_indices().nth(at - 1).map_or("", |(offset, _)| &source[offset..])
-        });
+        let rest = at.map_or("", |_| &source[byte_offset(source, error.location)..]);
         let kind = error.message.to_ascii_lowercase();
         let what = if kind.contains("double") || kind.contains("delimiter") || kind.contains("delimited") {
             "unterminated quoted identifier"
@@ -229,7 +233,7 @@ fn tokenize(source: &str, placeholders: Placeholders) -> Result<Vec<TokenWithSpa
 }
 
 /// `""` names nothing.
-fn check_identifiers(source: &str, tokens: &[TokenWithSpan]) -> Result<()> {
+fn check_identifiers(source: &Source, tokens: &[TokenWithSpan]) -> Result<()> {
     let empty = |token: &&TokenWithSpan| matches!(&token.token, Token::Word(word) if word.quote_style.is_some() && word.value.is_empty());
     let Some(token) = tokens.iter().find(empty) else {
         return Ok(());
@@ -239,7 +243,7 @@ fn check_identifiers(source: &str, tokens: &[TokenWithSpan]) -> Result<()> {
 }
 
 /// A number ends before the next word: `12abc` is neither `12` under the name `abc` nor a name.
-fn check_numbers(source: &str, tokens: &[TokenWithSpan]) -> Result<()> {
+fn check_numbers(source: &Source, tokens: &[TokenWithSpan]) -> Result<()> {
     let glued = tokens.windows(2).find(|pair| {
         matches!(
             pair,
@@ -318,8 +322,8 @@ pub fn too_complex() -> SqlError {
     ))
 }
 
-fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
-    let dialect = dialect::Postgres::new(piece.len());
+fn parse_one(piece: Vec<TokenWithSpan>, source: &Source, cancel: &Arc<Cancel>) -> Result<Statement> {
+    let dialect = dialect::Postgres::new(piece.len(), cancel.clone());
     let upper = |token: &TokenWithSpan| match &token.token {
         Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
         _ => String::new(),
@@ -384,23 +388,26 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &str) -> Result<Statement> {
             })
         }
     };
-    result.map_err(|error| syntax_error(error, source, &piece))
+    result.map_err(|error| match cancel.check() {
+        Ok(()) => syntax_error(error, source, &piece),
+        // The parser gave up because of this.
+        Err(cancelled) => cancelled,
+    })
 }
 
 /// A function's name, perhaps with a schema and argument types, as ALTER FUNCTION has it.
 pub fn parse_function_name(text: &str) -> Result<FunctionName> {
-    let tokens = tokenize(text, Placeholders::Dollar)?;
-    if tokens.len() > MAX_TOKENS {
-        return Err(too_complex());
-    }
+    let source = Source::new(text);
+    let cancel = Arc::new(Cancel::default());
+    let tokens = tokenize(&source, Placeholders::Dollar, &cancel)?;
     let piece: Vec<TokenWithSpan> = tokens.into_iter().filter(|token| !is_space(&token.token)).collect();
     nesting::check(&piece)?;
-    let dialect = dialect::Postgres::new(piece.len());
+    let dialect = dialect::Postgres::new(piece.len(), cancel);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(PARSER_RECURSION)
         .with_tokens_with_locations(piece.clone());
     let name = function::function_name(&mut parser).and_then(|name| at_end(&mut parser).map(|()| name));
-    name.map_err(|error| syntax_error(error, text, &piece))
+    name.map_err(|error| syntax_error(error, &source, &piece))
 }
 
 /// Refuses text after the statement's end.
@@ -413,7 +420,7 @@ fn at_end(parser: &mut Parser<'_>) -> std::result::Result<(), ParserError> {
 }
 
 /// PostgreSQL's words for a parser's error. The parser says "Expected: x, found: y at Line: l, Column: c".
-fn syntax_error(error: ParserError, source: &str, tokens: &[TokenWithSpan]) -> SqlError {
+fn syntax_error(error: ParserError, source: &Source, tokens: &[TokenWithSpan]) -> SqlError {
     let message = match error {
         ParserError::RecursionLimitExceeded => return too_complex(),
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,

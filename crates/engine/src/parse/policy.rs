@@ -4,7 +4,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::function::rest;
-use super::{at_end, expect_word, fold, position, word, words};
+use super::{Source, at_end, expect_word, fold, position, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
 
@@ -33,7 +33,7 @@ pub struct DefinitionText {
     pub position: Option<usize>,
 }
 
-pub fn parse(parser: &mut Parser<'_>, source: &str) -> Parsed<PolicyStatement> {
+pub fn parse(parser: &mut Parser<'_>, source: &Source) -> Parsed<PolicyStatement> {
     let create = word(parser, "CREATE");
     let or_replace = create && words(parser, &["OR", "REPLACE"]);
     let alter = !create && word(parser, "ALTER");
@@ -81,7 +81,7 @@ pub fn policy_name(parser: &mut Parser<'_>) -> Parsed<String> {
     }
 }
 
-fn definition(parser: &mut Parser<'_>, source: &str) -> Parsed<DefinitionText> {
+fn definition(parser: &mut Parser<'_>, source: &Source) -> Parsed<DefinitionText> {
     let start = parser.peek_token();
     if start.token != Token::LParen {
         return parser.expected("(", start);

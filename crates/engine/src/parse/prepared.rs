@@ -4,7 +4,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::function::rest;
-use super::{Utility, byte_offset, expect_word, fold, position, word};
+use super::{Source, Utility, byte_offset, expect_word, fold, position, word};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
 
@@ -17,7 +17,7 @@ pub struct PrepareText {
 }
 
 /// None where the statement is another one.
-pub fn parse(parser: &mut Parser<'_>, source: &str) -> Parsed<Option<Utility>> {
+pub fn parse(parser: &mut Parser<'_>, source: &Source) -> Parsed<Option<Utility>> {
     if word(parser, "PREPARE") {
         let name = fold(&parser.parse_identifier()?);
         let mut types = vec![];

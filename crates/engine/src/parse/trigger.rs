@@ -6,7 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use types::{SqlError, SqlState};
 
-use super::{at_end, byte_offset, expect_word, fold, is_space, own_error, word, words};
+use super::{Source, at_end, byte_offset, expect_word, fold, is_space, own_error, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
 
@@ -58,7 +58,7 @@ pub struct DropTrigger {
     pub cascade: bool,
 }
 
-pub fn create(parser: &mut Parser<'_>, source: &str) -> Parsed<CreateTrigger> {
+pub fn create(parser: &mut Parser<'_>, source: &Source) -> Parsed<CreateTrigger> {
     expect_word(parser, "CREATE")?;
     let or_replace = words(parser, &["OR", "REPLACE"]);
     expect_word(parser, "TRIGGER")?;
@@ -152,7 +152,7 @@ fn call(parser: &mut Parser<'_>) -> Parsed<Action> {
 }
 
 /// After BEGIN.
-fn body(parser: &mut Parser<'_>, source: &str) -> Parsed<Action> {
+fn body(parser: &mut Parser<'_>, source: &Source) -> Parsed<Action> {
     let mut statements: Vec<String> = vec![];
     loop {
         while parser.consume_token(&Token::SemiColon) {}

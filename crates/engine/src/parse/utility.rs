@@ -6,7 +6,7 @@ use storage::Isolation;
 
 use super::access::{RoleName, role_name, role_names};
 use super::prepared::{self, PrepareText};
-use super::{at_end, expect_word, fold, own_error, string, word, words};
+use super::{Source, at_end, expect_word, fold, own_error, string, word, words};
 
 type Parsed<T> = std::result::Result<T, ParserError>;
 
@@ -143,7 +143,7 @@ pub fn is_ours(first: &str, second: &str) -> bool {
     }
 }
 
-pub fn parse(parser: &mut Parser<'_>, source: &str) -> Parsed<Utility> {
+pub fn parse(parser: &mut Parser<'_>, source: &Source) -> Parsed<Utility> {
     let utility = match prepared::parse(parser, source)? {
         Some(utility) => utility,
         None => parse_inner(parser)?,

@@ -134,7 +134,7 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         }
         match &arg.default {
             Some(text) => {
-                let mut binder = Binder::new(names, &**context, Arc::from(text.as_str()), &[]);
+                let mut binder = Binder::new(names, &**context, crate::parse::Source::new(text.as_str()), &[]);
                 binder.value(&crate::parse::parse_expression(text)?, ty)?;
             }
             None if args.last().is_some_and(|last| last.default.is_some()) => {

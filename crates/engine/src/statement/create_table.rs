@@ -303,7 +303,7 @@ fn add_constraint(
                 search_path: &context.search_path,
             };
             let text = expr.to_string();
-            let mut binder = Binder::new(names, &**context, Arc::from(text.as_str()), &[]);
+            let mut binder = Binder::new(names, &**context, crate::parse::Source::new(text.as_str()), &[]);
             let shared = Arc::new(table.clone());
             let entry = binder.row_of(&shared, &table.name);
             let ids: Vec<_> = entry.columns.iter().map(|column| column.id).collect();
@@ -384,7 +384,7 @@ fn check_defaults(context: &Arc<StatementContext>, table: &Table) -> Result<()> 
         snapshot: &context.catalog,
         search_path: &context.search_path,
     };
-    let mut binder = Binder::new(names, &**context, Arc::from(""), &[]);
+    let mut binder = Binder::new(names, &**context, crate::parse::Source::new(""), &[]);
     for index in 0..table.columns.len() {
         binder.default_of(table, index)?;
     }

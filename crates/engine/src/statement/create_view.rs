@@ -33,7 +33,7 @@ pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<
     qualify(&mut query, names);
     let definition = query.to_string();
     // Bound as it will be read: from its own text.
-    let mut binder = Binder::new(names, &**context, Arc::from(definition.as_str()), &[]);
+    let mut binder = Binder::new(names, &**context, crate::parse::Source::new(definition.as_str()), &[]);
     let bound = binder.query(&create.query, None, false)?;
     if !binder.param_types().is_empty() {
         return Err(SqlError::new(SqlState::UndefinedParameter, "there is no parameter $1"));

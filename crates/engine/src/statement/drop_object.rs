@@ -111,7 +111,7 @@ fn dependents(context: &Arc<StatementContext>, table: &Table) -> Result<Vec<Arc<
             snapshot: &context.catalog,
             search_path: &view.search_path,
         };
-        let mut binder = Binder::new(names, &**context, Arc::from(definition.as_str()), &[]);
+        let mut binder = Binder::new(names, &**context, crate::parse::Source::new(definition.as_str()), &[]);
         // A view that no longer binds depends on nothing.
         let reads = binder.view_reads(definition).unwrap_or_default();
         if reads.contains(&table.oid) {

@@ -5,14 +5,14 @@ use std::cell::Cell;
 use types::Type::*;
 use types::{Datum, Result, SqlError, SqlState};
 
-use crate::Scalar;
 use crate::argument::float8;
 use crate::scalar::math::general;
+use crate::{Environment, Scalar};
 
 pub(crate) static SCALARS: &[Scalar] = &[
-    Scalar::new("random", &[], Float8, |_, _| random().map(Datum::Float8)).volatile(),
-    Scalar::new("setseed", &[Float8], Void, |_, a| set_seed(float8(a, 0)?)).volatile(),
-    Scalar::new("gen_random_uuid", &[], Uuid, |_, _| uuid().map(Datum::Uuid)).volatile(),
+    Scalar::new("random", &[], Float8, |env, _| random(env).map(Datum::Float8)).volatile(),
+    Scalar::new("setseed", &[Float8], Void, |env, a| set_seed(env, float8(a, 0)?)).volatile(),
+    Scalar::new("gen_random_uuid", &[], Uuid, |env, _| uuid(env).map(Datum::Uuid)).volatile(),
 ];
 
 thread_local! {
@@ -28,7 +28,8 @@ fn bytes<const N: usize>() -> Result<[u8; N]> {
 }
 
 /// 0 <= x < 1, of 52 random bits.
-fn random() -> Result<f64> {
+fn random(env: &dyn Environment) -> Result<f64> {
+    env.draw_random()?;
     let bits = match SEEDED.get() {
         Some(state) => {
             let (bits, state) = next(state);
@@ -54,7 +55,8 @@ fn split_mix(state: &mut u64) -> u64 {
     value ^ (value >> 31)
 }
 
-fn set_seed(seed: f64) -> Result<Datum> {
+fn set_seed(env: &dyn Environment, seed: f64) -> Result<Datum> {
+    env.seed_random()?;
     if seed.is_nan() || !(-1.0..=1.0).contains(&seed) {
         let message = format!("setseed parameter {} is out of allowed range [-1,1]", general(seed));
         return Err(SqlError::new(SqlState::InvalidParameterValue, message));
@@ -65,7 +67,8 @@ fn set_seed(seed: f64) -> Result<Datum> {
 }
 
 /// Version 4, variant 1.
-fn uuid() -> Result<[u8; 16]> {
+fn uuid(env: &dyn Environment) -> Result<[u8; 16]> {
+    env.draw_random()?;
     let mut uuid: [u8; 16] = bytes()?;
     uuid[6] = uuid[6] & 0x0f | 0x40;
     uuid[8] = uuid[8] & 0x3f | 0x80;

@@ -70,7 +70,7 @@ pub(crate) static SCALARS: &[Scalar] = &[
     .volatile(),
     Scalar::new("pg_sleep_until", &[Timestamptz], Void, |env, a| {
         let until = timestamptz(a, 0)?;
-        sleep(env, (until as f64 - super::datetime::clock::clock() as f64) / 1e6)
+        sleep(env, (until as f64 - env.clock()? as f64) / 1e6)
     })
     .volatile(),
     Scalar::new("pg_size_pretty", &[Int8], Text, |_, a| Ok(Datum::text(size_pretty(int8(a, 0)?)))),

@@ -3,7 +3,8 @@
 //! The life of a file operation: the path is made canonical, symbolic links included, before anything is asked, so that
 //! the question is about the file that is meant. What was allowed is then opened from the root, folder by folder, and no
 //! step follows a symbolic link: whoever puts one in the way after the check makes the operation fail, not go elsewhere.
-//! An error tells nothing about a path before the gate has allowed it.
+//! An error tells nothing about a path before the gate has allowed it: who may reach neither what a path says nor what it leads
+//! to is refused what it says, whether that is there or not.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // the one place where guests reach files, each with a permit
 
@@ -11,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use audit::EventType;
-use policy::{CanonicalPath, ListFolder, Permit, ReadFile, WriteFile};
+use policy::{Ask, CanonicalPath, ListFolder, Permit, ReadFile, WriteFile};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 use types::{Datum, SqlError, SqlState, Type};
@@ -59,7 +60,7 @@ pub fn append_text(state: &mut State, mut arguments: Arguments) -> Result<Answer
 pub fn list(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let path = path(&mut arguments)?;
     arguments.end()?;
-    let permit = state.rights()?.gate.check(ListFolder(path))?;
+    let permit = path.ask(state, ListFolder)?;
     let names = operation(state, "list", &permit.asked().0, |_| {
         let names = list_folder(&permit)?;
         let length = names.len() as u64;
@@ -72,7 +73,7 @@ pub fn list(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failu
 pub fn remove(state: &mut State, mut arguments: Arguments) -> Result<Answer, Failure> {
     let path = path(&mut arguments)?;
     arguments.end()?;
-    let permit = state.rights()?.gate.check(WriteFile(path))?;
+    let permit = path.ask(state, WriteFile)?;
     operation(state, "remove", &permit.asked().0, |_| {
         remove_file(&permit)?;
         Ok(((), 0))
@@ -86,8 +87,8 @@ enum How {
     Append,
 }
 
-fn read_file(state: &mut State, path: CanonicalPath, verb: &'static str) -> Result<Vec<u8>, Failure> {
-    let permit = state.rights()?.gate.check(ReadFile(path))?;
+fn read_file(state: &mut State, path: AskedPath, verb: &'static str) -> Result<Vec<u8>, Failure> {
+    let permit = path.ask(state, ReadFile)?;
     let most = MAX_READ_BYTES.min(state.meter.limits.memory_bytes);
     operation(state, verb, &permit.asked().0, |check| {
         let bytes = read(&permit, most, check)?;
@@ -104,7 +105,7 @@ fn write_file(state: &mut State, arguments: &mut Arguments, how: How) -> Result<
         How::Replace => "writeText",
         How::Append => "appendText",
     };
-    let permit = state.rights()?.gate.check(WriteFile(path))?;
+    let permit = path.ask(state, WriteFile)?;
     operation(state, verb, &permit.asked().0, |_| {
         write(&permit, &text, how)?;
         Ok(((), text.len() as u64))
@@ -167,17 +168,71 @@ fn refuse_own(state: &State, path: &CanonicalPath) -> Result<(), SqlError> {
     }
 }
 
-fn path(arguments: &mut Arguments) -> Result<CanonicalPath, Failure> {
-    let text = arguments.text("a path, which is text")?;
-    let refuse = |why: &str| Failure::from(arguments.refuse("the absolute path of a file").detail(why.to_string()));
-    if !text.starts_with('/') || text.contains('\0') || text.len() > MAX_PATH_BYTES {
-        return Err(refuse(
-            "It does not start at the root, contains a zero character, or is longer than 4096 bytes.",
-        ));
+/// A path as a function wrote it, and where it leads.
+struct AskedPath {
+    /// Without `.` and `..`, which no look at the disk has taken away.
+    written: CanonicalPath,
+    /// Symbolic links followed; or why there is no such path.
+    resolved: Result<CanonicalPath, SqlError>,
+}
+
+impl AskedPath {
+    /// The question is about where the path leads; but where that is, is told only to who may reach what is written.
+    fn ask<T: Ask>(self, state: &State, question: impl Fn(CanonicalPath) -> T) -> Result<Permit<T>, Failure> {
+        let gate = &state.rights()?.gate;
+        if let Ok(resolved) = &self.resolved {
+            let resolved = question(resolved.clone());
+            if gate.would_allow(&resolved) {
+                return Ok(gate.check(resolved)?);
+            }
+        }
+        let written = question(self.written);
+        if !gate.would_allow(&written) {
+            // No other than the first question may be allowed here: what is written might lead elsewhere.
+            return match gate.check(written) {
+                Err(denied) => Err(denied.into()),
+                Ok(_) => Err(SqlError::new(
+                    SqlState::InsufficientPrivilege,
+                    "the function's rights changed while it asked for a file",
+                )
+                .into()),
+            };
+        }
+        Ok(gate.check(question(self.resolved?))?)
     }
-    let canonical = resolve(Path::new(&text)).ok_or_else(|| refuse("A part of it cannot be resolved."))?;
-    let canonical = canonical.into_os_string().into_string().map_err(|_| refuse("It is not UTF-8."))?;
-    CanonicalPath::new(canonical).map_err(|error| SqlError::from(error).into())
+}
+
+fn path(arguments: &mut Arguments) -> Result<AskedPath, Failure> {
+    let text = arguments.text("a path, which is text")?;
+    let refuse = |why: &str| arguments.refuse("the absolute path of a file").detail(why.to_string());
+    if !text.starts_with('/') || text.contains('\0') || text.len() > MAX_PATH_BYTES {
+        return Err(refuse("It does not start at the root, contains a zero character, or is longer than 4096 bytes.").into());
+    }
+    let canonical = |path: PathBuf| {
+        let path = path.into_os_string().into_string().map_err(|_| refuse("It is not UTF-8."))?;
+        CanonicalPath::new(path).map_err(SqlError::from)
+    };
+    let written = canonical(as_written(Path::new(&text)))?;
+    let resolved = resolve(Path::new(&text)).ok_or_else(|| refuse("A part of it cannot be resolved."));
+    Ok(AskedPath {
+        written,
+        resolved: resolved.and_then(canonical),
+    })
+}
+
+/// `.` and `..` taken away without a look at the disk.
+fn as_written(path: &Path) -> PathBuf {
+    let mut written = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => written.push(name),
+            Component::ParentDir => {
+                written.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+        }
+    }
+    written
 }
 
 /// The path with its symbolic links followed, as far as it exists; what does not exist yet is taken as it is written, and has no `..` in it.

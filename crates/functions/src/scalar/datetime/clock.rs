@@ -24,9 +24,9 @@ pub(crate) static SCALARS: &[Scalar] = &[
         Ok(Datum::Timestamptz(env.statement_timestamp()))
     })
     .stable(),
-    Scalar::new("clock_timestamp", &[], Timestamptz, |_, _| Ok(Datum::Timestamptz(clock()))).volatile(),
+    Scalar::new("clock_timestamp", &[], Timestamptz, |env, _| env.clock().map(Datum::Timestamptz)).volatile(),
     Scalar::new("timeofday", &[], Text, |env, _| {
-        let now = clock();
+        let now = env.clock()?;
         let template = "Dy Mon DD HH24:MI:SS.US YYYY TZ";
         crate::scalar::to_char::timestamptz_to_char(env, now, template).map(Datum::Text)
     })
@@ -60,7 +60,7 @@ pub(crate) static SCALARS: &[Scalar] = &[
 ];
 
 /// Microseconds since 1970 by the machine's clock.
-pub(crate) fn clock() -> i64 {
+pub fn system_clock() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX - 1))

@@ -8,3 +8,5 @@ pub(crate) mod overlaps;
 pub(crate) mod part;
 pub(crate) mod trunc;
 mod units;
+
+pub use clock::system_clock;
