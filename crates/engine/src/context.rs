@@ -20,8 +20,8 @@ use types::{Datum, Notice, Result, SqlError, SqlState};
 use crate::activity::Activity;
 use crate::alerts::AtWork;
 use crate::audit_durability::Owed;
-use crate::call::Calls;
 use crate::call::plans::Plans;
+use crate::call::{Calls, OpenCalls};
 use crate::cancel::Cancel;
 use crate::database::Database;
 use crate::notify::{Inbox, Signal};
@@ -52,6 +52,8 @@ pub struct SessionShared {
     pub session_id: i64,
     pub settings: Mutex<Settings>,
     pub notices: Mutex<Vec<Notice>>,
+    /// The sandboxes of its statements, suspended ones included.
+    pub open_calls: OpenCalls,
     /// What the functions of the running statement may still say.
     pub talk: Mutex<Talk>,
     pub cancel: Arc<Cancel>,

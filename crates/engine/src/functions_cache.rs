@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use sandbox::{FunctionSource, Outside, Prepared, Runtime, RuntimeOptions};
 use types::{Result, SqlError, Type};
 
+use crate::cancel::Cancel;
 use crate::database::{FunctionOptions, Progress};
 
 /// How many prepared functions are kept; the sandbox keeps fewer snapshots itself.
@@ -68,19 +69,19 @@ impl Functions {
     }
 
     /// Compiles and loads a body that is about to be created: its errors show now.
-    pub fn prepare_new(&self, function: &Function) -> Result<Arc<Prepared>> {
-        let prepared = self.runtime()?.prepare(&source(function)?)?;
+    pub fn prepare_new(&self, function: &Function, cancel: &Arc<Cancel>) -> Result<Arc<Prepared>> {
+        let prepared = self.runtime()?.prepare_while(&source(function)?, Some(cancel.clone()))?;
         self.insert(function, None, prepared.clone());
         Ok(prepared)
     }
 
     /// Loads a body that will be run once and has no name in the catalog.
-    pub fn prepare_once(&self, function: &Function) -> Result<Arc<Prepared>> {
-        Ok(self.runtime()?.prepare(&source(function)?)?)
+    pub fn prepare_once(&self, function: &Function, cancel: &Arc<Cancel>) -> Result<Arc<Prepared>> {
+        Ok(self.runtime()?.prepare_while(&source(function)?, Some(cancel.clone()))?)
     }
 
     /// What runs this version of the function.
-    pub fn prepared(&self, function: &Arc<Function>) -> Result<Arc<Prepared>> {
+    pub fn prepared(&self, function: &Arc<Function>, cancel: &Arc<Cancel>) -> Result<Arc<Prepared>> {
         let found = self.prepared.lock().get(&(function.oid, function.version)).cloned();
         if let Some(Ready { of: Some(of), prepared }) = &found
             && Arc::ptr_eq(of, function)
@@ -90,7 +91,7 @@ impl Functions {
         let source = source(function)?;
         let prepared = match found {
             Some(Ready { prepared, .. }) if *prepared.source() == source => prepared,
-            Some(_) | None => self.runtime()?.prepare(&source)?,
+            Some(_) | None => self.runtime()?.prepare_while(&source, Some(cancel.clone()))?,
         };
         self.insert(function, Some(function.clone()), prepared.clone());
         Ok(prepared)

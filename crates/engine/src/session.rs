@@ -229,6 +229,7 @@ impl Session {
             settings: Mutex::new(settings),
             notices: Mutex::new(vec![]),
             talk: Mutex::default(),
+            open_calls: Default::default(),
             cancel: Arc::new(Cancel::default()),
             client: options.client,
             encryption: options.encryption,
@@ -248,6 +249,17 @@ impl Session {
             last_function: None,
             statements: HashMap::new(),
             unfinished: None,
+        })
+    }
+
+    /// What ends calls of functions that wait for the client longer than their time lasts: to be asked now and then by
+    /// whoever watches the sessions, while the client is waited for.
+    pub fn overdue_calls(&self) -> Box<dyn Fn() + Send + Sync> {
+        let shared = Arc::downgrade(&self.shared);
+        Box::new(move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.open_calls.end_overdue(&shared);
+            }
         })
     }
 

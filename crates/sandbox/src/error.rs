@@ -136,6 +136,16 @@ impl Error {
         error
     }
 
+    /// The wall time of the call is over, and its guest does not run.
+    pub fn out_of_time(budget: &Budget) -> Error {
+        let (function, value) = budget.exceeded(Limit::WallTime);
+        Error::Limit {
+            function,
+            limit: Limit::WallTime,
+            value,
+        }
+    }
+
     /// As many calls are above this one as may be: it does not begin, and those above it end.
     pub fn too_deep(budget: &Budget) -> Error {
         let (function, value) = budget.exceeded(Limit::CallDepth);

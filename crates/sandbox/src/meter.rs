@@ -280,6 +280,11 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// When the call's time is over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || self.cancel.as_ref().is_some_and(|cancel| cancel.check().is_err())
     }

@@ -12,7 +12,7 @@ use types::Type;
 use crate::abi::{kind, status};
 use crate::budget::Budget;
 use crate::code::{self, Guest};
-use crate::context::{CallContext, Outside};
+use crate::context::{CallContext, Cancel, Outside};
 use crate::error::{Error, Limit};
 use crate::host::{Rights, State};
 use crate::instance::{self, Interpreted};
@@ -101,6 +101,11 @@ impl Runtime {
 
     /// Loads a function's body: everything that is wrong with it shows now.
     pub fn prepare(&self, source: &FunctionSource) -> Result<Arc<Prepared>, Error> {
+        self.prepare_while(source, None)
+    }
+
+    /// The same as long as nobody cancels it: a body's top level may run for ever.
+    pub fn prepare_while(&self, source: &FunctionSource, cancel: Option<Arc<dyn Cancel>>) -> Result<Arc<Prepared>, Error> {
         let kind = match source.language {
             Language::JavaScript | Language::Python => Kind::Interpreted(Arc::default()),
             Language::Wasm => Kind::Module(self.modules.prepare(source, &self.ticker)?),
@@ -111,10 +116,10 @@ impl Runtime {
             kind,
         });
         match &prepared.kind {
-            Kind::Interpreted(place) => drop(self.image(&prepared, place)?),
+            Kind::Interpreted(place) => drop(self.image(&prepared, place, cancel)?),
             Kind::Module(module) => {
                 let limits = load_limits(source.language);
-                self.modules.try_start(&prepared, module, limits, &self.ticker)?;
+                self.modules.try_start(&prepared, module, limits, &self.ticker, cancel)?;
             }
         }
         Ok(prepared)
@@ -140,7 +145,7 @@ impl Runtime {
 
     fn interpret(&self, prepared: &Arc<Prepared>, place: &Arc<Place>, context: CallContext) -> Result<Interpreted, Error> {
         let interpreters = self.interpreters(prepared.source.language)?;
-        let image = self.image(prepared, place)?;
+        let image = self.image(prepared, place, Some(context.cancel.clone()))?;
         let (limits, depth) = (context.budget.limits(), context.gate.depth());
         let interpreter = interpreters.under(stack_bytes(&limits), &self.ticker, &self.options)?;
         let meter = Meter::new(
@@ -168,13 +173,13 @@ impl Runtime {
     }
 
     /// The function's snapshot, made again if it was dropped.
-    fn image(&self, prepared: &Prepared, place: &Arc<Place>) -> Result<Arc<Image>, Error> {
+    fn image(&self, prepared: &Prepared, place: &Arc<Place>, cancel: Option<Arc<dyn Cancel>>) -> Result<Arc<Image>, Error> {
         if let Some(image) = self.snapshots.get(place) {
             return Ok(image);
         }
         let interpreters = self.interpreters(prepared.source.language)?;
         let interpreter = interpreters.under(DEFAULT_STACK_BYTES, &self.ticker, &self.options)?;
-        let image = load(prepared, &interpreters, &interpreter, &self.ticker)?;
+        let image = load(prepared, &interpreters, &interpreter, &self.ticker, cancel)?;
         self.snapshots.put(place, image.clone());
         Ok(image)
     }
@@ -273,7 +278,13 @@ impl Prepared {
 }
 
 /// Runs the body in a fresh interpreter and takes the picture.
-fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpreter, ticker: &Arc<Ticker>) -> Result<Arc<Image>, Error> {
+fn load(
+    prepared: &Prepared,
+    interpreters: &Interpreters,
+    interpreter: &Interpreter,
+    ticker: &Arc<Ticker>,
+    cancel: Option<Arc<dyn Cancel>>,
+) -> Result<Arc<Image>, Error> {
     let source = &prepared.source;
     let limits = load_limits(source.language);
     instance::check_stack(limits.stack_bytes, prepared, 1)?;
@@ -290,7 +301,7 @@ fn load(prepared: &Prepared, interpreters: &Interpreters, interpreter: &Interpre
     put_text(&mut request, &source.body).map_err(Error::Value)?;
 
     let budget = Budget::new(prepared.signature.clone(), limits, None);
-    let meter = Meter::new(budget, interpreters.base.len(), interpreters.base.len(), None);
+    let meter = Meter::new(budget, interpreters.base.len(), interpreters.base.len(), cancel);
     let mut hasher = std::hash::DefaultHasher::new();
     source.name.hash(&mut hasher);
     let mut running = interpreter.instantiate(&interpreters.base, State::new(meter, None, hasher.finish()))?;

@@ -74,7 +74,7 @@ pub fn serve(id: u64, mut stream: Stream, client: SocketAddr, shared: &Arc<Share
         Ok(Some((session, incoming))) => {
             tracing::debug!(client = %client, pid = session.pid(), "session opened");
             let mut connection = Connection {
-                activity: shared.watch_session(id, session.cancel().clone()),
+                activity: shared.watch_session(id, &session),
                 stream,
                 incoming,
                 out,
@@ -151,7 +151,8 @@ fn open(
     let user = startup.user.clone();
     let opened = verdict.and_then(|()| {
         stream.set_deadline(None)?;
-        shared.take_session_place(id)?;
+        let is_superuser = shared.database.catalog().role(&startup.user).is_none_or(|role| role.superuser);
+        shared.take_session_place(id, is_superuser)?;
         let options = ConnectOptions {
             user: startup.user,
             database: startup.database,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ use crate::outgoing::Outgoing;
 use crate::stream::Stream;
 use crate::tls::{Tls, TlsError, TlsOptions};
 use crate::watch::{self, Activity, Watched};
-use engine::{Cancel, Database};
+use engine::{Database, Session};
 
 /// Statements nest, and planning and running them recurses over that nesting: the engine bounds
 /// it to what this holds. Only touched pages cost memory.
@@ -28,6 +28,8 @@ pub const THREAD_STACK_BYTES: usize = 64 << 20;
 /// Sockets beyond the sessions: clients that are still logging in, and cancel requests, which
 /// have to get through when every session is taken.
 const EXTRA_CONNECTIONS: usize = 100;
+/// Sessions that only superusers get: somebody has to be able to end the others.
+const SUPERUSER_RESERVED: usize = 3;
 /// Pause after an accept that failed, for want of file descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long cancelled statements get to stop before their sockets are closed under them.
@@ -75,6 +77,7 @@ pub struct Shared {
 /// A connection as the others see it.
 struct Place {
     socket: Arc<TcpStream>,
+    client: IpAddr,
     /// Logged in: it counts against `max_connections`.
     is_session: bool,
     watched: Option<Watched>,
@@ -209,26 +212,36 @@ impl Shared {
     }
 
     /// A place among the sessions for a client that has logged in.
-    pub fn take_session_place(&self, id: u64) -> Result<(), End> {
+    pub fn take_session_place(&self, id: u64, is_superuser: bool) -> Result<(), End> {
         let mut connections = self.connections.lock();
         let taken = connections.values().filter(|place| place.is_session).count();
-        if taken >= self.options.max_connections {
+        let most = self.options.max_connections;
+        if taken >= most {
             return Err(End::Refused(too_many()));
         }
-        if let Some(place) = connections.get_mut(&id) {
-            place.is_session = true;
+        // Where there are hardly more than those, one is left for everybody.
+        let reserved = SUPERUSER_RESERVED.min(most.saturating_sub(1));
+        if !is_superuser && taken >= most - reserved {
+            let message = "remaining connection slots are reserved for non-replication superuser connections";
+            return Err(End::Refused(SqlError::new(SqlState::TooManyConnections, message).fatal()));
+        }
+        match connections.get_mut(&id) {
+            Some(place) => place.is_session = true,
+            // It was silent for too long, and others wanted in.
+            None => return Err(End::Refused(too_many())),
         }
         Ok(())
     }
 
     /// From now on the client's leaving ends the session's statement. The connection tells the answer when it works.
-    pub fn watch_session(&self, id: u64, cancel: Arc<Cancel>) -> Arc<Activity> {
+    pub fn watch_session(&self, id: u64, session: &Session) -> Arc<Activity> {
         let activity = Arc::new(Activity::default());
         if let Some(place) = self.connections.lock().get_mut(&id) {
             place.watched = Some(Watched {
                 socket: place.socket.clone(),
                 activity: activity.clone(),
-                cancel,
+                cancel: session.cancel().clone(),
+                end_overdue_calls: session.overdue_calls().into(),
             });
         }
         activity
@@ -258,20 +271,33 @@ impl Shared {
         true
     }
 
-    fn enter(&self, id: u64, socket: TcpStream) -> bool {
+    /// Where all places are taken, the client that has not logged in for longest leaves, of the address that has most of them: a cancel
+    /// request and who logs in at once come through, however many sockets somebody holds open.
+    fn enter(&self, id: u64, socket: TcpStream, client: IpAddr) {
         let mut connections = self.connections.lock();
-        let free = connections.len() < self.options.max_connections.saturating_add(EXTRA_CONNECTIONS);
-        if free {
-            connections.insert(
-                id,
-                Place {
-                    socket: Arc::new(socket),
-                    is_session: false,
-                    watched: None,
-                },
-            );
+        if connections.len() >= self.options.max_connections.saturating_add(EXTRA_CONNECTIONS) {
+            let mut waiting: HashMap<IpAddr, (usize, u64)> = HashMap::new();
+            for (id, place) in connections.iter().filter(|(_, place)| !place.is_session) {
+                let (count, oldest) = waiting.entry(place.client).or_insert((0, *id));
+                *count += 1;
+                *oldest = (*oldest).min(*id);
+            }
+            let leaves = waiting
+                .into_values()
+                .max_by_key(|(count, oldest)| (*count, std::cmp::Reverse(*oldest)));
+            if let Some(place) = leaves.and_then(|(_, oldest)| connections.remove(&oldest)) {
+                let _ = place.socket.shutdown(Shutdown::Both);
+            }
         }
-        free
+        connections.insert(
+            id,
+            Place {
+                socket: Arc::new(socket),
+                client,
+                is_session: false,
+                watched: None,
+            },
+        );
     }
 
     fn leave(&self, id: u64) {
@@ -308,12 +334,7 @@ async fn accept(listener: std::net::TcpListener, shared: &Arc<Shared>) {
 fn start_connection(id: u64, socket: tokio::net::TcpStream, client: SocketAddr, shared: &Arc<Shared>) -> io::Result<()> {
     let socket = socket.into_std()?;
     socket.set_nonblocking(false)?;
-    if !shared.enter(id, socket.try_clone()?) {
-        // No thread is spent on it; the text is short enough to leave without blocking.
-        let mut out = Outgoing::default();
-        out.error(&too_many());
-        return out.flush(&mut &socket);
-    }
+    shared.enter(id, socket.try_clone()?, client.ip());
     let for_thread = shared.clone();
     let started = thread::Builder::new()
         .name(format!("connection {id}"))

@@ -1,4 +1,4 @@
-//! Clients that vanish while their statement runs.
+//! Clients that vanish while their statement runs, or leave functions waiting for them.
 //!
 //! A connection's thread does not look at its socket while it works, so nobody would read what an
 //! endless statement is about to answer, and nobody would stop it. The accepting thread looks,
@@ -55,6 +55,8 @@ pub struct Watched {
     pub socket: Arc<TcpStream>,
     pub activity: Arc<Activity>,
     pub cancel: Arc<Cancel>,
+    /// Ends calls of functions whose time is over, while the client is waited for.
+    pub end_overdue_calls: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Watches the sessions for ever.
@@ -67,7 +69,10 @@ pub async fn watch(shared: &Shared) {
         let mut now = HashMap::new();
         let mut long = vec![];
         for (id, session) in shared.watched() {
-            let Some(message) = session.activity.message() else { continue };
+            let Some(message) = session.activity.message() else {
+                (session.end_overdue_calls)();
+                continue;
+            };
             now.insert(id, message);
             if before.get(&id) == Some(&message) {
                 long.push((message, session));

@@ -263,4 +263,16 @@ mod tests {
         assert!(writes.keys[&bytes("a")].older.is_empty());
         assert_eq!(writes.bytes, 2 * (2 + OVERHEAD_BYTES));
     }
+
+    #[test]
+    fn a_transaction_that_would_not_fit_is_refused_as_memory_is() {
+        let mut writes = Writes {
+            bytes: MAX_TRANSACTION_BYTES - 2 * (2 + OVERHEAD_BYTES),
+            ..Writes::default()
+        };
+        put(&mut writes, "a", "1");
+        put(&mut writes, "b", "1");
+        let error = writes.put(bytes("c"), None).unwrap_err();
+        assert_eq!(types::SqlError::from(error).state(), types::SqlState::OutOfMemory);
+    }
 }

@@ -142,6 +142,7 @@ fn session(pid: i32, control: &Control) -> Arc<SessionShared> {
         settings: Mutex::new(settings),
         notices: Mutex::default(),
         talk: Mutex::default(),
+        open_calls: Default::default(),
         cancel: control.cancel.clone(),
         client: None,
         encryption: None,

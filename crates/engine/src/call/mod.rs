@@ -10,6 +10,7 @@ mod backend;
 mod ddl;
 mod names;
 mod nested;
+mod open;
 mod params;
 pub mod plans;
 mod questions;
@@ -47,6 +48,7 @@ use crate::session;
 use crate::transaction::{ProcedureTransaction, Standing};
 
 pub use self::nested::arguments;
+pub use self::open::OpenCalls;
 pub use self::rights::find_policy;
 pub use self::sql::check_body as check_sql_body;
 pub use self::storage::forget as forget_storage;
@@ -82,8 +84,11 @@ struct Parent {
 /// One function's sandbox.
 struct Running {
     instance: Option<Instance>,
-    /// Its place among the function's calls, until its statement is over.
-    _slot: Option<Slot>,
+    /// Its place among the function's calls, as long as there is a sandbox.
+    slot: Option<Slot>,
+    budget: Arc<Budget>,
+    /// Why there is no sandbox any longer, where that was no answer to a call.
+    ended: Option<sandbox::Error>,
     gate: Arc<Gate>,
     started: Instant,
     function: u32,
@@ -181,7 +186,7 @@ impl Calls {
         let running = self.running(context, function)?;
         let mut running = running.lock();
         let Some(instance) = running.instance.as_mut() else {
-            return Err(SqlError::internal("a function that failed is not called again in its statement"));
+            return Err(running.gone("a function that failed is not called again in its statement"));
         };
         match instance.call_columns(rows, args) {
             Ok(results) => Ok(results),
@@ -198,8 +203,21 @@ impl Calls {
         if let Some(running) = all.get(&function.oid) {
             return Ok(running.clone());
         }
-        let running = Arc::new(Mutex::new(self.start(context, function)?));
+        let running = self.open(context, function)?;
         all.insert(function.oid, running.clone());
+        Ok(running)
+    }
+
+    /// A fresh sandbox, which the session knows of where it may have to wait for the client.
+    fn open(&self, context: &StatementContext, function: &Arc<Function>) -> Result<Arc<Mutex<Running>>> {
+        let is_top = self.parent.is_none();
+        if is_top {
+            context.session.open_calls.check()?;
+        }
+        let running = Arc::new(Mutex::new(self.start(context, function)?));
+        if is_top {
+            context.session.open_calls.add(&running);
+        }
         Ok(running)
     }
 
@@ -259,8 +277,8 @@ impl Calls {
             ))
         })?;
         let prepared = match function.oid {
-            ANONYMOUS => context.db.functions.prepare_once(function)?,
-            _ => context.db.functions.prepared(function)?,
+            ANONYMOUS => context.db.functions.prepare_once(function, &context.session.cancel)?,
+            _ => context.db.functions.prepared(function, &context.session.cancel)?,
         };
         gate.record(gate.event(EventType::ExecutionStarted))?;
         let started = Instant::now();
@@ -294,7 +312,9 @@ impl Calls {
         let too_many = slot.is_none();
         let mut running = Running {
             instance: None,
-            _slot: slot,
+            slot,
+            budget: budget.clone(),
+            ended: None,
             gate: gate.clone(),
             started,
             function: function.oid,
@@ -390,7 +410,30 @@ impl Running {
     /// Records the failure; the sandbox is gone with it.
     fn failed(&mut self, error: &sandbox::Error, session: &SessionShared) -> Result<()> {
         let Some(instance) = self.instance.take() else { return Ok(()) };
-        self.record_failure(error, Some(&instance.usage()), session)
+        let usage = instance.usage();
+        drop(instance);
+        self.slot = None;
+        self.record_failure(error, Some(&usage), session)
+    }
+
+    /// Its wall time is over, and no guest runs that would notice.
+    fn out_of_time(&mut self, session: &SessionShared) {
+        if self.instance.is_none() {
+            return;
+        }
+        let error = sandbox::Error::out_of_time(&self.budget);
+        if let Err(unrecorded) = self.failed(&error, session) {
+            tracing::error!(%error, %unrecorded, "the end of a call could not be recorded");
+        }
+        self.ended = Some(error);
+    }
+
+    /// Why it cannot be called.
+    fn gone(&self, otherwise: &str) -> SqlError {
+        match &self.ended {
+            Some(error) => error.clone().into(),
+            None => SqlError::internal(otherwise),
+        }
     }
 
     fn record_failure(&self, error: &sandbox::Error, usage: Option<&Usage>, session: &SessionShared) -> Result<()> {

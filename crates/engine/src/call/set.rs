@@ -57,7 +57,7 @@ impl Calls {
                         format!("a statement cannot have more than {MAX_OPEN_SETS} set-returning functions open at once"),
                     ));
                 }
-                let running = Arc::new(Mutex::new(self.start(context, function)?));
+                let running = self.open(context, function)?;
                 self.sets.all.lock().push(running.clone());
                 running
             }
@@ -65,7 +65,7 @@ impl Calls {
         {
             let mut running = running.lock();
             let Some(instance) = running.instance.as_mut() else {
-                return Err(SqlError::internal("the sandbox of a set is gone before the set began"));
+                return Err(running.gone("the sandbox of a set is gone before the set began"));
             };
             if let Err(error) = instance.call_set(args) {
                 running.failed(&error, &context.session)?;
@@ -102,10 +102,11 @@ impl SetRows {
         let Some(shared) = &self.running else { return Ok(()) };
         let mut running = shared.lock();
         let Some(instance) = running.instance.as_mut() else {
-            // The statement is over.
+            // The statement is over, or its time.
+            let ended = running.ended.clone();
             drop(running);
             self.running = None;
-            return Ok(());
+            return ended.map_or(Ok(()), |error| Err(error.into()));
         };
         let fetched = instance.next_rows(self.next_batch);
         self.next_batch = self.next_batch.saturating_mul(4).min(query::BATCH_ROWS);

@@ -39,7 +39,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     match function.language {
         Language::Sql => check_sql(context, &function)?,
         Language::JavaScript | Language::Python | Language::Wasm => {
-            let prepared = session.db.functions.prepare_new(&function)?;
+            let prepared = session.db.functions.prepare_new(&function, &context.cancel)?;
             function.strict |= prepared.is_strict() && !function.is_procedure;
         }
     }

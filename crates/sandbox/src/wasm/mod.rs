@@ -36,6 +36,7 @@ use sha2::{Digest, Sha256};
 pub use sandbox::Sandbox;
 
 use crate::budget::Budget;
+use crate::context::Cancel;
 use crate::error::Error;
 use crate::host::State;
 use crate::machine::DEFAULT_STACK_BYTES;
@@ -108,9 +109,16 @@ impl Modules {
     }
 
     /// Runs what a module runs at its start, with no host behind it: what fails there fails now.
-    pub fn try_start(&self, prepared: &Arc<Prepared>, function: &Function, limits: Limits, ticker: &Arc<Ticker>) -> Result<(), Error> {
+    pub fn try_start(
+        &self,
+        prepared: &Arc<Prepared>,
+        function: &Function,
+        limits: Limits,
+        ticker: &Arc<Ticker>,
+        cancel: Option<Arc<dyn Cancel>>,
+    ) -> Result<(), Error> {
         let budget = Budget::new(prepared.signature().to_string(), limits, None);
-        let meter = Meter::new(budget, 0, 0, None);
+        let meter = Meter::new(budget, 0, 0, cancel);
         let state = State::new(meter, None, function.random_stream);
         self.instantiate(prepared, function, state, DEFAULT_STACK_BYTES, ticker, 1)
             .map(drop)

@@ -1,4 +1,4 @@
-use crate::client::{Client, bind, close, describe, execute, flush, parse, query, sync};
+use crate::client::{Client, bind, close, describe, execute, flush, parse, query, start, sync};
 
 #[test]
 fn parse_bind_describe_execute() {
@@ -342,4 +342,45 @@ fn who_says_nothing_for_too_long_is_told_and_left() {
     let answers = client.query("SELECT pg_sleep(0.05)");
     assert_eq!(answers.last().map(String::as_str), Some("ReadyForQuery I"));
     assert_eq!(client.query("SELECT 1")[1], "DataRow 1");
+}
+
+#[test]
+fn a_suspended_portal_keeps_a_functions_sandbox_no_longer_than_its_time_lasts() {
+    let (server, _database) = start(|_| ());
+    let mut other = Client::connect(server.local_addr());
+    let mut client = Client::connect(server.local_addr());
+    for sql in [
+        "CREATE FUNCTION gen() RETURNS SETOF integer LANGUAGE javascript AS $$ function* gen() { for (let i = 1; i <= 100000; i++) yield i; } $$",
+        "ALTER FUNCTION gen SET max_concurrent_calls = 2",
+        "ALTER FUNCTION gen SET max_wall_time_ms = 2000",
+        "BEGIN",
+    ] {
+        client.query(sql);
+    }
+    let mut messages = vec![parse("", "SELECT * FROM gen()", &[])];
+    for portal in ["a", "b"] {
+        messages.push(bind(portal, "", &[], &[], &[]));
+        messages.push(execute(portal, 1));
+    }
+    messages.push(sync());
+    assert_eq!(
+        client.ask(&messages).iter().filter(|answer| *answer == "PortalSuspended").count(),
+        2
+    );
+    // Its client says nothing more, and the others get their turn.
+    let limit = "ERROR 54000 function gen() exceeded its limit of 2 concurrent calls";
+    let began = std::time::Instant::now();
+    loop {
+        let answers = other.query("SELECT count(*) FROM (SELECT * FROM gen() LIMIT 1) AS one");
+        if answers.iter().any(|answer| answer == "DataRow 1") {
+            break;
+        }
+        assert!(answers.iter().any(|answer| answer == limit), "{answers:?}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(30));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // Rows that were made before are there; then it hears why there are no more.
+    let answers = client.ask(&[execute("a", 0), sync()]);
+    let last = answers.get(answers.len() - 2).map(String::as_str);
+    assert_eq!(last, Some("ERROR 57014 function gen() exceeded its wall time limit of 2000 ms"));
 }

@@ -85,3 +85,27 @@ fn a_slow_reader_holds_up_nobody() {
     drop(slow);
     assert!(server.stop(Duration::from_secs(10)));
 }
+
+#[test]
+fn the_last_places_are_the_superusers() {
+    let (server, _database) = start(|options| options.max_connections = 5);
+    let mut admin = Client::connect(server.local_addr());
+    admin.query("CREATE ROLE mallory LOGIN");
+    let _second = Client::login(server.local_addr(), "mallory");
+    let mut third = Client::raw(server.local_addr());
+    third.send(&startup(&[("user", "mallory"), ("database", "postgres")]));
+    let refused = "FATAL 53300 remaining connection slots are reserved for non-replication superuser connections";
+    assert_eq!(third.until_closed().last().map(String::as_str), Some(refused));
+    let mut fourth = Client::connect(server.local_addr());
+    assert_eq!(fourth.query("SELECT 1 AS one")[1], "DataRow 1");
+}
+
+#[test]
+fn silent_sockets_keep_nobody_out() {
+    let (server, _database) = start(|options| options.max_connections = 2);
+    let mut silent: Vec<Client> = (0..150).map(|_| Client::raw(server.local_addr())).collect();
+    let mut client = Client::connect(server.local_addr());
+    assert_eq!(client.query("SELECT 1 AS one")[1], "DataRow 1");
+    // The one that has said nothing for longest had to go.
+    assert_eq!(silent[0].until_closed(), Vec::<String>::new());
+}
