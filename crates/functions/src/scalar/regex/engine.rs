@@ -12,13 +12,14 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use regex_automata::Input;
 use regex_automata::meta;
-use regex_automata::nfa::thompson::{self, NFA, pikevm};
-use regex_automata::util::primitives::NonMaxUsize;
-use regex_automata::{Anchored, Input, MatchKind};
+use regex_automata::nfa::thompson::{self, NFA};
 use types::{Result, SqlError, SqlState};
 
+use super::simulation::Simulation;
 use super::translate::{Options, invalid, translate};
+use crate::Environment;
 
 /// Memory of one compiled automaton.
 const NFA_BYTES: usize = 4 * 1024 * 1024;
@@ -26,7 +27,7 @@ const NFA_BYTES: usize = 4 * 1024 * 1024;
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// Compiled patterns that a thread keeps.
 const KEPT: usize = 64;
-/// Steps (states times bytes) of one simulation, which nothing can interrupt: some minutes.
+/// Steps (states times bytes) of one simulation: some minutes.
 const SIMULATION_STEPS: usize = 20_000_000_000;
 
 pub(super) struct Regex {
@@ -34,13 +35,7 @@ pub(super) struct Regex {
     hir: regex_syntax::hir::Hir,
     longest: bool,
     groups: usize,
-    exact: OnceCell<Exact>,
-}
-
-struct Exact {
-    vm: pikevm::PikeVM,
-    cache: RefCell<pikevm::Cache>,
-    states: usize,
+    exact: OnceCell<Simulation>,
 }
 
 /// Where a match and its groups are: byte offsets. Index 0 is the whole match.
@@ -122,32 +117,27 @@ impl Regex {
     }
 
     /// The first match that starts at byte `from` or later.
-    pub(super) fn find(&self, text: &str, from: usize) -> Result<Option<Match>> {
+    pub(super) fn find(&self, env: &dyn Environment, text: &str, from: usize) -> Result<Option<Match>> {
         let Some(found) = self.fast.search(&Input::new(text).range(from..)) else {
             return Ok(None);
         };
         let exact = self.exact()?;
-        let input = Input::new(text)
-            .range(found.start()..)
-            .anchored(Anchored::Yes)
-            .earliest(!self.longest);
         let length = if self.longest { text.len() - found.start() } else { found.len() };
-        if length.saturating_mul(exact.states) > SIMULATION_STEPS {
+        if length.saturating_mul(exact.states()) > SIMULATION_STEPS {
             return Err(SqlError::new(
                 SqlState::ProgramLimitExceeded,
                 "regular expression is too complex for an input of this size",
             ));
         }
-        let mut slots: Vec<Option<NonMaxUsize>> = vec![None; exact.vm.get_nfa().group_info().slot_len()];
-        exact.vm.search_slots(&mut exact.cache.borrow_mut(), &input, &mut slots);
+        let slots = exact.search(|| env.check_cancelled(), text, found.start(), self.longest)?;
         let spans = slots.chunks(2).map(|pair| match pair {
-            [Some(start), Some(end)] => Some((start.get(), end.get())),
+            [Some(start), Some(end)] => Some((*start, *end)),
             _ => None,
         });
         Ok(Some(Match { spans: spans.collect() }))
     }
 
-    fn exact(&self) -> Result<&Exact> {
+    fn exact(&self) -> Result<&Simulation> {
         if let Some(exact) = self.exact.get() {
             return Ok(exact);
         }
@@ -155,12 +145,6 @@ impl Regex {
             .configure(thompson::Config::new().nfa_size_limit(Some(NFA_BYTES)))
             .build_from_hir(&self.hir)
             .map_err(|_| too_complex())?;
-        let states = nfa.states().len();
-        let vm = pikevm::Builder::new()
-            .configure(pikevm::Config::new().match_kind(MatchKind::All))
-            .build_from_nfa(nfa)
-            .map_err(|_| too_complex())?;
-        let cache = RefCell::new(vm.create_cache());
-        Ok(self.exact.get_or_init(|| Exact { vm, cache, states }))
+        Ok(self.exact.get_or_init(|| Simulation::new(nfa)))
     }
 }

@@ -1,6 +1,7 @@
 //! Regular expressions: `~` and its kin, and the `regexp_*` functions.
 
 mod engine;
+mod simulation;
 mod translate;
 
 use std::rc::Rc;
@@ -44,8 +45,8 @@ const TEXTS: types::Type = Array(&Text);
 pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("regexp_like", &[Text, Text], Bool, |_, a| regexp_like(a)),
     Scalar::new("regexp_like", &[Text, Text, Text], Bool, |_, a| regexp_like(a)),
-    Scalar::new("regexp_match", &[Text, Text], TEXTS, |_, a| regexp_match(a)),
-    Scalar::new("regexp_match", &[Text, Text, Text], TEXTS, |_, a| regexp_match(a)),
+    Scalar::new("regexp_match", &[Text, Text], TEXTS, regexp_match),
+    Scalar::new("regexp_match", &[Text, Text, Text], TEXTS, regexp_match),
     Scalar::new("regexp_replace", &[Text, Text, Text], Text, regexp_replace),
     Scalar::new("regexp_replace", &[Text, Text, Text, Text], Text, regexp_replace),
     Scalar::new("regexp_replace", &[Text, Text, Text, Int4], Text, regexp_replace),
@@ -67,8 +68,8 @@ pub(crate) static SCALARS: &[Scalar] = &[
     Scalar::new("regexp_substr", &[Text, Text, Int4, Int4, Text, Int4], Text, regexp_substr),
     Scalar::new("regexp_split_to_array", &[Text, Text], TEXTS, split_to_array),
     Scalar::new("regexp_split_to_array", &[Text, Text, Text], TEXTS, split_to_array),
-    Scalar::new("substring", &[Text, Text], Text, |_, a| substring(text(a, 0)?, text(a, 1)?)),
-    Scalar::new("substring", &[Text, Text, Text], Text, |_, a| {
+    Scalar::new("substring", &[Text, Text], Text, |env, a| substring(env, text(a, 0)?, text(a, 1)?)),
+    Scalar::new("substring", &[Text, Text, Text], Text, |env, a| {
         let mut escape = text(a, 2)?.chars();
         let pattern = match (escape.next(), escape.next()) {
             (escape, None) => super::pattern::similar_to_regex(text(a, 1)?, escape)?,
@@ -77,7 +78,7 @@ pub(crate) static SCALARS: &[Scalar] = &[
                     .hint("Escape string must be empty or one character."));
             }
         };
-        substring(text(a, 0)?, &pattern)
+        substring(env, text(a, 0)?, &pattern)
     }),
 ];
 
@@ -133,9 +134,9 @@ fn regexp_like(args: &[Datum]) -> Result<Datum> {
     Ok(Datum::Bool(compile(text(args, 1)?, options)?.is_match(text(args, 0)?)))
 }
 
-fn substring(text: &str, pattern: &str) -> Result<Datum> {
+fn substring(env: &dyn Environment, text: &str, pattern: &str) -> Result<Datum> {
     let regex = compile(pattern, Options::default())?;
-    let Some(found) = regex.find(text, 0)? else {
+    let Some(found) = regex.find(env, text, 0)? else {
         return Ok(Datum::Null);
     };
     Ok(piece(text, found.spans.get(usize::from(regex.groups() > 0)).copied().flatten()))
@@ -151,13 +152,13 @@ fn groups(text: &str, regex: &Regex, found: &Match) -> Datum {
     Datum::array(Text, spans.iter().map(|span| piece(text, *span)).collect())
 }
 
-fn regexp_match(args: &[Datum]) -> Result<Datum> {
+fn regexp_match(env: &dyn Environment, args: &[Datum]) -> Result<Datum> {
     let options = flags_of(args, 2, "regexp_match").map_err(|error| match error.state() {
         SqlState::InvalidParameterValue if error.message().contains("global") => error.hint("Use the regexp_matches function instead."),
         _ => error,
     })?;
     let regex = compile(text(args, 1)?, options)?;
-    let found = regex.find(text(args, 0)?, 0)?;
+    let found = regex.find(env, text(args, 0)?, 0)?;
     Ok(found.map_or(Datum::Null, |found| groups(text(args, 0).unwrap_or_default(), &regex, &found)))
 }
 
@@ -183,7 +184,7 @@ impl<'t> Matches<'t> {
     fn next(&mut self, env: &dyn Environment) -> Result<Option<Match>> {
         self.pace.step(env)?;
         let Some(from) = self.from else { return Ok(None) };
-        let Some(found) = self.regex.find(self.text, from)? else {
+        let Some(found) = self.regex.find(env, self.text, from)? else {
             self.from = None;
             return Ok(None);
         };
