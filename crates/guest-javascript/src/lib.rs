@@ -29,7 +29,8 @@ use boa_engine::builtins::promise::{OperationType, Promise};
 use boa_engine::context::time::JsInstant;
 use boa_engine::context::{Clock, ContextBuilder, HostHooks};
 use boa_engine::object::JsObject;
-use boa_engine::{Context, Script, Source};
+use boa_engine::realm::Realm;
+use boa_engine::{Context, JsResult, JsString, Script, Source};
 
 use function::Function;
 
@@ -68,6 +69,18 @@ impl HostHooks for Hooks {
 
     fn promise_rejection_tracker(&self, promise: &JsObject<Promise>, operation: OperationType, _: &mut Context) {
         jobs::track(promise.clone().upcast(), operation);
+    }
+
+    /// Asked by `eval`, `new Function` and their like.
+    fn ensure_can_compile_strings(
+        &self,
+        _: Realm,
+        parameters: &[JsString],
+        body: &JsString,
+        _: bool,
+        context: &mut Context,
+    ) -> JsResult<()> {
+        rest::refuse_in_made_code(parameters, body, context)
     }
 
     /// Asked before a buffer is made.

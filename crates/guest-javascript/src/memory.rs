@@ -80,9 +80,23 @@ pub fn collect() {
     COLLECT_AT.store(live + SLACK_BYTES.max(live / 4), Ordering::Relaxed);
 }
 
-/// Built-ins that make or grow arrays, maps and the like: where a loop inside one call leaves its garbage.
+/// Built-ins that make or grow texts, arrays, maps and the like: where a loop inside one call leaves its garbage.
 const GROWING: &[(&str, Owner, &[&str])] = &[
-    ("String", Owner::Prototype, &["match"]),
+    (
+        "String",
+        Owner::Prototype,
+        &[
+            "concat",
+            "match",
+            "normalize",
+            "padEnd",
+            "padStart",
+            "replace",
+            "replaceAll",
+            "toLowerCase",
+            "toUpperCase",
+        ],
+    ),
     ("RegExp", Owner::Prototype, &["exec"]),
     (
         "Array",
@@ -93,6 +107,7 @@ const GROWING: &[(&str, Owner, &[&str])] = &[
             "filter",
             "flat",
             "flatMap",
+            "join",
             "map",
             "slice",
             "splice",
@@ -111,7 +126,7 @@ const GROWING: &[(&str, Owner, &[&str])] = &[
         Owner::Constructor,
         &["assign", "entries", "fromEntries", "groupBy", "keys", "values"],
     ),
-    ("JSON", Owner::Constructor, &["parse"]),
+    ("JSON", Owner::Constructor, &["parse", "stringify"]),
 ];
 
 #[derive(Clone, Copy)]
@@ -229,6 +244,7 @@ const MAX_STRING_LENGTH: u64 = u32::MAX as u64;
 
 /// `String.prototype.repeat` by doubling; boa's own takes a list with an entry for each repetition.
 fn repeat(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    collect_if_due();
     if this.is_null_or_undefined() {
         return Err(JsNativeError::typ()
             .with_message("cannot convert null or undefined to Object")

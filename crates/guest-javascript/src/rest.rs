@@ -8,17 +8,19 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use boa_engine::JsString;
 use boa_engine::ast::declaration::Binding;
 use boa_engine::ast::expression::Expression;
 use boa_engine::ast::expression::literal::LiteralKind;
 use boa_engine::ast::expression::operator::assign::AssignTarget;
 use boa_engine::ast::pattern::{ObjectPattern, ObjectPatternElement};
 use boa_engine::ast::property::PropertyName;
+use boa_engine::ast::scope::Scope;
 use boa_engine::ast::statement::iteration::IterableLoopInitializer;
 use boa_engine::ast::visitor::{VisitWith, Visitor};
 use boa_engine::ast::{Position, Script, Spanned};
 use boa_engine::interner::{Interner, ToInternedString};
+use boa_engine::parser::Parser;
+use boa_engine::{Context, JsNativeError, JsResult, JsString, Source};
 
 use crate::syntax::{Error, offset_of};
 
@@ -56,6 +58,32 @@ pub fn exclude_nested_keys<'a>(script: &Script, body: &'a str, interner: &Intern
         text.insert_str(offset, &insertion);
     }
     Ok(Cow::Owned(text))
+}
+
+/// Code that is made at run time is compiled as it is, so it must have none of those keys.
+pub fn refuse_in_made_code(parameters: &[JsString], body: &JsString, context: &mut Context) -> JsResult<()> {
+    let body = body.to_std_string_lossy();
+    let parameters: Vec<String> = parameters.iter().map(JsString::to_std_string_lossy).collect();
+    if !body.contains("...") && !parameters.iter().any(|parameter| parameter.contains("...")) {
+        return Ok(());
+    }
+    // As a program, and as the body of whatever kind of function it may be; boa reports what is neither.
+    let as_function = |star: &str| format!("(async function{star}({}\n) {{\n{body}\n}})", parameters.join(","));
+    for text in [body.clone(), as_function(""), as_function("*")] {
+        let mut parser = Parser::new(Source::from_bytes(&text));
+        let Ok(script) = parser.parse_script(&Scope::new_global(), context.interner_mut()) else {
+            continue;
+        };
+        let changed = exclude_nested_keys(&script, &text, context.interner());
+        if !matches!(changed, Ok(Cow::Borrowed(_))) {
+            return Err(JsNativeError::syntax()
+                .with_message(
+                    "a key that a nested pattern takes apart is not supported beside a rest element in code that is made at run time",
+                )
+                .into());
+        }
+    }
+    Ok(())
 }
 
 /// A beginning of names that the body does not contain.
