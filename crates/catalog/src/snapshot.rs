@@ -1,6 +1,7 @@
 //! The catalog at one moment.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use policy::{Effective, Policy, Rights};
 use rpds::HashTrieMapSync as Map;
@@ -18,6 +19,9 @@ pub const FIRST_USER_OID: u32 = 16384;
 pub struct Snapshot {
     version: u64,
     next_oid: u32,
+    /// The highest that any snapshot made of the same database has had for `next_oid`: what was rolled back is in none that lasts, and
+    /// its OIDs must not become others'.
+    issued: Arc<AtomicU32>,
     schemas: Map<u32, Arc<Schema>>,
     schema_names: Map<String, u32>,
     tables: Map<u32, Arc<Table>>,
@@ -79,6 +83,7 @@ impl Snapshot {
         let mut snapshot = Snapshot {
             version: 1,
             next_oid: FIRST_USER_OID,
+            issued: Arc::new(AtomicU32::new(FIRST_USER_OID)),
             schemas: Map::new_sync(),
             schema_names: Map::new_sync(),
             tables: Map::new_sync(),
@@ -111,6 +116,7 @@ impl Snapshot {
             next.put(change);
         }
         next.version += 1;
+        next.issued.fetch_max(next.next_oid, Ordering::Relaxed);
         next
     }
 
@@ -252,9 +258,15 @@ impl Snapshot {
         self.version
     }
 
-    /// An OID that no object has or had. Several new objects take this one and those after it.
+    /// An OID that no object has or had, in a transaction that was rolled back either. Several new objects take this one and those
+    /// after it, one transaction at a time.
     pub fn next_oid(&self) -> u32 {
-        self.next_oid
+        self.next_oid.max(self.issued.load(Ordering::Relaxed))
+    }
+
+    /// What is stored outside the catalog knows this OID: no new object gets it.
+    pub fn reserve_oid(&self, oid: u32) {
+        self.issued.fetch_max(oid.saturating_add(1), Ordering::Relaxed);
     }
 
     pub fn schema(&self, name: &str) -> Option<&Arc<Schema>> {

@@ -120,6 +120,8 @@ impl Database {
         let storage_options = options.functions.storage;
         let functions = Functions::new(&options.data_dir, options.progress, options.functions);
         let violations = Violations::load(&store)?;
+        // A function that was rolled back may have left some.
+        violations.functions().into_iter().for_each(|oid| catalog.reserve_oid(oid));
         let alerts = Alerts::load(&store, hook)?;
         let first = numbers_of_this_start(&store)?;
         let has_triggers = catalog.has_audit_triggers();

@@ -165,7 +165,8 @@ pub struct Session {
     shared: Arc<SessionShared>,
     secret: i32,
     state: State,
-    /// The function that this session created or altered last: what a bare GRANT CAPABILITY means.
+    /// The function that this session created or altered last: what a bare GRANT CAPABILITY means. None once that was undone or has
+    /// failed: the capability is not given to an earlier one instead.
     pub(crate) last_function: Option<LastFunction>,
     /// Prepared statements that have a name.
     pub(crate) statements: HashMap<String, Arc<Prepared>>,
@@ -498,8 +499,8 @@ impl Session {
                 State::Idle
             }
             State::Explicit(open) | State::Failed(open) => {
-                // Nothing of it can stay: nobody need wait for its locks until the client says ROLLBACK.
-                if open.savepoints.is_empty() {
+                // Nothing since the last savepoint can stay: nobody need wait for its locks until the client says ROLLBACK.
+                if self.undo_to_newest_savepoint(&open).is_err() {
                     open.txn.rollback();
                 }
                 State::Failed(open)
@@ -575,12 +576,11 @@ impl Session {
             if let Plan::Utility(kind) = &*plan {
                 return statement::execute(self, &context, kind, statement);
             }
-            lock_tables(&plan, &context)?;
+            admit(&plan, &context)?;
             // Whoever changed a table while this waited for its lock may have changed the plan's ground.
             if self.visible_catalog().version() != context.catalog.version() {
                 continue;
             }
-            authorize::plan(&plan, &context)?;
             return self.run_plan(&plan, context, statement.siblings == 1);
         }
     }
@@ -833,6 +833,18 @@ impl Drop for Session {
             .channels
             .apply(self.shared.pid, &self.shared.inbox, vec![Signal::UnlistenAll]);
         self.db.forget_session(self.shared.pid);
+    }
+}
+
+/// Whether a plan may run, and then the locks of its tables: who may not read a table holds up nobody who changes it. What was
+/// revoked while it waited counts.
+pub(crate) fn admit(plan: &Plan, context: &StatementContext) -> Result<()> {
+    let committed = context.db.catalog();
+    authorize::plan(plan, context)?;
+    lock_tables(plan, context)?;
+    match Arc::ptr_eq(&committed, &context.db.catalog()) {
+        true => Ok(()),
+        false => authorize::plan(plan, context),
     }
 }
 

@@ -39,6 +39,11 @@ impl Violations {
         })
     }
 
+    /// The OIDs of all that have ever had one.
+    pub fn functions(&self) -> Vec<u32> {
+        self.totals.read().keys().copied().collect()
+    }
+
     /// All of a function's, ever.
     pub fn total(&self, function: u32) -> u32 {
         self.totals.read().get(&function).copied().unwrap_or(0)

@@ -76,6 +76,13 @@ impl WorkingCatalog {
         self.state.lock().changes.clone()
     }
 
+    /// Whether this transaction has created or changed the function.
+    pub fn has_put_function(&self, oid: u32) -> bool {
+        let state = self.state.lock();
+        let mut changes = state.changes.iter();
+        changes.any(|change| matches!(change, Change::PutFunction(function) if function.oid == oid))
+    }
+
     /// Where [`WorkingCatalog::undo_to`] returns to.
     pub fn mark(&self) -> usize {
         self.state.lock().changes.len()
@@ -229,11 +236,18 @@ impl StatementContext {
         })
     }
 
-    /// Undoes what was written and defined since. The mark stays.
+    /// Undoes what was written and defined since, to do it over again: the mark stays, and so do the locks, for which nobody waits twice.
     pub fn undo_to(&self, mark: Mark) -> Result<()> {
         self.txn.rollback_to(mark.savepoint)?;
         self.working.undo_to(mark.changes, &self.db.catalog());
         Ok(())
+    }
+
+    /// Undoes what was written and defined since, for good: the locks that were taken since go too.
+    pub fn abandon_to(&self, mark: Mark) -> Result<()> {
+        self.undo_to(mark)?;
+        self.txn.unlock_to(mark.savepoint)?;
+        self.release(mark)
     }
 
     /// Keeps what was done since, and forgets the mark.

@@ -1,4 +1,4 @@
-//! Row locks: shared or exclusive, held by transactions until they end, in memory only.
+//! Row locks: shared or exclusive, held by transactions until they end or return to a savepoint, in memory only.
 //!
 //! The life of a lock: a transaction asks for a key; if nobody stands in the way, it holds it at
 //! once. Otherwise it joins the key's queue, and first looks whether the transactions that it would
@@ -222,6 +222,17 @@ impl Locks {
             if shard.capacity() > 1024 && shard.len() * 8 < shard.capacity() {
                 shard.shrink_to_fit();
             }
+        }
+    }
+
+    /// Shares a key that was held alone.
+    pub fn downgrade(&self, transaction: TransactionId, key: &Bytes) {
+        if let Some(entry) = self.shard(key).get_mut(&**key)
+            && entry.holder == transaction
+            && entry.mode == LockMode::Exclusive
+        {
+            entry.mode = LockMode::Shared;
+            entry.grant_waiters();
         }
     }
 

@@ -44,7 +44,58 @@ pub(crate) struct Inner {
     isolation: Isolation,
     state: Mutex<State>,
     /// The locks that it holds; None when it has ended.
-    held: Mutex<Option<HashMap<Bytes, LockMode>>>,
+    held: Mutex<Option<Held>>,
+}
+
+#[derive(Default)]
+struct Held {
+    modes: HashMap<Bytes, LockMode>,
+    /// What was taken since the oldest savepoint, and how it was held before.
+    journal: Vec<(Bytes, Option<LockMode>)>,
+    /// The savepoints, oldest first, and how long the journal was.
+    savepoints: Vec<(Position, usize)>,
+}
+
+impl Held {
+    fn take(&mut self, key: Bytes, mode: LockMode) {
+        let before = self.modes.get(&*key).copied();
+        if matches!(
+            (before, mode),
+            (Some(LockMode::Exclusive), _) | (Some(LockMode::Shared), LockMode::Shared)
+        ) {
+            return;
+        }
+        if !self.savepoints.is_empty() {
+            self.journal.push((key.clone(), before));
+        }
+        self.modes.insert(key, mode);
+    }
+
+    /// Forgets what was taken since the savepoint and the savepoints after it: each key, and what is left of its lock.
+    fn return_to(&mut self, savepoint: Position) -> Vec<(Bytes, Option<LockMode>)> {
+        let Some(place) = self.savepoints.iter().position(|(position, _)| *position == savepoint) else {
+            return vec![];
+        };
+        self.savepoints.truncate(place + 1);
+        let taken = self.journal.split_off(self.savepoints[place].1);
+        // The newest first: a key that was taken twice ends as it was before the first time.
+        for (key, before) in taken.iter().rev() {
+            match before {
+                Some(mode) => self.modes.insert(key.clone(), *mode),
+                None => self.modes.remove(&**key),
+            };
+        }
+        taken
+    }
+
+    fn forget(&mut self, savepoint: Position) {
+        if let Some(place) = self.savepoints.iter().position(|(position, _)| *position == savepoint) {
+            self.savepoints.truncate(place);
+        }
+        if self.savepoints.is_empty() {
+            self.journal = vec![];
+        }
+    }
 }
 
 struct State {
@@ -68,7 +119,7 @@ impl Transaction {
             id: shared.next_transaction(),
             isolation,
             state: Mutex::new(state),
-            held: Mutex::new(Some(HashMap::new())),
+            held: Mutex::new(Some(Held::default())),
         };
         Transaction { inner: Arc::new(inner) }
     }
@@ -227,9 +278,13 @@ impl Transaction {
     pub fn savepoint(&self) -> Result<Savepoint, Error> {
         let mut state = self.inner.state.lock();
         state.check_open()?;
+        let position = state.writes.savepoint();
+        if let Some(held) = &mut *self.inner.held.lock() {
+            held.savepoints.push((position, held.journal.len()));
+        }
         Ok(Savepoint {
             transaction: self.inner.id,
-            position: state.writes.savepoint(),
+            position,
         })
     }
 
@@ -238,9 +293,31 @@ impl Transaction {
         self.with_savepoint(savepoint, Writes::rollback_to)
     }
 
-    /// Forgets the savepoint and those after it, keeping the writes.
+    /// Lets go of the locks that were taken since the savepoint, after [`Transaction::rollback_to`] and whatever else relied on them.
+    /// What was held before is held as it was then.
+    pub fn unlock_to(&self, savepoint: Savepoint) -> Result<(), Error> {
+        if savepoint.transaction != self.inner.id {
+            return Err(Error::NoSuchSavepoint);
+        }
+        let mut held = self.inner.held.lock();
+        let held = held.as_mut().ok_or(Error::TransactionEnded)?;
+        for (key, before) in held.return_to(savepoint.position).into_iter().rev() {
+            match before {
+                Some(LockMode::Shared) => self.inner.shared.locks.downgrade(self.inner.id, &key),
+                Some(LockMode::Exclusive) => {}
+                None => self.inner.shared.locks.release(self.inner.id, &key),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the savepoint and those after it, keeping the writes and the locks.
     pub fn release(&self, savepoint: Savepoint) -> Result<(), Error> {
-        self.with_savepoint(savepoint, Writes::release)
+        self.with_savepoint(savepoint, Writes::release)?;
+        if let Some(held) = &mut *self.inner.held.lock() {
+            held.forget(savepoint.position);
+        }
+        Ok(())
     }
 
     fn with_savepoint(&self, savepoint: Savepoint, act: fn(&mut Writes, Position) -> Result<(), Error>) -> Result<(), Error> {
@@ -361,7 +438,7 @@ impl Inner {
     fn holds(&self, key: &[u8], mode: LockMode) -> Result<bool, Error> {
         let held = self.held.lock();
         let held = held.as_ref().ok_or(Error::TransactionEnded)?;
-        Ok(match (held.get(key), mode) {
+        Ok(match (held.modes.get(key), mode) {
             (Some(LockMode::Exclusive), _) | (Some(LockMode::Shared), LockMode::Shared) => true,
             (Some(LockMode::Shared), LockMode::Exclusive) | (None, _) => false,
         })
@@ -371,10 +448,7 @@ impl Inner {
         let mut held = self.held.lock();
         match held.as_mut() {
             Some(held) => {
-                let kept = held.entry(key).or_insert(mode);
-                if mode == LockMode::Exclusive {
-                    *kept = mode;
-                }
+                held.take(key, mode);
                 Ok(())
             }
             // Another thread ended the transaction while this one waited.
@@ -387,7 +461,7 @@ impl Inner {
 
     fn release_locks(&self) {
         let held = self.held.lock().take();
-        for key in held.into_iter().flat_map(HashMap::into_keys) {
+        for key in held.into_iter().flat_map(|held| held.modes.into_keys()) {
             self.shared.locks.release(self.id, &key);
         }
     }
@@ -422,7 +496,7 @@ impl Inner {
             .held
             .lock()
             .as_ref()
-            .is_some_and(|held| held.get(&**key) == Some(&LockMode::Exclusive));
+            .is_some_and(|held| held.modes.get(&**key) == Some(&LockMode::Exclusive));
         if !locked {
             return Ok(Replaces::Unknown);
         }

@@ -327,6 +327,63 @@ impl WaitControl for CancelAfter {
 }
 
 #[test]
+fn what_was_locked_since_a_savepoint_is_let_go_and_what_before_is_held_as_it_was() {
+    on_both(|db| {
+        let one = db.begin(Isolation::ReadCommitted);
+        let two = db.begin(Isolation::ReadCommitted);
+        let free = |key: &[u8], mode| db.begin(Isolation::ReadCommitted).try_lock(key, mode).unwrap();
+        one.lock(b"alone", LockMode::Exclusive, &()).unwrap();
+        one.lock(b"shared", LockMode::Shared, &()).unwrap();
+        let outer = one.savepoint().unwrap();
+        one.lock(b"shared", LockMode::Exclusive, &()).unwrap();
+        one.lock(b"alone", LockMode::Shared, &()).unwrap();
+        one.lock(b"new", LockMode::Shared, &()).unwrap();
+        let inner = one.savepoint().unwrap();
+        one.lock(b"new", LockMode::Exclusive, &()).unwrap();
+        one.lock(b"newer", LockMode::Exclusive, &()).unwrap();
+
+        one.unlock_to(inner).unwrap();
+        assert!(free(b"newer", LockMode::Exclusive));
+        assert!(free(b"new", LockMode::Shared) && !free(b"new", LockMode::Exclusive));
+        assert!(!free(b"shared", LockMode::Shared));
+        // What is released belongs to the savepoint around it.
+        one.lock(b"newer", LockMode::Exclusive, &()).unwrap();
+        one.release(inner).unwrap();
+        assert!(!free(b"newer", LockMode::Shared));
+
+        one.unlock_to(outer).unwrap();
+        assert!(free(b"newer", LockMode::Exclusive) && free(b"new", LockMode::Exclusive));
+        assert!(!free(b"alone", LockMode::Shared));
+        assert!(free(b"shared", LockMode::Shared) && !free(b"shared", LockMode::Exclusive));
+        // It stays, as the savepoint does.
+        one.lock(b"new", LockMode::Exclusive, &()).unwrap();
+        one.unlock_to(outer).unwrap();
+        assert!(free(b"new", LockMode::Exclusive));
+        one.release(outer).unwrap();
+        one.lock(b"new", LockMode::Exclusive, &()).unwrap();
+        one.rollback();
+        assert!(two.try_lock(b"new", LockMode::Exclusive).unwrap() && two.try_lock(b"shared", LockMode::Exclusive).unwrap());
+        assert!(two.unlock_to(outer).is_err(), "somebody else's savepoint");
+    });
+}
+
+#[test]
+fn whoever_waits_to_share_gets_what_is_shared_again() {
+    on_both(|db| {
+        let one = db.begin(Isolation::ReadCommitted);
+        one.lock(b"k", LockMode::Shared, &()).unwrap();
+        let savepoint = one.savepoint().unwrap();
+        one.lock(b"k", LockMode::Exclusive, &()).unwrap();
+        let two = db.begin(Isolation::ReadCommitted);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| two.lock(b"k", LockMode::Shared, &()));
+            one.unlock_to(savepoint).unwrap();
+            waiting.join().unwrap().unwrap();
+        });
+    });
+}
+
+#[test]
 fn a_wait_for_a_lock_ends_when_it_is_cancelled() {
     on_both(|db| {
         let holder = db.begin(Isolation::ReadCommitted);
@@ -341,7 +398,7 @@ fn a_wait_for_a_lock_ends_when_it_is_cancelled() {
         );
         assert_eq!(error.state(), SqlState::LockNotAvailable);
         assert!((40..500).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
-        // The locks of a savepoint that is undone stay; those of a transaction go with it.
+        // The locks of what is undone to be done again stay; those of a transaction go with it.
         let savepoint = waiter.savepoint().unwrap();
         waiter.lock(b"other", LockMode::Exclusive, &()).unwrap();
         waiter.rollback_to(savepoint).unwrap();

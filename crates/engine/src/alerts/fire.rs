@@ -17,7 +17,7 @@ use crate::database::Database;
 use crate::plan::Plan;
 use crate::transaction::Open;
 use crate::trigger::Condition;
-use crate::{audit_log, authorize, session};
+use crate::{audit_log, session};
 
 /// What a trigger may take for one row: as long as any function may run.
 const TIMEOUT_MS: u64 = 120_000;
@@ -236,6 +236,7 @@ impl<'a> Round<'a> {
             Err(error) => {
                 self.open.txn.rollback_to(savepoint)?;
                 self.open.working.undo_to(changes, &self.db.catalog());
+                self.open.txn.unlock_to(savepoint)?;
                 self.session.signals.lock().truncate(signals);
                 self.failed(trigger, row, &error)
             }
@@ -250,12 +251,11 @@ impl<'a> Round<'a> {
             self.open.working.rebase(&catalog);
             let context = self.context(trigger)?;
             let plan = body::bind(&context, &self.log, text, Some(values))?;
-            session::lock_tables(&plan, &context)?;
+            session::admit(&plan, &context)?;
             // Whoever changed a table while this waited for its lock may have changed the plan's ground.
             if self.db.catalog().version() != catalog.version() {
                 continue;
             }
-            authorize::plan(&plan, &context)?;
             let Plan::Query(query) = &plan else {
                 return Err(SqlError::internal("a body holds queries"));
             };

@@ -161,8 +161,13 @@ impl SqlBackend {
 
     fn run_bound(&self, ready: Ready, verb: Verb, mut context: Arc<StatementContext>) -> Result<(Columns, Written)> {
         let bound = &ready.bound;
+        // Asked before the locks are taken, and again where something has changed while this waited for them.
+        let committed = self.db.catalog();
+        let mut authorized = self.authorize(bound, verb, &context)?;
         session::lock_tables(&bound.plan, &context)?;
-        let authorized = self.authorize(bound, verb, &context)?;
+        if !Arc::ptr_eq(&committed, &self.db.catalog()) {
+            authorized = self.authorize(bound, verb, &context)?;
+        }
         let cast = |((value, from), to): ((Datum, Type), &Type)| match from == *to {
             true => Ok(value),
             false => functions::cast::cast(&*context, value, from, *to, NO_TYPMOD, false),
@@ -198,7 +203,7 @@ impl SqlBackend {
                 Ok(done)
             }
             Err(error) => {
-                context.undo_to(mark)?;
+                context.abandon_to(mark)?;
                 Err(error)
             }
         }

@@ -16,7 +16,6 @@ use super::backend::describe;
 use super::rights::reference;
 use super::sql_run::SqlRun;
 use super::{Calls, nested};
-use crate::authorize;
 use crate::bind::FunctionArguments;
 use crate::context::StatementContext;
 use crate::parse::{ParsedStatement, Placeholders, Statement, Utility};
@@ -316,8 +315,7 @@ impl AtWork<'_> {
 
     fn run_one(&self, index: usize, plan: &Plan, last: bool, args: &[Datum]) -> Result<RowIter> {
         let inside = self.inner(args.to_vec())?;
-        session::lock_tables(plan, &inside)?;
-        authorize::plan(plan, &inside)?;
+        session::admit(plan, &inside)?;
         if let Some((touched, target)) = nested::touched(plan) {
             if let Some(gate) = inside.calls.gate() {
                 nested::permits(&gate, touched, target, &inside)?;

@@ -4,7 +4,7 @@ use types::{Notice, Result, SqlError, SqlState};
 
 use super::{Outcome, Session, State, failed_transaction};
 use crate::parse::Utility;
-use crate::transaction::NamedSavepoint;
+use crate::transaction::{NamedSavepoint, Open};
 
 impl Session {
     /// BEGIN, COMMIT and their kin; None for other statements.
@@ -129,24 +129,38 @@ impl Session {
         }
     }
 
+    /// Undoes rows and catalog changes since a savepoint, and lets go of the locks that were taken since, as PostgreSQL does.
+    fn undo_to(&mut self, open: &Open, savepoint: &NamedSavepoint) -> Result<()> {
+        open.txn.rollback_to(savepoint.position)?;
+        self.forget_undone_function();
+        open.working.undo_to(savepoint.changes, &self.db.catalog());
+        Ok(open.txn.unlock_to(savepoint.position)?)
+    }
+
+    /// The same after an error, before the client says which savepoint it wants: to the newest, or an error where there is none.
+    pub(super) fn undo_to_newest_savepoint(&mut self, open: &Open) -> Result<()> {
+        match open.savepoints.last() {
+            Some(savepoint) => self.undo_to(open, savepoint),
+            None => Err(failed_transaction()),
+        }
+    }
+
     pub(super) fn rollback_to(&mut self, name: &str) -> Result<()> {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Explicit(mut open) | State::Failed(mut open) => {
                 let found = open.find_savepoint(name).and_then(|at| {
-                    open.txn.rollback_to(open.savepoints[at].position)?;
+                    self.undo_to(&open, &open.savepoints[at])?;
                     Ok(at)
                 });
                 match found {
                     Ok(at) => {
                         open.savepoints.truncate(at + 1);
                         let savepoint = &open.savepoints[at];
-                        open.working.undo_to(savepoint.changes, &self.db.catalog());
                         self.shared.signals.lock().truncate(savepoint.signals);
                         // What SET did since is undone too, SET ROLE above all.
                         self.shared.settings.lock().restore(savepoint.settings.clone());
                         open.hidden.truncate(savepoint.hidden);
                         open.hidden_identity = savepoint.hidden_identity.clone();
-                        self.forget_undone_function();
                         State::Explicit(open)
                     }
                     Err(error) => {

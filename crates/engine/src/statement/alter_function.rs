@@ -15,12 +15,14 @@ use crate::parse::{AlterAction, AlterFunction, FunctionSetting, FunctionSettingV
 use crate::session::{LastFunction, Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, alter: &AlterFunction) -> Result<Outcome> {
+    must_own(context, &*drop_function::find(context, &alter.name, alter.kind)?)?;
     if alter.actions.iter().any(refers_to_others) {
         session.lock_catalog()?;
     }
     let mut context = session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let mut function = drop_function::find(&context, &alter.name, alter.kind)?;
     loop {
+        must_own(&context, &function)?;
         session.lock_function(function.oid)?;
         context = session.context(vec![], crate::call::Calls::at(&context.calls))?;
         let found = drop_function::find(&context, &alter.name, alter.kind)?;
@@ -58,6 +60,9 @@ fn refers_to_others(action: &AlterAction) -> bool {
 /// `GRANT CAPABILITY c` without a function: the one that this session created or altered last.
 pub fn run_bare_grant(session: &mut Session, context: &Arc<StatementContext>, list: &str, revoke: bool) -> Result<Outcome> {
     if let Some(last) = session.last_function {
+        if let Some(function) = context.catalog.function_by_oid(last.oid) {
+            must_own(context, function)?;
+        }
         session.lock_function(last.oid)?;
     }
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
@@ -79,10 +84,15 @@ pub fn run_bare_grant(session: &mut Session, context: &Arc<StatementContext>, li
     Ok(complete(if revoke { "REVOKE" } else { "GRANT" }))
 }
 
-fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<Function>, actions: &[AlterAction]) -> Result<()> {
-    if !context.catalog.owns(context.actor.role, function.owner) {
-        return Err(must_be_owner(function.kind(), &function.name));
+fn must_own(context: &StatementContext, function: &Function) -> Result<()> {
+    match context.catalog.owns(context.actor.role, function.owner) {
+        true => Ok(()),
+        false => Err(must_be_owner(function.kind(), &function.name)),
     }
+}
+
+fn apply(session: &mut Session, context: &Arc<StatementContext>, function: &Arc<Function>, actions: &[AlterAction]) -> Result<()> {
+    must_own(context, function)?;
     let mut changed = Function::clone(function);
     changed.version += 1;
     for action in actions {

@@ -10,10 +10,11 @@ use super::{complete, drop_function, must_be_owner, permission_denied};
 use crate::bind::Names;
 use crate::catalog_lock::Lockable;
 use crate::context::StatementContext;
-use crate::parse::{Comment, Commented, RelationName};
+use crate::parse::{Comment, Commented, FunctionName, RelationName, RoutineKind};
 use crate::session::Outcome;
 
 pub fn run(context: &Arc<StatementContext>, comment: &Comment) -> Result<Outcome> {
+    may_comment(context, comment)?;
     context.lock_catalog()?;
     let context = &context.renewed();
     let text = comment.text.clone();
@@ -22,17 +23,24 @@ pub fn run(context: &Arc<StatementContext>, comment: &Comment) -> Result<Outcome
         Commented::View(name) => on_relation(context, name, true, text)?,
         Commented::Column(name, column) => on_column(context, name, column, text)?,
         Commented::Schema(name) => on_schema(context, name, text)?,
-        Commented::Routine(kind, name) => {
-            let function = drop_function::find(context, name, *kind)?;
-            on_routine(context, &function, text)?;
-        }
+        Commented::Routine(kind, name) => on_routine(context, &routine(context, *kind, name)?, text)?,
         Commented::Other(kind) => return Err(SqlError::unsupported(format!("COMMENT ON {kind}"))),
     }
     Ok(complete("COMMENT"))
 }
 
+/// Nobody waits for who may comment on nothing.
+fn may_comment(context: &StatementContext, comment: &Comment) -> Result<()> {
+    match &comment.on {
+        Commented::Table(name) | Commented::View(name) | Commented::Column(name, _) => owned(context, name).map(|_| ()),
+        Commented::Schema(name) => schema(context, name).map(|_| ()),
+        Commented::Routine(kind, name) => routine(context, *kind, name).map(|_| ()),
+        Commented::Other(kind) => Err(SqlError::unsupported(format!("COMMENT ON {kind}"))),
+    }
+}
+
 fn on_relation(context: &StatementContext, name: &RelationName, view: bool, text: Option<String>) -> Result<()> {
-    let table = owned(context, name)?;
+    let table = locked(context, name)?;
     if matches!(table.kind, TableKind::View { .. }) != view {
         let what = if view { "view" } else { "table" };
         return Err(SqlError::new(
@@ -49,7 +57,7 @@ fn on_relation(context: &StatementContext, name: &RelationName, view: bool, text
 }
 
 fn on_column(context: &StatementContext, name: &RelationName, column: &str, text: Option<String>) -> Result<()> {
-    let table = owned(context, name)?;
+    let table = locked(context, name)?;
     let mut changed = Table::clone(&table);
     let index = changed.column_index(column).ok_or_else(|| {
         SqlError::new(
@@ -77,12 +85,19 @@ fn owned(context: &StatementContext, (schema, name): &RelationName) -> Result<Ar
     if !context.catalog.owns(context.actor.role, table.owner) {
         return Err(must_be_owner(table.kind.word(), name));
     }
+    Ok(table)
+}
+
+/// The same, to be changed.
+fn locked(context: &StatementContext, name: &RelationName) -> Result<Arc<Table>> {
+    let table = owned(context, name)?;
     // A change of its privileges needs no lock of the catalog: one may have happened meanwhile.
     context.lock_object(Lockable::Relation(table.oid))?;
     Ok(context.newest_catalog().table_by_oid(table.oid).cloned().unwrap_or(table))
 }
 
-fn on_schema(context: &StatementContext, name: &str, text: Option<String>) -> Result<()> {
+/// A user's schema that the actor owns.
+fn schema<'c>(context: &'c StatementContext, name: &str) -> Result<&'c Arc<Schema>> {
     let schema = context
         .catalog
         .schema(name)
@@ -93,6 +108,20 @@ fn on_schema(context: &StatementContext, name: &str, text: Option<String>) -> Re
     if !context.catalog.owns(context.actor.role, schema.owner) {
         return Err(must_be_owner("schema", name));
     }
+    Ok(schema)
+}
+
+/// A routine that the actor owns.
+fn routine(context: &StatementContext, kind: RoutineKind, name: &FunctionName) -> Result<Arc<Function>> {
+    let function = drop_function::find(context, name, kind)?;
+    match context.catalog.owns(context.actor.role, function.owner) {
+        true => Ok(function),
+        false => Err(must_be_owner(function.kind(), &function.name)),
+    }
+}
+
+fn on_schema(context: &StatementContext, name: &str, text: Option<String>) -> Result<()> {
+    let schema = schema(context, name)?;
     context.lock_object(Lockable::Schema(schema.oid))?;
     let newest = context.newest_catalog();
     let changed = Schema {

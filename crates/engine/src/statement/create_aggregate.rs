@@ -15,6 +15,7 @@ use crate::parse::CreateAggregate;
 use crate::session::{Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &CreateAggregate) -> Result<Outcome> {
+    creation_schema(context, create.schema.as_deref())?;
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let schema = creation_schema(context, create.schema.as_deref())?;
@@ -22,6 +23,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     let function = match context.catalog.function(&new.schema, &new.name, &new.arg_types()).cloned() {
         None => new,
         Some(old) => {
+            replace(context, create, &old, new.clone())?;
             context.lock_function(old.oid)?;
             let old = context.newest_catalog().function_by_oid(old.oid).cloned().unwrap_or(old);
             replace(context, create, &old, new)?

@@ -18,6 +18,9 @@ use crate::session::{LastFunction, Outcome, Session};
 const MAX_ARGUMENTS: usize = 100;
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &CreateFunction) -> Result<Outcome> {
+    // Where this fails, a bare GRANT CAPABILITY after it must not reach the function before.
+    session.last_function = None;
+    creation_schema(context, create.schema.as_deref())?;
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
     let schema = creation_schema(context, create.schema.as_deref())?;
@@ -26,6 +29,7 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, create: &Crea
     let existing = match find(&context.catalog) {
         None => None,
         Some(old) => {
+            replace(context, create, &old, function.clone())?;
             session.lock_function(old.oid)?;
             find(&session.visible_catalog())
         }
@@ -162,9 +166,8 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
     for setting in &create.settings {
         search_path = alter_function::own_path(context, setting)?;
     }
-    let oid = context.catalog.next_oid();
     Ok(Function {
-        oid,
+        oid: context.catalog.next_oid(),
         schema,
         name: create.name.clone(),
         owner: context.actor.role,
@@ -185,8 +188,7 @@ fn describe(context: &Arc<StatementContext>, create: &CreateFunction, schema: St
         version: 1,
         rights: Rights::default(),
         enabled: true,
-        // A number may have been another function's, which was rolled back.
-        forgiven_violations: context.db.violations.total(oid),
+        forgiven_violations: 0,
         storage_consent: false,
         is_procedure: create.procedure,
         aggregate: None,

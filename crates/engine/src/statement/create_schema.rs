@@ -12,6 +12,9 @@ use crate::parse::{RoleName, fold, object_name};
 use crate::session::Outcome;
 
 pub fn run(context: &Arc<StatementContext>, name: &ast::SchemaName, if_not_exists: bool) -> Result<Outcome> {
+    if !context.catalog.has_database_privilege(context.actor.role, Privilege::Create) {
+        return Err(permission_denied("database", crate::database::DATABASE_NAME));
+    }
     context.lock_catalog()?;
     let context = &context.renewed();
     let (name, owner) = match name {

@@ -16,9 +16,10 @@ use crate::session::Outcome;
 const MAX_COLUMNS: usize = 1600;
 
 pub fn run(context: &Arc<StatementContext>, create: &ast::CreateTable) -> Result<Outcome> {
+    let (schema, name) = object_name(&create.name)?;
+    creation_schema(context, schema.as_deref())?;
     context.lock_catalog()?;
     let context = &context.renewed();
-    let (schema, name) = object_name(&create.name)?;
     let schema = creation_schema(context, schema.as_deref())?;
     refuse_options(create)?;
     if context.catalog.relation(&schema, &name).is_some() {

@@ -15,8 +15,6 @@ use crate::parse::{fold, object_name};
 use crate::session::Outcome;
 
 pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<Outcome> {
-    context.lock_catalog()?;
-    let context = &context.renewed();
     if create.materialized || create.temporary {
         return Err(SqlError::new(
             SqlState::FeatureNotSupported,
@@ -24,6 +22,9 @@ pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<
         ));
     }
     let (schema, name) = object_name(&create.name)?;
+    creation_schema(context, schema.as_deref())?;
+    context.lock_catalog()?;
+    let context = &context.renewed();
     let schema = creation_schema(context, schema.as_deref())?;
     let names = Names {
         snapshot: &context.catalog,
@@ -62,6 +63,9 @@ pub fn run(context: &Arc<StatementContext>, create: &ast::CreateView) -> Result<
     let existing = match context.catalog.table(&schema, &name) {
         None => None,
         Some(old) => {
+            if create.or_replace && !context.catalog.owns(context.actor.role, old.owner) {
+                return Err(must_be_owner(old.kind.word(), &name));
+            }
             context.lock_object(Lockable::Relation(old.oid))?;
             context.newest_catalog().table_by_oid(old.oid).cloned()
         }

@@ -13,32 +13,28 @@ use crate::parse::{DropFunction, FunctionName, RoutineKind};
 use crate::session::{Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFunction) -> Result<Outcome> {
-    session.lock_catalog()?;
+    // Nobody waits for who may drop nothing.
+    let mut any = false;
+    for name in &drop.names {
+        any |= droppable(context, drop, name)?.is_some();
+    }
+    if any {
+        session.lock_catalog()?;
+    }
     for name in &drop.names {
         let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-        let function = match find(context, name, drop.kind) {
-            Ok(function) => function,
-            Err(error) if drop.if_exists && error.state() == SqlState::UndefinedFunction => {
-                let list = match &name.args {
-                    None => String::new(),
-                    Some(args) => args.iter().map(|ty| ty.to_string().to_lowercase()).collect::<Vec<_>>().join(","),
-                };
-                let word = drop.kind.word();
-                context.notice(Notice::notice(format!("{word} {}({list}) does not exist, skipping", name.name)));
-                continue;
-            }
-            Err(error) => return Err(error),
+        let Some(function) = droppable(context, drop, name)? else {
+            let list = match &name.args {
+                None => String::new(),
+                Some(args) => args.iter().map(|ty| ty.to_string().to_lowercase()).collect::<Vec<_>>().join(","),
+            };
+            let word = drop.kind.word();
+            context.notice(Notice::notice(format!("{word} {}({list}) does not exist, skipping", name.name)));
+            continue;
         };
-        // The owner of the schema may clear it.
-        let schema_owner = context
-            .catalog
-            .schema(&function.schema)
-            .map_or(function.owner, |schema| schema.owner);
-        if ![function.owner, schema_owner]
-            .iter()
-            .any(|owner| context.catalog.owns(context.actor.role, *owner))
-        {
-            return Err(must_be_owner(function.kind(), &function.name));
+        if !any {
+            // It has come meanwhile.
+            session.lock_catalog()?;
         }
         drop_dependents(context, &function, drop.cascade)?;
         drop_one(context, &function)?;
@@ -52,6 +48,27 @@ pub fn run(session: &mut Session, context: &Arc<StatementContext>, drop: &DropFu
         RoutineKind::Aggregate => "DROP AGGREGATE",
         RoutineKind::Routine => "DROP ROUTINE",
     }))
+}
+
+/// The function that a name means, which the actor may drop; None where there is none and that is no error.
+fn droppable(context: &StatementContext, drop: &DropFunction, name: &FunctionName) -> Result<Option<Arc<Function>>> {
+    let function = match find(context, name, drop.kind) {
+        Ok(function) => function,
+        Err(error) if drop.if_exists && error.state() == SqlState::UndefinedFunction => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // The owner of the schema may clear it.
+    let schema_owner = context
+        .catalog
+        .schema(&function.schema)
+        .map_or(function.owner, |schema| schema.owner);
+    match [function.owner, schema_owner]
+        .iter()
+        .any(|owner| context.catalog.owns(context.actor.role, *owner))
+    {
+        true => Ok(Some(function)),
+        false => Err(must_be_owner(function.kind(), &function.name)),
+    }
 }
 
 /// The triggers that call the function, and the aggregates that are made of it.

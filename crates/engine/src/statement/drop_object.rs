@@ -21,54 +21,74 @@ pub fn run(
     names: &[ast::ObjectName],
     cascade: bool,
 ) -> Result<Outcome> {
-    context.lock_catalog()?;
     let (wanted, word) = match object_type {
         ObjectType::Table => ('r', "table"),
         ObjectType::View => ('v', "view"),
         ObjectType::Schema => return drop_schemas(context, if_exists, names, cascade),
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
+    // Nobody waits for who may drop nothing.
+    let mut any = false;
+    for name in names {
+        any |= droppable(context, wanted, word, if_exists, name)?.is_some();
+    }
+    if any {
+        context.lock_catalog()?;
+    }
     for name in names {
         let context = &context.renewed();
-        let (schema, name) = object_name(name)?;
-        if let Some(schema) = &schema {
-            crate::authorize::schema(&context.catalog, context.actor.role, schema)?;
-        }
-        let found = Names {
-            snapshot: &context.catalog,
-            search_path: &context.search_path,
-        }
-        .find_table(schema.as_deref(), &name);
-        let Some(table) = found else {
-            if if_exists {
-                context.notice(Notice::notice(format!("{word} \"{name}\" does not exist, skipping")));
-                continue;
+        match droppable(context, wanted, word, if_exists, name)? {
+            Some(table) => {
+                context.lock_catalog()?;
+                drop_table(context, &table, cascade)?;
             }
-            return Err(SqlError::new(SqlState::UndefinedTable, format!("{word} \"{name}\" does not exist")));
-        };
-        if let TableKind::System(_) = table.kind {
-            return Err(crate::bind::dml::system_table_error(&table));
+            None => {
+                let name = object_name(name)?.1;
+                context.notice(Notice::notice(format!("{word} \"{name}\" does not exist, skipping")));
+            }
         }
-        if table.relkind() != wanted {
-            let hint = match table.kind {
-                TableKind::View { .. } => "Use DROP VIEW to remove a view.",
-                TableKind::Table => "Use DROP TABLE to remove a table.",
-                TableKind::Sequence(_) => "Use DROP SEQUENCE to remove a sequence.",
-                TableKind::System(_) => "System tables stay.",
-            };
-            return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{name}\" is not a {word}")).hint(hint));
-        }
-        // The owner of the schema may clear it.
-        let schema_owner = context.catalog.schema(&table.schema).map_or(table.owner, |schema| schema.owner);
-        if ![table.owner, schema_owner]
-            .iter()
-            .any(|owner| context.catalog.owns(context.actor.role, *owner))
-        {
-            return Err(must_be_owner(word, &name));
-        }
-        drop_table(context, &table, cascade)?;
     }
     Ok(complete(if wanted == 'r' { "DROP TABLE" } else { "DROP VIEW" }))
+}
+
+/// The relation that a name means, which the actor may drop; None where there is none and that is no error.
+fn droppable(context: &StatementContext, wanted: char, word: &str, if_exists: bool, name: &ast::ObjectName) -> Result<Option<Arc<Table>>> {
+    let (schema, name) = object_name(name)?;
+    if let Some(schema) = &schema {
+        crate::authorize::schema(&context.catalog, context.actor.role, schema)?;
+    }
+    let found = Names {
+        snapshot: &context.catalog,
+        search_path: &context.search_path,
+    }
+    .find_table(schema.as_deref(), &name);
+    let Some(table) = found else {
+        return match if_exists {
+            true => Ok(None),
+            false => Err(SqlError::new(SqlState::UndefinedTable, format!("{word} \"{name}\" does not exist"))),
+        };
+    };
+    if let TableKind::System(_) = table.kind {
+        return Err(crate::bind::dml::system_table_error(&table));
+    }
+    if table.relkind() != wanted {
+        let hint = match table.kind {
+            TableKind::View { .. } => "Use DROP VIEW to remove a view.",
+            TableKind::Table => "Use DROP TABLE to remove a table.",
+            TableKind::Sequence(_) => "Use DROP SEQUENCE to remove a sequence.",
+            TableKind::System(_) => "System tables stay.",
+        };
+        return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{name}\" is not a {word}")).hint(hint));
+    }
+    // The owner of the schema may clear it.
+    let schema_owner = context.catalog.schema(&table.schema).map_or(table.owner, |schema| schema.owner);
+    match [table.owner, schema_owner]
+        .iter()
+        .any(|owner| context.catalog.owns(context.actor.role, *owner))
+    {
+        true => Ok(Some(table)),
+        false => Err(must_be_owner(word, &name)),
+    }
 }
 
 /// Drops a table or view, with the views over it where CASCADE was said.
@@ -140,28 +160,47 @@ pub fn remove_rows(context: &Arc<StatementContext>, table: &Table) -> Result<()>
 }
 
 fn drop_schemas(context: &Arc<StatementContext>, if_exists: bool, names: &[ast::ObjectName], cascade: bool) -> Result<Outcome> {
+    let mut any = false;
+    for name in names {
+        any |= droppable_schema(context, if_exists, name)?.is_some();
+    }
+    if any {
+        context.lock_catalog()?;
+    }
     for name in names {
         let context = &context.renewed();
-        let (_, name) = object_name(name)?;
-        let Some(schema) = context.catalog.schema(&name).cloned() else {
-            if if_exists {
-                context.notice(Notice::notice(format!("schema \"{name}\" does not exist, skipping")));
-                continue;
+        match droppable_schema(context, if_exists, name)? {
+            Some(schema) => {
+                context.lock_catalog()?;
+                drop_schema(context, &schema, cascade)?;
             }
-            return Err(SqlError::new(
-                SqlState::InvalidSchemaName,
-                format!("schema \"{name}\" does not exist"),
-            ));
-        };
-        if matches!(name.as_str(), "pg_catalog" | "information_schema" | "heliosdb") {
-            return Err(permission_denied("schema", &name).detail("System schemas stay."));
+            None => {
+                let name = object_name(name)?.1;
+                context.notice(Notice::notice(format!("schema \"{name}\" does not exist, skipping")));
+            }
         }
-        if !context.catalog.owns(context.actor.role, schema.owner) {
-            return Err(must_be_owner("schema", &name));
-        }
-        drop_schema(context, &schema, cascade)?;
     }
     Ok(complete("DROP SCHEMA"))
+}
+
+fn droppable_schema(context: &StatementContext, if_exists: bool, name: &ast::ObjectName) -> Result<Option<Arc<catalog::Schema>>> {
+    let (_, name) = object_name(name)?;
+    let Some(schema) = context.catalog.schema(&name).cloned() else {
+        return match if_exists {
+            true => Ok(None),
+            false => Err(SqlError::new(
+                SqlState::InvalidSchemaName,
+                format!("schema \"{name}\" does not exist"),
+            )),
+        };
+    };
+    if matches!(name.as_str(), "pg_catalog" | "information_schema" | "heliosdb") {
+        return Err(permission_denied("schema", &name).detail("System schemas stay."));
+    }
+    match context.catalog.owns(context.actor.role, schema.owner) {
+        true => Ok(Some(schema)),
+        false => Err(must_be_owner("schema", &name)),
+    }
 }
 
 /// Drops a schema, with what is in it where CASCADE was said.

@@ -170,6 +170,13 @@ pub fn run(context: &Arc<StatementContext>, grant: &GrantPrivileges) -> Result<O
         }
         return Err(refusal(GrantError::OptionToPublic));
     }
+    // Nobody waits for who may grant nothing of it.
+    if earlier.iter().all(|(_, grantable)| grantable.allowed.is_empty()) {
+        earlier
+            .iter()
+            .for_each(|(object, grantable)| grantable.warn(context, grant, object));
+        return Ok(complete(if grant.revoke { "REVOKE" } else { "GRANT" }));
+    }
     for role in grantees.iter().filter(|role| **role != PUBLIC) {
         context.keep_role(*role)?;
     }

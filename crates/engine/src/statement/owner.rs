@@ -123,7 +123,11 @@ fn given(object: &Object, new: u32) -> Change {
 }
 
 pub fn reassign(context: &Arc<StatementContext>, from: &[RoleName], to: &RoleName) -> Result<Outcome> {
-    acted_for(context, from, "reassign objects")?;
+    let to_now = acted_for(context, std::slice::from_ref(to), "reassign objects");
+    if !has_any(context, &acted_for(context, from, "reassign objects")?) {
+        to_now?;
+        return Ok(complete("REASSIGN OWNED"));
+    }
     context.lock_catalog()?;
     let context = &context.renewed();
     let from = acted_for(context, from, "reassign objects")?;
@@ -171,7 +175,9 @@ pub fn reassign(context: &Arc<StatementContext>, from: &[RoleName], to: &RoleNam
 
 /// Drops what the roles own, and takes away what they were granted and have granted.
 pub fn drop(context: &Arc<StatementContext>, roles: &[RoleName], cascade: bool) -> Result<Outcome> {
-    acted_for(context, roles, "drop objects")?;
+    if !has_any(context, &acted_for(context, roles, "drop objects")?) {
+        return Ok(complete("DROP OWNED"));
+    }
     context.lock_catalog()?;
     let context = &context.renewed();
     let roles = acted_for(context, roles, "drop objects")?;
@@ -213,6 +219,19 @@ pub fn drop(context: &Arc<StatementContext>, roles: &[RoleName], cascade: bool) 
         take_all(context, role.oid)?;
     }
     Ok(complete("DROP OWNED"))
+}
+
+/// Whether there is anything that the roles own or were granted. Nobody waits for those who have nothing.
+fn has_any(context: &StatementContext, roles: &[Arc<Role>]) -> bool {
+    let catalog = &context.catalog;
+    roles.iter().any(|role| {
+        role.oid < catalog::FIRST_USER_OID
+            || every(catalog)
+                .iter()
+                .any(|object| object.owner() == role.oid || object.acl().is_some_and(|acl| acl.names(role.oid)))
+            || catalog.audit_triggers().iter().any(|trigger| trigger.owner == role.oid)
+            || catalog.policies().any(|policy| policy.owner == role.oid)
+    })
 }
 
 /// The roles, all of which the actor may act as.

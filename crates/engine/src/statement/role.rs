@@ -52,7 +52,10 @@ pub fn create(context: &Arc<StatementContext>, name: &str, options: &RoleOptions
 
 pub fn alter(context: &Arc<StatementContext>, alter: &AlterRole) -> Result<Outcome> {
     alterable(context, alter)?;
-    context.lock_catalog()?;
+    // Everybody has a password to change: nobody else's work waits for that.
+    if !only_password(alter) {
+        context.lock_catalog()?;
+    }
     context.lock_object(Lockable::Role(resolve(context, &context.newest_catalog(), &alter.name)?.oid))?;
     let context = &context.renewed();
     let mut role = alterable(context, alter)?;
@@ -60,6 +63,15 @@ pub fn alter(context: &Arc<StatementContext>, alter: &AlterRole) -> Result<Outco
     context.change(vec![Change::PutRole(role)])?;
     refuse_lockout(context, &context.catalog)?;
     Ok(complete("ALTER ROLE"))
+}
+
+fn only_password(alter: &AlterRole) -> bool {
+    let options = &alter.options;
+    options.superuser.is_none()
+        && options.login.is_none()
+        && options.createrole.is_none()
+        && options.createdb.is_none()
+        && options.inherit.is_none()
 }
 
 /// The role as it is, which the actor may alter so.
@@ -70,12 +82,7 @@ fn alterable(context: &StatementContext, alter: &AlterRole) -> Result<Role> {
     }
     let options = &alter.options;
     // Everybody may change the own password, and nothing else.
-    let only_password = options.superuser.is_none()
-        && options.login.is_none()
-        && options.createrole.is_none()
-        && options.createdb.is_none()
-        && options.inherit.is_none();
-    if !(role.oid == context.actor.role && only_password) {
+    if !(role.oid == context.actor.role && only_password(alter)) {
         may_alter(context, &role, options.superuser.is_some())?;
     }
     if role.oid == catalog::SUPERUSER_OID && (options.superuser == Some(false) || options.login == Some(false)) {

@@ -13,25 +13,34 @@ use crate::parse::{DefinitionText, PolicyStatement};
 use crate::session::{Outcome, Session};
 
 pub fn run(session: &mut Session, context: &Arc<StatementContext>, statement: &PolicyStatement) -> Result<Outcome> {
+    let may = |context: &StatementContext| {
+        must_be_superuser(
+            context,
+            match statement {
+                PolicyStatement::Create { .. } => "create",
+                PolicyStatement::Alter { .. } => "alter",
+                PolicyStatement::Drop { .. } => "drop",
+            },
+        )
+    };
+    may(context)?;
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    may(context)?;
     match statement {
         PolicyStatement::Create {
             or_replace,
             name,
             definition,
         } => {
-            must_be_superuser(context, "create")?;
             create(session, context, name, definition, *or_replace)?;
             Ok(complete("CREATE SECURITY POLICY"))
         }
         PolicyStatement::Alter { name, definition } => {
-            must_be_superuser(context, "alter")?;
             alter(session, context, name, definition)?;
             Ok(complete("ALTER SECURITY POLICY"))
         }
         PolicyStatement::Drop { if_exists, names } => {
-            must_be_superuser(context, "drop")?;
             for name in names {
                 let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
                 drop_one(session, context, name, *if_exists)?;

@@ -14,7 +14,6 @@ use query::{Host, Row};
 use sqlparser::ast;
 use types::{Datum, Result, SqlError, SqlState, Type};
 
-use crate::authorize;
 use crate::call::Calls;
 use crate::context::StatementContext;
 use crate::parse::{Expectation, Placeholders, TestFunction, object_name};
@@ -61,7 +60,7 @@ pub fn run(context: &Arc<StatementContext>, test: &TestFunction) -> Result<Outco
         (expected, seen_before, result)
     });
     // Whatever came of it.
-    context.undo_to(mark)?;
+    context.abandon_to(mark)?;
     context.session.signals.lock().truncate(signals);
     *context.session.settings.lock() = settings;
     let (expected, seen_before, result) = tested?;
@@ -115,8 +114,7 @@ fn bind_one(context: &Arc<StatementContext>, expression: &str) -> Result<QueryPl
     let statement = crate::parse::parse(&format!("SELECT {expression}"), Placeholders::Dollar)?.pop();
     let statement = statement.ok_or_else(|| SqlError::internal("a SELECT is a statement"))?;
     let (plan, _) = session::bind(context, &statement, None).map_err(SqlError::without_position)?;
-    session::lock_tables(&plan, context)?;
-    authorize::plan(&plan, context)?;
+    session::admit(&plan, context)?;
     match plan {
         Plan::Query(query) => Ok(query),
         Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) | Plan::Call(_) | Plan::Utility(_) => {

@@ -20,9 +20,10 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
     let TriggerAction::Function { name: function, args } = &create.action else {
         return Err(SqlError::unsupported("a body of a trigger on anything but heliosdb.audit_log").hint("Use EXECUTE FUNCTION."));
     };
+    may_create(context, create)?;
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    let table = table_named(context, &create.table)?;
+    let table = may_create(context, create)?;
     let kind = match (&table.kind, create.timing) {
         (TableKind::Table, WrittenTiming::Before) => TriggerTiming::Before,
         (TableKind::Table, WrittenTiming::After) => TriggerTiming::After,
@@ -42,9 +43,6 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
             .detail("This operation is not supported for sequences."));
         }
     };
-    if !context.catalog.has_table_privilege(context.actor.role, &table, Privilege::Trigger) {
-        return Err(permission_denied("table", &table.name));
-    }
     let mut columns = vec![];
     for name in &create.columns {
         let index = table.column_index(name).ok_or_else(|| {
@@ -94,6 +92,17 @@ pub fn create(session: &mut Session, context: &Arc<StatementContext>, create: &C
     Ok(complete("CREATE TRIGGER"))
 }
 
+/// The table, which the actor may give triggers.
+fn may_create(context: &StatementContext, create: &CreateTrigger) -> Result<Arc<Table>> {
+    let table = table_named(context, &create.table)?;
+    let refused = matches!(table.kind, TableKind::Table | TableKind::View { .. })
+        && !context.catalog.has_table_privilege(context.actor.role, &table, Privilege::Trigger);
+    match refused {
+        true => Err(permission_denied("table", &table.name)),
+        false => Ok(table),
+    }
+}
+
 fn check_condition(context: &StatementContext, table: &Arc<Table>, create: &CreateTrigger, text: &str) -> Result<()> {
     let condition = Condition::bind(context, table, text, &context.search_path)?;
     let (new, old) = condition.uses();
@@ -137,30 +146,38 @@ pub fn drop(session: &mut Session, context: &Arc<StatementContext>, drop: &DropT
     if audit_trigger::is_audit_log(context, &drop.table) {
         return audit_trigger::drop(context, drop);
     }
-    session.lock_catalog()?;
+    if droppable(context, drop)?.is_some() {
+        session.lock_catalog()?;
+    }
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
+    if let Some(table) = droppable(context, drop)? {
+        session.lock_catalog()?;
+        change(context, &table, |triggers| triggers.retain(|trigger| trigger.name != drop.name))?;
+        return Ok(complete("DROP TRIGGER"));
+    }
+    context.notice(Notice::notice(match table_named(context, &drop.table) {
+        Err(error) => format!("{}, skipping", error.message()),
+        Ok(table) => format!("trigger \"{}\" for relation \"{}\" does not exist, skipping", drop.name, table.name),
+    }));
+    Ok(complete("DROP TRIGGER"))
+}
+
+/// The table with the trigger, whose owner the actor is; None where there is no such trigger and that is no error.
+fn droppable(context: &StatementContext, drop: &DropTrigger) -> Result<Option<Arc<Table>>> {
     let table = match table_named(context, &drop.table) {
-        Err(error) if drop.if_exists && error.state() == SqlState::UndefinedTable => {
-            context.notice(Notice::notice(format!("{}, skipping", error.message())));
-            return Ok(complete("DROP TRIGGER"));
-        }
+        Err(error) if drop.if_exists && error.state() == SqlState::UndefinedTable => return Ok(None),
         found => found?,
     };
     if !table.triggers.iter().any(|trigger| trigger.name == drop.name) {
-        if drop.if_exists {
-            context.notice(Notice::notice(format!(
-                "trigger \"{}\" for relation \"{}\" does not exist, skipping",
-                drop.name, table.name
-            )));
-            return Ok(complete("DROP TRIGGER"));
-        }
-        return Err(undefined(&drop.name, &table));
+        return match drop.if_exists {
+            true => Ok(None),
+            false => Err(undefined(&drop.name, &table)),
+        };
     }
-    if !context.catalog.owns(context.actor.role, table.owner) {
-        return Err(must_be_owner("relation", &table.name));
+    match context.catalog.owns(context.actor.role, table.owner) {
+        true => Ok(Some(table)),
+        false => Err(must_be_owner("relation", &table.name)),
     }
-    change(context, &table, |triggers| triggers.retain(|trigger| trigger.name != drop.name))?;
-    Ok(complete("DROP TRIGGER"))
 }
 
 /// The triggers that an ALTER TABLE switches on or off, if that is all that it does.
@@ -181,15 +198,22 @@ pub fn switch(session: &mut Session, context: &Arc<StatementContext>, alter: &as
     if audit_trigger::is_audit_log(context, &name) {
         return audit_trigger::switch(context, alter);
     }
+    let owned = |context: &StatementContext| {
+        let table = table_named(context, &name)?;
+        match table.kind {
+            TableKind::System(_) => Err(crate::bind::dml::system_table_error(&table)),
+            TableKind::Table | TableKind::View { .. } | TableKind::Sequence(_)
+                if !context.catalog.owns(context.actor.role, table.owner) =>
+            {
+                Err(must_be_owner("table", &table.name))
+            }
+            TableKind::Table | TableKind::View { .. } | TableKind::Sequence(_) => Ok(table),
+        }
+    };
+    owned(context)?;
     session.lock_catalog()?;
     let context = &session.context(vec![], crate::call::Calls::at(&context.calls))?;
-    let table = table_named(context, &name)?;
-    if let TableKind::System(_) = table.kind {
-        return Err(crate::bind::dml::system_table_error(&table));
-    }
-    if !context.catalog.owns(context.actor.role, table.owner) {
-        return Err(must_be_owner("table", &table.name));
-    }
+    let table = owned(context)?;
     let mut triggers = table.triggers.clone();
     for (ident, enabled) in switches(alter).unwrap_or_default() {
         let name = fold(ident);

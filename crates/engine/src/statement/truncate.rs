@@ -27,9 +27,20 @@ pub fn run(context: &Arc<StatementContext>, truncate: &ast::Truncate) -> Result<
             return Err(permission_denied("table", &name));
         }
         context.lock_definition(&table, "TRUNCATE TABLE")?;
+        // What was revoked while this waited counts, and the table may be gone.
+        let catalog = context.catalog_now();
+        let Some(table) = catalog.table_by_oid(table.oid) else {
+            return Err(SqlError::new(
+                SqlState::UndefinedTable,
+                format!("relation \"{name}\" does not exist"),
+            ));
+        };
+        if !catalog.has_table_privilege(context.actor.role, table, Privilege::Truncate) {
+            return Err(permission_denied("table", &name));
+        }
         // Rows that others committed while this waited for the lock go too.
         context.txn.refresh_snapshot()?;
-        drop_object::remove_rows(context, &table)?;
+        drop_object::remove_rows(context, table)?;
     }
     Ok(complete("TRUNCATE TABLE"))
 }
