@@ -38,6 +38,36 @@ fn a_revoke_reaches_a_call_that_runs() {
 }
 
 #[test]
+fn a_drop_reaches_a_transaction_that_has_changed_the_catalog() {
+    let house = House::new();
+    let (one, two) = (house.connect(), house.connect());
+    one.ok("CREATE TABLE t (n integer)");
+    one.ok(READER);
+    one.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    one.ok("ALTER FUNCTION f SET max_cpu_time_ms = 60000");
+    one.ok("ALTER FUNCTION f SET max_wall_time_ms = 60000");
+
+    one.ok("BEGIN");
+    one.ok("SET LOCAL search_path = public");
+    // A change that needs no lock which the drop would wait for.
+    one.ok("REVOKE UPDATE ON t FROM PUBLIC");
+    let call = one.begin("SELECT f(100000000)");
+    while two.ok("SELECT count(*) FROM heliosdb.audit_log WHERE event_type = 'ExecutionStarted'") == "0" {
+        pause(20);
+    }
+    two.ok("DROP FUNCTION f");
+    let refused = call.wait().unwrap_err();
+    assert!(refused.starts_with("55000: function f was dropped while it ran"), "{refused}");
+    one.ok("ROLLBACK");
+
+    // One that the transaction itself has made is its own, though nobody else sees it.
+    one.ok("BEGIN");
+    one.ok(READER);
+    one.ok("ALTER FUNCTION f GRANT CAPABILITY DATABASE_READ('t')");
+    assert_eq!(one.ok("SELECT f(3)"), "3");
+}
+
+#[test]
 fn a_revoke_reaches_a_transaction_that_has_changed_the_catalog() {
     let house = House::new();
     let (one, two) = (house.connect(), house.connect());

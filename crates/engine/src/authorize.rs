@@ -62,8 +62,23 @@ pub fn calls(functions: &[Arc<Function>], context: &StatementContext) -> Result<
         if !catalog.has_function_privilege(context.actor.role, now) {
             return Err(denied(function.kind(), &function.name));
         }
+        // As in PostgreSQL: an aggregate is its caller's to call, what it is made of its owner's.
+        for part in parts(&catalog, now) {
+            if !catalog.has_function_privilege(now.owner, part) {
+                return Err(denied(part.kind(), &part.name));
+            }
+        }
     }
     Ok(())
+}
+
+/// The functions that an aggregate is made of.
+pub fn parts<'c>(catalog: &'c Snapshot, function: &Function) -> impl Iterator<Item = &'c Arc<Function>> {
+    let aggregate = function.aggregate.as_ref();
+    let oids = aggregate
+        .into_iter()
+        .flat_map(|aggregate| [Some(aggregate.transition), aggregate.finalizer]);
+    oids.flatten().filter_map(|oid| catalog.function_by_oid(oid))
 }
 
 /// USAGE on a schema that was named.

@@ -251,7 +251,7 @@ impl Condition {
                 "cannot use subquery in trigger WHEN condition",
             ));
         }
-        crate::authorize::calls(&binder.touched.calls, context)?;
+        crate::call::may_call_stored(&binder.touched, context)?;
         if expr.ty() != Type::Bool {
             return Err(SqlError::internal("a condition is boolean"));
         }

@@ -206,7 +206,7 @@ impl<'a> Writer<'a> {
             let condition = crate::parse::parse_expression(expression)
                 .and_then(|node| binder.condition(&node, &scope))
                 .map_err(SqlError::without_position)?;
-            crate::authorize::calls(&binder.touched.calls, context)?;
+            crate::call::may_call_stored(&binder.touched, context)?;
             checks.push(Check {
                 name: constraint.name.clone(),
                 columns,

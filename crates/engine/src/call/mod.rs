@@ -47,7 +47,7 @@ use crate::search_path;
 use crate::session;
 use crate::transaction::{ProcedureTransaction, Standing};
 
-pub use self::nested::arguments;
+pub use self::nested::{arguments, may_call_stored};
 pub use self::open::OpenCalls;
 pub use self::rights::find_policy;
 pub use self::sql::check_body as check_sql_body;
@@ -235,6 +235,7 @@ impl Calls {
                 session_id: context.session.session_id,
                 call_id,
                 private: context.private_catalog.then(|| context.catalog.clone()),
+                own: context.working.has_put_function(oid),
                 resolved: Mutex::default(),
             }),
         };

@@ -6,6 +6,7 @@ use policy::{CallFunction, Gate, ObjectName, Permit, ReadTable, WriteAction, Wri
 use query::{Host, Row};
 use types::{Datum, Result, SqlError, SqlState};
 
+use crate::authorize;
 use crate::bind::{Names, Touched};
 use crate::context::StatementContext;
 use crate::plan::{Call, Plan, QueryPlan};
@@ -56,12 +57,28 @@ pub(super) fn permits(gate: &Gate, touched: &Touched, target: Option<Target<'_>>
     for function in &touched.calls {
         let visible = search_path::finds_function(names(context), &function.schema, &function.name);
         calls.push(gate.check(CallFunction(ObjectName::new(&*function.schema, &*function.name, visible)))?);
+        // A capability for the aggregate is none for the functions that its owner has made it of.
+        for part in authorize::parts(&context.catalog, function) {
+            let visible = search_path::finds_function(names(context), &part.schema, &part.name);
+            let name = ObjectName::new(&*part.schema, &*part.name, visible).as_role(Some(function.owner));
+            calls.push(gate.check(CallFunction(name))?);
+        }
     }
     Ok(Permits {
         _reads: reads,
         _write: write,
         _calls: calls,
     })
+}
+
+/// The functions of what is stored with a table, a CHECK or a trigger's WHEN: whoever writes must be allowed to call them, and each
+/// function that the writing statement stands in must be too, as with those of a DEFAULT, which the statement calls itself.
+pub fn may_call_stored(touched: &Touched, context: &StatementContext) -> Result<()> {
+    authorize::calls(&touched.calls, context)?;
+    if let Some(gate) = context.calls.gate() {
+        permits(&gate, touched, None, context)?;
+    }
+    Ok(())
 }
 
 pub(super) fn object_name(table: &catalog::Table, context: &StatementContext) -> ObjectName {

@@ -54,6 +54,8 @@ pub(super) struct LiveRights {
     pub(super) call_id: i64,
     /// The catalog of a transaction that has changed it and not committed yet.
     pub(super) private: Option<Arc<Snapshot>>,
+    /// Whether that transaction has created or changed this very function: then nobody else can have dropped it.
+    pub(super) own: bool,
     /// What was worked out last: it holds as long as the committed catalog is this very one.
     pub(super) resolved: Mutex<Option<Resolved>>,
 }
@@ -78,7 +80,10 @@ impl LiveRights {
         let own = private.function_by_oid(self.function)?;
         match theirs {
             Some(theirs) if theirs.version > own.version => self.under(theirs, &[committed, private]),
-            _ => self.under(own, &[private, committed]),
+            Some(_) => self.under(own, &[private, committed]),
+            None if self.own => self.under(own, &[private, committed]),
+            // Somebody has dropped it, and this transaction has not heard of that.
+            None => None,
         }
     }
 
@@ -283,6 +288,8 @@ impl CallerPrivileges {
                 },
             ),
             Request::CallFunction(ask) => {
+                // What an aggregate is made of is its owner's to call.
+                let role = ask.0.as_role.unwrap_or(role);
                 let allowed = catalog
                     .functions_named(&ask.0.schema, &ask.0.name)
                     .iter()
