@@ -176,7 +176,9 @@ impl Triggers {
                 }
             }
         }
-        self.statement(TriggerTiming::After, events)
+        // As PostgreSQL does: the UPDATE of an INSERT ... ON CONFLICT ends first.
+        let ended: Vec<TriggerEvent> = events.iter().rev().copied().collect();
+        self.statement(TriggerTiming::After, &ended)
     }
 
     /// WHEN.
