@@ -38,7 +38,7 @@ pub use explain::explain;
 pub use host::{BATCH_ROWS, BatchIter, Host, Row, RowIter, ScanBounds};
 pub use memory::{STATEMENT_MEMORY_BYTES, datum_bytes};
 pub use road::reads_table;
-pub use walk::{for_each_rel_below, for_each_rel_mut, for_each_subquery, is_independent, is_volatile_rel};
+pub use walk::{columns_of, for_each_rel_below, for_each_rel_mut, for_each_subquery, is_independent, is_seen, is_volatile_rel};
 
 use std::sync::Arc;
 

@@ -237,6 +237,11 @@ pub fn is_volatile_rel(rel: &Rel) -> bool {
     found || inputs(rel).any(is_volatile_rel)
 }
 
+/// How often it is evaluated can be seen: it is volatile or calls a user's function.
+pub fn is_seen(expr: &Expr) -> bool {
+    is_volatile(expr) || any_expr(expr, &|expr| matches!(expr, Expr::UserCall { .. }))
+}
+
 /// How many rows of it are made can be seen: something in it is volatile or a user's function.
 pub(crate) fn is_careful_rel(rel: &Rel) -> bool {
     is_volatile_rel(rel) || any_rel_expr(rel, &|expr| matches!(expr, Expr::UserCall { .. }))
@@ -264,7 +269,7 @@ pub(crate) fn has_subquery(expr: &Expr) -> bool {
 }
 
 /// The columns that `expr` uses from around it: those in it that no subquery of it makes.
-pub(crate) fn columns_of(expr: &Expr) -> Vec<ColumnId> {
+pub fn columns_of(expr: &Expr) -> Vec<ColumnId> {
     let mut walk = Columns::default();
     walk.expr(expr);
     walk.free()

@@ -6,6 +6,7 @@
 //! [`Level`]; [`select`] then stacks the relations. Every coercion that PostgreSQL would insert is
 //! inserted here, so that what comes out needs none.
 
+mod after_sort;
 mod cte;
 mod cte_place;
 pub mod dml;

@@ -1,9 +1,12 @@
 //! SELECT: its list, ORDER BY, and how its relations are stacked.
 
+use std::collections::HashMap;
+
 use query::ir::{AggregateTarget, ColumnId, Expr, JoinKind, Rel, SortKey};
 use sqlparser::ast::{self, SelectItem, SetExpr};
 use types::{Datum, Result, SqlError, SqlState, Type};
 
+use super::after_sort;
 use super::grouping::{Grouping, rename, same};
 use super::{Binder, Bound, Level, NO_META, Output, Place, Scope};
 use crate::parse::{fold, object_name};
@@ -264,7 +267,11 @@ impl Binder<'_> {
             }
             distinct_on = Some(on);
         }
-        let hidden = exprs.len() > visible;
+        let late = match select.distinct {
+            None | Some(ast::Distinct::All) if !keys.is_empty() => after_sort::postponed(&mut exprs, visible, &keys, &rel),
+            _ => HashMap::new(),
+        };
+        let hidden = exprs.len() > visible || !late.is_empty();
         rel = Rel::Project {
             input: Box::new(rel),
             exprs,
@@ -288,16 +295,15 @@ impl Binder<'_> {
             };
         }
         if hidden {
+            let mut late = late;
             let exprs = columns
                 .iter()
                 .map(|column| {
-                    (
-                        column.id,
-                        Expr::Column {
-                            id: column.id,
-                            ty: column.ty,
-                        },
-                    )
+                    let made = Expr::Column {
+                        id: column.id,
+                        ty: column.ty,
+                    };
+                    (column.id, late.remove(&column.id).unwrap_or(made))
                 })
                 .collect();
             rel = Rel::Project {
