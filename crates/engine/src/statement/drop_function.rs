@@ -71,7 +71,7 @@ fn droppable(context: &StatementContext, drop: &DropFunction, name: &FunctionNam
     }
 }
 
-/// The triggers that call the function, and the aggregates that are made of it.
+/// The triggers and stored expressions that call the function, and the aggregates that are made of it.
 pub fn drop_dependents(context: &Arc<StatementContext>, function: &Function, cascade: bool) -> Result<()> {
     let depends = |aggregate: &catalog::Aggregate| aggregate.transition == function.oid || aggregate.finalizer == Some(function.oid);
     let aggregates: Vec<Arc<Function>> = context
@@ -94,9 +94,13 @@ pub fn drop_dependents(context: &Arc<StatementContext>, function: &Function, cas
             .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         context.notice(Notice::notice(format!("drop cascades to function {}", aggregate.signature())));
-        drop_one(context, &aggregate)?;
+        super::drop_callers::drop_callers(context, &aggregate, true)?;
+        drop_one(&context.renewed(), &aggregate)?;
     }
+    super::drop_callers::drop_callers(context, function, cascade)?;
     super::audit_trigger::drop_dependents(context, function, cascade)?;
+    // A trigger may have gone for its condition.
+    let context = &context.renewed();
     let tables: Vec<Arc<Table>> = context.catalog.user_tables().cloned().collect();
     for table in tables {
         for trigger in table.triggers.iter().filter(|trigger| trigger.function == function.oid) {

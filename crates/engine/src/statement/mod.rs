@@ -10,6 +10,7 @@ mod create_schema;
 mod create_table;
 mod create_view;
 mod do_block;
+mod drop_callers;
 mod drop_function;
 mod drop_object;
 mod explain_capabilities;
