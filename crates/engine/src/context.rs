@@ -359,6 +359,13 @@ impl Environment for StatementContext {
         if let Some(answer) = crate::system::own_call(self, name, args) {
             return answer;
         }
+        // Declared, so that clients' queries resolve, and answered by nobody: to the caller it is not there.
+        if !catalog::call_names().any(|known| known == name) {
+            return Err(SqlError::new(
+                SqlState::UndefinedFunction,
+                format!("function {name} does not exist"),
+            ));
+        }
         let mut path = vec!["pg_catalog".to_string()];
         path.extend(self.search_path.iter().filter(|schema| *schema != "pg_catalog").cloned());
         let live = crate::system::LiveServer { context: self };
