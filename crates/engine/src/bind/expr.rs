@@ -96,12 +96,7 @@ impl Binder<'_> {
                 let result = self.any_query(expr, symbol, subquery, *negated, scope);
                 self.at_operator(expr, node, result)
             }
-            ast::Expr::Between { expr, negated, low, high } => {
-                let low = self.between_side(expr, ">=", low, scope)?;
-                let high = self.between_side(expr, "<=", high, scope)?;
-                let between = Expr::And(vec![low, high]);
-                Ok(if *negated { negate(between) } else { between })
-            }
+            ast::Expr::Between { expr, negated, low, high } => self.between(expr, *negated, low, high, scope),
             ast::Expr::Like {
                 negated,
                 any: false,
@@ -227,7 +222,15 @@ impl Binder<'_> {
                         format!("collation \"{name}\" for encoding \"UTF8\" does not exist"),
                     ));
                 }
-                self.expr(expr, scope)
+                let bound = self.expr(expr, scope)?;
+                let ty = bound.ty();
+                match ty.element().unwrap_or(ty) {
+                    Type::Text | Type::Varchar | Type::Bpchar | Type::Name | Type::Unknown => Ok(bound),
+                    _ => Err(SqlError::new(
+                        SqlState::DatatypeMismatch,
+                        format!("collations are not supported by type {ty}"),
+                    )),
+                }
             }
             ast::Expr::Function(function) => self.function(function, scope),
             ast::Expr::Case {
@@ -574,7 +577,9 @@ impl Binder<'_> {
             (0 | 1, None) => self.expr(root, scope)?,
             (_, None) => self.compound(&parts, scope)?,
         };
-        let mut subscripts = vec![];
+        // (lower, upper) each; with a slice among them all are slices, and `[n]` means `[1:n]`.
+        let mut subscripts: Vec<(Option<Expr>, Expr)> = vec![];
+        let mut sliced = false;
         for access in rest {
             match access {
                 ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => {
@@ -584,9 +589,8 @@ impl Binder<'_> {
                         let index = self.coerce_resolved(index, name)?;
                         value = self.operator("->", Some(value), index)?;
                     } else {
-                        subscripts.push(self.coerce(index, Type::Int4, NO_TYPMOD, Context::Assignment, |_| {
-                            SqlError::new(SqlState::DatatypeMismatch, "array subscript must have type integer")
-                        })?);
+                        let index = self.subscript(index)?;
+                        subscripts.push((None, index));
                     }
                 }
                 ast::AccessExpr::Subscript(ast::Subscript::Slice {
@@ -594,19 +598,16 @@ impl Binder<'_> {
                     upper_bound,
                     stride: None,
                 }) => {
-                    let mut args = vec![value];
-                    for bound in [lower_bound, upper_bound] {
-                        args.push(match bound {
-                            Some(bound) => {
-                                let bound = self.expr(bound, scope)?;
-                                self.coerce(bound, Type::Int4, NO_TYPMOD, Context::Assignment, |_| {
-                                    SqlError::new(SqlState::DatatypeMismatch, "array subscript must have type integer")
-                                })?
-                            }
-                            None => Expr::Const(Datum::Null, Type::Int4),
-                        });
-                    }
-                    value = self.call_builtin("array_slice", args)?;
+                    sliced = true;
+                    let mut bound = |bound: &Option<ast::Expr>, absent: i32| match bound {
+                        Some(bound) => {
+                            let bound = self.expr(bound, scope)?;
+                            self.subscript(bound)
+                        }
+                        None => Ok(Expr::Const(Datum::Int4(absent), Type::Int4)),
+                    };
+                    let lower = bound(lower_bound, i32::MIN)?;
+                    subscripts.push((Some(lower), bound(upper_bound, i32::MAX)?));
                 }
                 ast::AccessExpr::Subscript(ast::Subscript::Slice { .. }) => return Err(SqlError::unsupported("a slice with a stride")),
                 ast::AccessExpr::Dot(ast::Expr::Identifier(name)) if value.ty() == Type::Record => {
@@ -631,10 +632,21 @@ impl Binder<'_> {
                 ));
             };
             let mut args = vec![value];
-            args.extend(subscripts);
-            value = self.call_builtin("array_subscript", args)?;
+            for (lower, upper) in subscripts {
+                if sliced {
+                    args.push(lower.unwrap_or(Expr::Const(Datum::Int4(1), Type::Int4)));
+                }
+                args.push(upper);
+            }
+            value = self.call_builtin(if sliced { "array_slice" } else { "array_subscript" }, args)?;
         }
         Ok(value)
+    }
+
+    fn subscript(&mut self, bound: Expr) -> Result<Expr> {
+        self.coerce(bound, Type::Int4, NO_TYPMOD, Context::Assignment, |_| {
+            SqlError::new(SqlState::DatatypeMismatch, "array subscript must have type integer")
+        })
     }
 }
 

@@ -13,10 +13,8 @@ impl Binder<'_> {
             UnaryOperator::Not => return Ok(negate(self.bool_expr(operand, scope, "NOT")?)),
             UnaryOperator::Minus => {
                 // -2147483648 is an integer although 2147483648 is not.
-                if let ast::Expr::Value(value) = operand
-                    && let Value::Number(text, _) = &value.value
-                {
-                    return number(&format!("-{text}"));
+                if let Some(text) = literal(operand) {
+                    return number(&negative(&text));
                 }
                 "-"
             }
@@ -282,7 +280,37 @@ impl Binder<'_> {
         Ok(if negated { Expr::And(each) } else { Expr::Or(each) })
     }
 
-    pub(super) fn between_side(&mut self, expr: &ast::Expr, symbol: &str, bound: &ast::Expr, scope: &Scope<'_>) -> Result<Expr> {
+    pub(super) fn between(
+        &mut self,
+        expr: &ast::Expr,
+        negated: bool,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        // The parser marks BETWEEN SYMMETRIC so: its bounds may come in either order.
+        let (low, symmetric) = match low {
+            ast::Expr::Prefixed { value, .. } => (&**value, true),
+            other => (other, false),
+        };
+        let mut orders = vec![(low, high)];
+        if symmetric {
+            orders.push((high, low));
+        }
+        let mut ranges = vec![];
+        for (low, high) in orders {
+            let low = self.between_side(expr, ">=", low, scope)?;
+            let high = self.between_side(expr, "<=", high, scope)?;
+            ranges.push(Expr::And(vec![low, high]));
+        }
+        let between = match ranges.len() {
+            1 => ranges.remove(0),
+            _ => Expr::Or(ranges),
+        };
+        Ok(if negated { negate(between) } else { between })
+    }
+
+    fn between_side(&mut self, expr: &ast::Expr, symbol: &str, bound: &ast::Expr, scope: &Scope<'_>) -> Result<Expr> {
         let left = self.expr(expr, scope)?;
         let right = self.expr(bound, scope)?;
         self.operator(symbol, Some(left), right)
@@ -451,4 +479,34 @@ fn symbol(op: &BinaryOperator) -> Result<String> {
 
 pub(super) fn negate(expr: Expr) -> Expr {
     Expr::Not(Box::new(expr))
+}
+
+/// The digits of a number, with the signs before it worked out as PostgreSQL's grammar does: `-(-2147483648)` is a literal.
+fn literal(node: &ast::Expr) -> Option<String> {
+    let mut minus = false;
+    let mut node = node;
+    loop {
+        match node {
+            ast::Expr::Nested(inner) => node = inner,
+            ast::Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            } => {
+                minus = !minus;
+                node = expr;
+            }
+            ast::Expr::Value(value) => {
+                let Value::Number(text, _) = &value.value else { return None };
+                return Some(if minus { negative(text) } else { text.clone() });
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn negative(text: &str) -> String {
+    match text.strip_prefix('-') {
+        Some(positive) => positive.to_string(),
+        None => format!("-{text}"),
+    }
 }

@@ -471,16 +471,16 @@ fn output_name(node: &ast::Expr) -> String {
         ast::Expr::CompoundIdentifier(parts) => parts.last().map(fold).unwrap_or_default(),
         ast::Expr::Function(call) => object_name(&call.name).map(|(_, name)| name).unwrap_or_default(),
         ast::Expr::Nested(inner) | ast::Expr::Collate { expr: inner, .. } => output_name(inner),
-        ast::Expr::Cast { expr, data_type, .. } => {
-            let inner = output_name(expr);
-            if inner == "?column?" { cast_name(data_type) } else { inner }
-        }
+        // The type's name is weaker than a column's or a function's, and the outer type's stronger than the inner's.
+        ast::Expr::Cast { expr, data_type, .. } => match names_itself(expr) {
+            true => output_name(expr),
+            false => cast_name(data_type),
+        },
         ast::Expr::TypedString(typed) => cast_name(&typed.data_type),
         ast::Expr::Interval(_) => "interval".into(),
-        ast::Expr::Value(value) if matches!(value.value, ast::Value::Boolean(_)) => "bool".into(),
-        ast::Expr::Case { else_result, .. } => match else_result.as_deref().map(output_name) {
-            Some(name) if name != "?column?" => name,
-            _ => "case".into(),
+        ast::Expr::Case { else_result, .. } => match else_result.as_deref().filter(|node| names_itself(node)) {
+            Some(node) => output_name(node),
+            None => "case".into(),
         },
         ast::Expr::Exists { .. } => "exists".into(),
         ast::Expr::Array(_) => "array".into(),
@@ -517,6 +517,17 @@ fn output_name(node: &ast::Expr) -> String {
             _ => "?column?".into(),
         },
         _ => "?column?".into(),
+    }
+}
+
+/// Whether PostgreSQL prefers an expression's own name to that of the type it is cast to.
+fn names_itself(node: &ast::Expr) -> bool {
+    match node {
+        ast::Expr::Nested(inner) | ast::Expr::Collate { expr: inner, .. } | ast::Expr::Cast { expr: inner, .. } => names_itself(inner),
+        ast::Expr::TypedString(_) | ast::Expr::Interval(_) => false,
+        ast::Expr::Subquery(_) => true,
+        ast::Expr::Case { else_result, .. } => else_result.as_deref().is_some_and(names_itself),
+        other => output_name(other) != "?column?",
     }
 }
 

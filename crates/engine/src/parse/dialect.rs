@@ -17,6 +17,9 @@ use sqlparser::tokenizer::Token;
 
 use crate::cancel::Cancel;
 
+use super::precedence::{self, Operand};
+use super::reserved;
+
 /// How many operands may be begun while a statement is parsed, for each of its tokens. Ordinary statements stay below one:
 /// few places are read twice.
 const READINGS_OF_A_TOKEN: usize = 50;
@@ -31,6 +34,8 @@ pub(super) struct Postgres {
     /// How many operands may still be begun.
     readings: Cell<usize>,
     cancel: Arc<Cancel>,
+    /// How loose an operator may be in the operand that comes next: see [`super::precedence`].
+    operand: Operand,
 }
 
 impl Postgres {
@@ -39,7 +44,13 @@ impl Postgres {
             inner: PostgreSqlDialect {},
             readings: Cell::new(tokens.saturating_mul(READINGS_OF_A_TOKEN)),
             cancel,
+            operand: Operand::default(),
         }
+    }
+
+    /// For the tokenizer alone: it parses nothing.
+    pub fn to_tokenize() -> Postgres {
+        Postgres::new(0, Arc::default())
     }
 }
 
@@ -63,10 +74,20 @@ impl Dialect for Postgres {
                 let cancelled = left % READINGS_BETWEEN_LOOKS == 0 && self.cancel.check().is_err();
                 // It takes an error for a wrong guess and tries another: none may succeed.
                 self.readings.set(if cancelled { 0 } else { left });
-                interval_with_precision(parser).map(Ok)
             }
-            None => Some(Err(ParserError::RecursionLimitExceeded)),
+            None => return Some(Err(ParserError::RecursionLimitExceeded)),
         }
+        if let Some(interval) = interval_with_precision(parser) {
+            return Some(Ok(interval));
+        }
+        if reserved::begins_no_expression(parser) {
+            return Some(parser.expected("an expression", parser.peek_token()));
+        }
+        precedence::prefix(parser)
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, left: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        precedence::infix(parser, left, &self.operand, &self.readings)
     }
 
     /// Reserved, so no alias without AS: `INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING`.
@@ -99,16 +120,24 @@ impl Dialect for Postgres {
         self.inner.is_identifier_part(c)
     }
 
-    fn is_custom_operator_part(&self, c: char) -> bool {
-        self.inner.is_custom_operator_part(c)
+    /// [`super::lexis`] joins them.
+    fn is_custom_operator_part(&self, _c: char) -> bool {
+        false
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        self.inner.get_next_precedence(parser)
+        Some(precedence::of_next(parser))
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
-        self.inner.prec_value(precedence)
+        match precedence {
+            Precedence::Between => self.operand.of_between(),
+            other => self.inner.prec_value(other),
+        }
+    }
+
+    fn prec_unknown(&self) -> u8 {
+        self.operand.of_expression()
     }
 
     as_inner! {
@@ -120,7 +149,6 @@ impl Dialect for Postgres {
         supports_create_index_with_clause,
         supports_explain_with_utility_options,
         supports_listen_notify,
-        supports_factorial_operator,
         supports_bitwise_shift_operators,
         supports_comment_on,
         supports_load_extension,
@@ -133,7 +161,6 @@ impl Dialect for Postgres {
         supports_geometric_types,
         supports_set_names,
         supports_alter_column_type_using,
-        supports_notnull_operator,
         supports_interval_options,
         supports_insert_table_alias,
         supports_create_table_like_parenthesized,

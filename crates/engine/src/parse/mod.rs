@@ -12,10 +12,13 @@ mod function;
 #[cfg(test)]
 mod hostile;
 mod inspect;
+mod lexis;
 mod nesting;
 mod placeholders;
 mod policy;
+mod precedence;
 mod prepared;
+mod reserved;
 mod source;
 mod tokens;
 mod trigger;
@@ -220,16 +223,17 @@ fn tokenize(source: &Source, placeholders: Placeholders, cancel: &Cancel) -> Res
     check_identifiers(source, &tokens)?;
     check_numbers(source, &tokens)?;
     join_strings(&mut tokens);
+    let mut tokens = lexis::settle(match placeholders {
+        Placeholders::Dollar => tokens,
+        Placeholders::QuestionMarkToo => placeholders::number(tokens),
+    });
     // `f(a := 1)` is the older spelling of `f(a => 1)`, and SQL has no other use for it.
     for token in &mut tokens {
         if token.token == Token::Assignment {
             token.token = Token::RArrow;
         }
     }
-    match placeholders {
-        Placeholders::Dollar => Ok(tokens),
-        Placeholders::QuestionMarkToo => Ok(placeholders::number(tokens)),
-    }
+    Ok(tokens)
 }
 
 /// `""` names nothing.
@@ -384,6 +388,7 @@ fn parse_one(piece: Vec<TokenWithSpan>, source: &Source, cancel: &Arc<Cancel>) -
             let mut parser = parser(&piece);
             parser.parse_statement().and_then(|statement| {
                 at_end(&mut parser)?;
+                reserved::check(&statement)?;
                 Ok(Statement::Sql(Arc::new(statement)))
             })
         }

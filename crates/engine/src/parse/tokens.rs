@@ -4,10 +4,10 @@
 //! part before ended. Between two parts the number of tokens is held against its limit, before millions of them fill the
 //! memory, and the statement may be cancelled. A token longer than a part (a literal, a comment) is given whole.
 
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Location, TokenWithSpan, Tokenizer, TokenizerError};
 use types::Result;
 
+use super::dialect::Postgres;
 use super::{MAX_TOKENS, too_complex};
 use crate::cancel::Cancel;
 
@@ -24,7 +24,7 @@ pub(super) enum Stopped {
 }
 
 pub(super) fn tokens(source: &str, cancel: &Cancel) -> Result<Vec<TokenWithSpan>, Stopped> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres::to_tokenize();
     let mut tokens: Vec<TokenWithSpan> = vec![];
     let mut rest = source;
     let mut start = Location::new(1, 1);
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) {
-        let whole = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location();
+        let whole = Tokenizer::new(&Postgres::to_tokenize(), text).tokenize_with_location();
         match (whole, tokens(text, &Cancel::default())) {
             (Ok(whole), Ok(parts)) => {
                 assert_eq!(whole, parts);

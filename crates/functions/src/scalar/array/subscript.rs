@@ -11,10 +11,8 @@ pub(super) static SCALARS: &[Scalar] = &[
         Ok(element(array(a, 0)?, a))
     })
     .variadic(),
-    Scalar::new("array_slice", &[Type::AnyArray, Type::Int4, Type::Int4], Type::AnyArray, |_, a| {
-        slice(a)
-    })
-    .lax(),
+    // Strict, too. A bound that is not written comes as the least or the greatest integer.
+    Scalar::new("array_slice", &[Type::AnyArray, Type::Int4], Type::AnyArray, |_, a| slice(a)).variadic(),
 ];
 
 /// The element under these subscripts; NULL where there is none, or where they are too few or too many.
@@ -36,32 +34,50 @@ fn element(array: &Array, args: &[Datum]) -> Datum {
     array.values.get(place).cloned().unwrap_or(Datum::Null)
 }
 
-/// A slice of a one-dimensional array; an absent bound is the array's own. The result's subscripts begin at 1.
+/// A slice: a lower and an upper bound for each dimension. Dimensions without bounds are taken whole; the result's subscripts begin at 1.
 fn slice(args: &[Datum]) -> Result<Datum> {
-    if args[0].is_null() {
-        return Ok(Datum::Null);
-    }
     let source = array(args, 0)?;
-    let empty = Datum::Array(Box::new(Array {
-        element: source.element,
-        dims: vec![],
-        values: vec![],
-    }));
-    let [(length, lower)] = source.dims.as_slice() else {
-        return Ok(empty);
+    let empty = || {
+        Datum::Array(Box::new(Array {
+            element: source.element,
+            dims: vec![],
+            values: vec![],
+        }))
     };
-    let bound = |index: usize, absent: i64| -> Result<i64> {
-        if args[index].is_null() {
-            Ok(absent)
-        } else {
-            Ok(i64::from(int4(args, index)?))
-        }
-    };
-    let (first, last) = (i64::from(*lower), i64::from(*lower) + i64::from(*length) - 1);
-    let (from, to) = (bound(1, first)?.max(first), bound(2, last)?.min(last));
-    if from > to {
-        return Ok(empty);
+    let given = (args.len() - 1) / 2;
+    if given > source.dims.len() {
+        return Ok(empty());
     }
-    let values = source.values[(from - first) as usize..=(to - first) as usize].to_vec();
-    Ok(Datum::Array(Box::new(Array::from_values(source.element, values))))
+    // The first place of each dimension, and how many.
+    let mut ranges = Vec::with_capacity(source.dims.len());
+    for (index, (length, lower)) in source.dims.iter().enumerate() {
+        let (first, last) = (i64::from(*lower), i64::from(*lower) + i64::from(*length) - 1);
+        let (from, to) = match index < given {
+            true => (
+                i64::from(int4(args, 1 + 2 * index)?).max(first),
+                i64::from(int4(args, 2 + 2 * index)?).min(last),
+            ),
+            false => (first, last),
+        };
+        if from > to {
+            return Ok(empty());
+        }
+        ranges.push(((from - first) as usize, (to - from + 1) as usize));
+    }
+    // The runs of elements that are kept of the dimensions so far; then of one more.
+    let mut places = vec![0_usize];
+    for ((length, _), (from, count)) in source.dims.iter().zip(&ranges) {
+        let inner = |place: usize| (0..*count).map(move |at| place * *length as usize + from + at);
+        places = places.into_iter().flat_map(inner).collect();
+    }
+    let values = places.iter().filter_map(|place| source.values.get(*place).cloned()).collect();
+    let dims = ranges.iter().map(|(_, count)| (*count as i32, 1)).collect();
+    Ok(match source.dims.is_empty() {
+        true => empty(),
+        false => Datum::Array(Box::new(Array {
+            element: source.element,
+            dims,
+            values,
+        })),
+    })
 }
