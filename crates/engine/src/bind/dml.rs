@@ -409,7 +409,12 @@ impl Binder<'_> {
                 }
             };
             for (name, value) in pairs {
-                let (_, column_name) = object_name(name)?;
+                let (before, column_name) = object_name(name)?;
+                // What stands before a dot is a column whose field is meant, as in PostgreSQL, and never the table.
+                let (column_name, field) = match before {
+                    None => (column_name, None),
+                    Some(column) => (column, Some(column_name)),
+                };
                 let index = self.at(
                     name,
                     table.column_index(&column_name).ok_or_else(|| {
@@ -426,6 +431,15 @@ impl Binder<'_> {
                     ));
                 }
                 let column = &table.columns[index];
+                if let Some(field) = field {
+                    return Err(SqlError::new(
+                        SqlState::DatatypeMismatch,
+                        format!(
+                            "cannot assign to field \"{field}\" of column \"{column_name}\" because its type {} is not a composite type",
+                            column.ty
+                        ),
+                    ));
+                }
                 let default = is_default(value);
                 if matches!(column.generated, Some(Generated::Identity { always: true, .. })) && !default {
                     return Err(SqlError::new(

@@ -539,7 +539,16 @@ pub fn object_name(name: &ast::ObjectName) -> Result<(Option<String>, String)> {
             "improper qualified name (too many dotted names)",
         ));
     }
-    Ok((schema, name))
+    match (parts.pop(), schema) {
+        (Some(database), schema) if database != crate::database::DATABASE_NAME => {
+            let schema = schema.unwrap_or_default();
+            Err(SqlError::new(
+                SqlState::FeatureNotSupported,
+                format!("cross-database references are not implemented: \"{database}.{schema}.{name}\""),
+            ))
+        }
+        (_, schema) => Ok((schema, name)),
+    }
 }
 
 #[cfg(test)]
